@@ -1,0 +1,128 @@
+/** The port to a language model. Adapters live in `models`; strategies and scorers see only this. */
+import type { FinishReason } from './event.ts'
+import type { RefineError } from './errors.ts'
+import type { Message, Sampling } from './task.ts'
+
+export const CAPABILITIES = [
+  'parallel_samples', // several samples of one prompt that share its cost
+  'assistant_continuation', // go on with a partly written assistant message
+  'stop_kept', // the matched stop string can be kept in the text
+  'log_probabilities', // of the tokens generated, with alternatives
+  'text_scoring', // log-probability of a given text
+  'step_scores', // probability that each step of a solution is right
+  'embeddings',
+  'constrained_output',
+  'seed', // the same seed gives the same text
+] as const
+export type Capability = (typeof CAPABILITIES)[number]
+
+/** `emulated`: the adapter finds a way that costs more or is less exact, and says so by a warning chunk. */
+export type Support = 'native' | 'emulated' | 'none'
+export type CapabilityRecord = Readonly<Record<Capability, Support>>
+
+/** Which wording of the role prompts a model was made for. */
+export type PromptSet = 'full' | 'compact'
+
+/** Money per million tokens, in whatever currency the operator counts. */
+export interface Price {
+  readonly input: number
+  readonly output: number
+}
+
+export interface GenerationRequest {
+  readonly messages: readonly Message[]
+  /** Independent samples of the same prompt, at least 1. */
+  readonly samples: number
+  /** Absent fields fall to the model's own defaults; `stop` strings end a sample and are dropped from its text. */
+  readonly sampling: Sampling
+  /** Keeps a matched stop string in the text. */
+  readonly keepStop?: boolean
+  /** Sample k draws from a stream derived from (seed, k). */
+  readonly seed: number
+  /** A partly written assistant message to go on with; it is not repeated in the text. */
+  readonly continueFrom?: string
+  /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
+  readonly topLogProbabilities?: number
+}
+
+export interface TokenLogProbability {
+  readonly text: string
+  /** Natural logarithm, of the model's own distribution before temperature and truncation where it can be had. */
+  readonly logProbability: number
+  readonly alternatives: readonly { readonly text: string; readonly logProbability: number }[]
+}
+
+/**
+ * A stream of chunks. Every sample ends with exactly one `finish` or `failure`; `usage` comes once, at any time after
+ * the prompt was read. Text is never cut inside a surrogate pair or a UTF-8 sequence.
+ */
+export type GenerationChunk =
+  | {
+      readonly type: 'delta'
+      readonly sample: number
+      readonly text: string
+      readonly tokens?: readonly TokenLogProbability[]
+    }
+  | {
+      readonly type: 'finish'
+      readonly sample: number
+      readonly reason: { readonly unified: FinishReason; readonly raw: string }
+      readonly outputTokens: number
+      /** Sum over the sample's tokens, when log-probabilities were asked for. */
+      readonly logProbability?: number
+    }
+  | { readonly type: 'failure'; readonly sample: number; readonly error: RefineError }
+  | { readonly type: 'usage'; readonly inputTokens: number; readonly cachedTokens: number }
+  | { readonly type: 'warning'; readonly code: string; readonly message: string }
+
+export interface ScoringResult {
+  /** Natural logarithm, summed over the tokens of the text. */
+  readonly logProbability: number
+  readonly tokens: number
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+export interface StepScores {
+  /** Probability that the step is right, given what precedes it: one number in [0, 1] per step. */
+  readonly steps: readonly number[]
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+export interface CallOptions {
+  /** Ends the work of this call, and only this one, at once; the iteration then throws the signal's reason. */
+  readonly signal: AbortSignal
+}
+
+export interface LanguageModel {
+  readonly id: string
+  readonly capabilities: CapabilityRecord
+  readonly prompts: PromptSet
+  /** Tokens that prompt and answer may take together; undefined when nobody knows. */
+  readonly contextLength: number | undefined
+  readonly price: Price
+
+  /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
+  countTokens(messages: readonly Message[]): number
+
+  /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
+  generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>
+
+  /** How likely the model finds `text` as the answer. Present when `text_scoring` is not `none`. */
+  scoreText?(
+    request: { readonly messages: readonly Message[]; readonly text: string },
+    options: CallOptions,
+  ): Promise<ScoringResult>
+
+  /** Judges each step in one pass. Present when `step_scores` is `native`. */
+  scoreSteps?(
+    request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
+    options: CallOptions,
+  ): Promise<StepScores>
+
+  /** Ready to answer: weights loaded, upstream reachable. @throws RefineError saying what is missing. */
+  ready(): Promise<void>
+
+  close(): Promise<void>
+}

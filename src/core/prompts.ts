@@ -1,0 +1,57 @@
+/**
+ * The port to the role prompts: what each role is asked and how its answer is read. Sets live in `src/prompts`. Parts
+ * come stable-first (question, then drafts, then the request), so that models can reuse their prefix.
+ */
+import type { Message, Task } from './task.ts'
+
+export interface Prompt {
+  readonly messages: readonly Message[]
+  /** What the role's answer needs at most. */
+  readonly maxTokens: number
+}
+
+export interface Critique {
+  readonly text: string
+  /** The first wrong step, counted from 1, where the reviewer named one. */
+  readonly step: number | undefined
+  /** `undefined` when no verdict could be read. */
+  readonly verdict: 'right' | 'wrong' | undefined
+}
+
+export interface RolePrompts {
+  readonly name: string
+  /** Changes with every change of wording: part of the run record. */
+  readonly hash: string
+
+  /** The task itself, as the generator sees it: the whole conversation where the model can take it. */
+  solve(task: Task): readonly Message[]
+
+  /** Asks for the first wrong step or an all-clear. `stepScores`, in [0, 1], are shown beside the steps. */
+  review(task: Task, draft: string, stepScores?: readonly number[]): Prompt
+  readReview(text: string): Critique
+
+  /** Asks for a better answer; `critique` undefined asks for one without saying what is wrong. */
+  refine(task: Task, draft: string, critique: string | undefined): Prompt
+
+  /** Asks for one digit 0–9 as the very first token. */
+  judgeDigit(task: Task, draft: string): Prompt
+  /** Asks for a verdict as JSON, for models without log-probabilities; undefined when the set has no such form. */
+  judgeVerdict(task: Task, draft: string): Prompt | undefined
+  /** Score in [0, 9] from a verdict, undefined when it cannot be read. */
+  readVerdict(text: string): number | undefined
+
+  /** Asks which of two answers is better. The first token of the reply says it. */
+  compare(task: Task, first: string, second: string): Prompt
+  readComparison(text: string): 'first' | 'second' | 'tie' | undefined
+
+  /** The steps of a solution, in order, as `LanguageModel.scoreSteps` takes them. */
+  splitSteps(draft: string): readonly string[]
+  /** Prompt under which a step-scoring model reads the steps. */
+  verify(task: Task): readonly Message[]
+  /** Asks a critic for a JSON list with one number per step, for models without step scores. */
+  verifyVerdict(task: Task, steps: readonly string[]): Prompt | undefined
+  readStepVerdict(text: string, steps: number): readonly number[] | undefined
+
+  /** The sentence that makes a model look again at what it wrote (ID-sampling's trigger). */
+  readonly reflection: string
+}

@@ -1,0 +1,232 @@
+/** The fold: a run as JSON is what its events add up to. Wire data (`architecture.md` 5.1), hence snake_case. */
+import { Type, type Static } from 'typebox'
+import {
+  Answer,
+  Assignment,
+  CANDIDATE_ROLES,
+  FINISH_REASONS,
+  RunError,
+  STOP_REASONS,
+  Usage,
+  type RunEvent,
+  type RunnerEvent,
+  type Envelope,
+} from './event.ts'
+import { assertNever } from './errors.ts'
+
+export const RUN_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
+
+export const Candidate = Type.Object(
+  {
+    candidate: Type.Integer(),
+    parents: Type.Array(Type.Integer()),
+    round: Type.Integer(),
+    role: Type.Enum([...CANDIDATE_ROLES]),
+    model: Type.String(),
+    text: Type.String(),
+    finish_reason: Type.Union([Type.Enum([...FINISH_REASONS, 'failed', 'dropped']), Type.Null()]),
+    scores: Type.Array(
+      Type.Object({
+        scorer: Type.String(),
+        score: Type.Union([Type.Number(), Type.Null()]),
+        steps: Type.Optional(Type.Array(Type.Number())),
+      }),
+    ),
+    critiques: Type.Array(Type.String()),
+  },
+  { $id: 'Candidate' },
+)
+export type Candidate = Static<typeof Candidate>
+
+export const Revision = Type.Object(
+  {
+    revision: Type.Integer({ minimum: 1 }),
+    candidate: Type.Integer({ minimum: 0 }),
+    text: Type.String(),
+    reason: Type.String(),
+    score: Type.Union([Type.Number(), Type.Null()]),
+  },
+  { $id: 'Revision' },
+)
+export type Revision = Static<typeof Revision>
+
+const NullableText = Type.Union([Type.String(), Type.Null()])
+
+export const RunState = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal('run'),
+    status: Type.Enum([...RUN_STATUSES]),
+    strategy: Type.String(),
+    options: Type.Record(Type.String(), Type.Unknown()),
+    model: Type.String(),
+    seed: Type.Integer(),
+    created_at: Type.String({ format: 'date-time' }),
+    ended_at: NullableText,
+    answer: Type.Union([Answer, Type.Null()]),
+    stop_reason: Type.Union([Type.Enum([...STOP_REASONS]), Type.Null()]),
+    error: Type.Union([RunError, Type.Null()]),
+    revisions: Type.Array(Revision),
+    candidates: Type.Array(Candidate),
+    usage: Usage,
+    assignment: Type.Union([Assignment, Type.Null()]),
+    last_sequence: Type.Integer({ minimum: 0 }),
+    metadata: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { $id: 'Run' },
+)
+export type RunState = Static<typeof RunState>
+
+export const emptyUsage = (): Usage => ({
+  calls: 0,
+  input_tokens: 0,
+  output_tokens: 0,
+  cached_tokens: 0,
+  seconds: 0,
+  cost: 0,
+  by_role: {},
+})
+
+type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
+
+/** A run before its first event, as it is shown while it waits for admission. */
+export const queuedRun = (
+  id: string,
+  createdAt: string,
+  created: Omit<CreatedBody, 'type'>,
+): RunState => ({
+  id,
+  object: 'run',
+  status: 'queued',
+  strategy: created.strategy,
+  options: created.options,
+  model: created.model,
+  seed: created.seed,
+  created_at: createdAt,
+  ended_at: null,
+  answer: null,
+  stop_reason: null,
+  error: null,
+  revisions: [],
+  candidates: [],
+  usage: emptyUsage(),
+  assignment: created.assignment,
+  last_sequence: 0,
+  metadata: created.metadata,
+})
+
+type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
+
+const start = (state: RunState | undefined, event: Envelope & CreatedBody): RunState => ({
+  ...queuedRun(event.run_id, state?.created_at ?? event.at, event),
+  status: 'running',
+})
+
+const candidateOf = (state: RunState, event: { readonly candidate: number }): Candidate => {
+  const candidate = state.candidates[event.candidate]
+  if (candidate === undefined)
+    throw new RangeError(`Candidate ${event.candidate} was never created.`)
+  return candidate
+}
+
+const create = (state: RunState, event: EventOf<'candidate.created'>): void => {
+  state.candidates[event.candidate] = {
+    candidate: event.candidate,
+    parents: event.parents,
+    round: event.round,
+    role: event.role,
+    model: event.model,
+    text: '',
+    finish_reason: null,
+    scores: [],
+    critiques: [],
+  }
+}
+
+const score = (state: RunState, event: EventOf<'candidate.scored'>): void => {
+  const { scorer, score, steps } = event
+  candidateOf(state, event).scores.push(
+    steps === undefined ? { scorer, score } : { scorer, score, steps },
+  )
+}
+
+const revise = (state: RunState, event: EventOf<'answer.revised'>): void => {
+  const { revision, candidate, text, reason, score } = event
+  state.revisions.push({ revision, candidate, text, reason, score })
+  state.answer = { text, candidate, revision, score }
+}
+
+type TerminalEvent = EventOf<'run.completed'> | EventOf<'run.failed'> | EventOf<'run.cancelled'>
+
+const end = (state: RunState, event: TerminalEvent): void => {
+  state.status =
+    event.type === 'run.completed'
+      ? 'completed'
+      : event.type === 'run.failed'
+        ? 'failed'
+        : 'cancelled'
+  state.ended_at = event.at
+  state.answer = event.answer
+  state.usage = event.usage
+  state.stop_reason = event.type === 'run.failed' ? null : event.stop_reason
+  state.error = event.type === 'run.failed' ? event.error : null
+}
+
+const apply = (state: RunState, event: Exclude<RunEvent, EventOf<'run.created'>>): void => {
+  switch (event.type) {
+    case 'candidate.created':
+      return create(state, event)
+    case 'candidate.delta':
+      candidateOf(state, event).text += event.text
+      return
+    case 'candidate.completed':
+      candidateOf(state, event).finish_reason = event.finish_reason
+      return
+    case 'candidate.failed':
+      candidateOf(state, event).finish_reason = 'failed'
+      return
+    case 'candidate.dropped':
+      candidateOf(state, event).finish_reason = 'dropped'
+      return
+    case 'candidate.scored':
+      return score(state, event)
+    case 'critique.completed':
+      candidateOf(state, event).critiques.push(event.text)
+      return
+    case 'answer.revised':
+      return revise(state, event)
+    case 'run.completed':
+    case 'run.failed':
+    case 'run.cancelled':
+      return end(state, event)
+    case 'critique.delta':
+    case 'comparison.completed':
+    case 'vote.updated':
+    case 'gate.decided':
+    case 'budget.updated':
+    case 'warning':
+      return
+    default:
+      assertNever(event)
+  }
+}
+
+/**
+ * Adds one event to the state. The state is changed in place (a long run has thousands of deltas) and returned;
+ * `run.created` starts a new one.
+ */
+export const reduceRun = (state: RunState | undefined, event: RunEvent): RunState => {
+  const next = event.type === 'run.created' ? start(state, event) : state
+  if (next === undefined) throw new TypeError(`A run starts with run.created, not ${event.type}.`)
+  if (event.type !== 'run.created') apply(next, event)
+  next.last_sequence = event.sequence
+  return next
+}
+
+/** The whole log as one state. */
+export const foldRun = (events: Iterable<RunEvent>): RunState | undefined => {
+  let state: RunState | undefined
+  for (const event of events) state = reduceRun(state, event)
+  return state
+}

@@ -1,0 +1,50 @@
+/** The port to where runs and their event logs are kept. Adapters live in `storage`. */
+import type { RunEvent } from './event.ts'
+import type { RunState, RunStatus } from './run-state.ts'
+
+export interface RunRecord {
+  /** The run as it was created, later as it ended. */
+  readonly state: RunState
+  /** Who may see it: hash of the API key that made it, or '' on a server without keys. */
+  readonly owner: string
+  /** The request as it came, so that a run can be repeated. */
+  readonly request: unknown
+}
+
+export interface FeedbackRecord {
+  readonly id: string
+  readonly run_id: string
+  readonly metric: string
+  readonly value: boolean | number | string
+  readonly source: string
+  readonly comment?: string
+  readonly revision?: number
+  readonly at: string
+}
+
+export interface RunPage {
+  readonly owner: string
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+  /** Run id to start behind, in the order asked for. */
+  readonly after?: string
+  readonly before?: string
+  readonly status?: RunStatus
+}
+
+/** Writes may be grouped: a write is durable when its promise resolves. */
+export interface RunStore {
+  create(record: RunRecord): Promise<void>
+  append(events: readonly RunEvent[]): Promise<void>
+  /** Keeps the final state beside the log, for fast reads. */
+  finish(state: RunState): Promise<void>
+  read(id: string): Promise<RunRecord | undefined>
+  /** Events with a sequence above `after`, in order, at most `limit`. */
+  events(id: string, after: number, limit: number): Promise<RunEvent[]>
+  list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }>
+  /** Ids of the runs that were neither finished nor are known to this process: left behind by a crash. */
+  unfinished(): Promise<readonly string[]>
+  addFeedback(feedback: FeedbackRecord): Promise<void>
+  feedback(runId: string): Promise<readonly FeedbackRecord[]>
+  close(): Promise<void>
+}

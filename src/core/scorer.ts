@@ -1,0 +1,54 @@
+/** Ports to what gives a candidate a number, its steps a vector, or orders a pair. Adapters live in `scoring`. */
+import type { CallOptions } from './language-model.ts'
+import type { Task } from './task.ts'
+
+export interface Draft {
+  readonly text: string
+  /** Sum of the log-probabilities of its tokens, and their number, where the model told them. */
+  readonly logProbability?: number
+  readonly tokens?: number
+}
+
+export interface Score {
+  /** Within the scorer's range; null when the judge's answer could not be read. */
+  readonly score: number | null
+  /** One number in [0, 1] per step, for process scorers. */
+  readonly steps?: readonly number[]
+  /** Something the user should know: a retry, a degraded way of scoring. */
+  readonly warning?: { readonly code: string; readonly message: string }
+}
+
+/** Higher is better for every scorer. */
+export interface Scorer {
+  readonly name: string
+  readonly range: readonly [number, number]
+  /** @throws RefineError scorer_unavailable when the model it needs cannot do it. */
+  score(task: Task, draft: Draft, options: CallOptions): Promise<Score>
+}
+
+export interface Comparison {
+  /** `tie` when the verdict changes with the order or cannot be read. */
+  readonly winner: 'left' | 'right' | 'tie'
+  /** The verdict in each order of presentation: which one was shown first, and who won. */
+  readonly orders: readonly {
+    readonly first: 'left' | 'right'
+    readonly winner: 'left' | 'right' | 'tie'
+  }[]
+}
+
+export interface Comparator {
+  readonly name: string
+  compare(task: Task, left: Draft, right: Draft, options: CallOptions): Promise<Comparison>
+}
+
+/** Names a request may choose a scorer by. */
+export const SCORERS = ['judge', 'outcome-reward', 'process-reward', 'likelihood'] as const
+export type ScorerName = (typeof SCORERS)[number]
+
+export interface Scorers {
+  /** @throws RefineError unsupported_capability when the models of the run cannot feed this scorer. */
+  scorer(name: ScorerName): Scorer
+  comparator(): Comparator
+  /** Whether the models of the run can feed this scorer. */
+  has(name: ScorerName): boolean
+}

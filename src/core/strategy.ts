@@ -1,0 +1,82 @@
+/** The strategy contract (`ARCHITECTURE.md`); one conformance suite holds every strategy to it. */
+import type { Static, TObject } from 'typebox'
+import type { BudgetUnit } from './budget.ts'
+import type { StopReason, StrategyEvent } from './event.ts'
+import type { Capability, LanguageModel } from './language-model.ts'
+import type { RolePrompts } from './prompts.ts'
+import type { Random } from './random.ts'
+import type { Scorers } from './scorer.ts'
+import type { Role, Task } from './task.ts'
+
+/** Where the signal that improves the answer comes from. */
+export type Feedback = 'none' | 'self' | 'model' | 'reward' | 'execution' | 'vote'
+
+/** The candidate a strategy returns, and why it stopped. */
+export interface Selection {
+  readonly candidate: number
+  readonly stopReason: StopReason
+}
+
+/** What is known of a task before it runs, in tokens of the generator. */
+export interface TaskSize {
+  readonly promptTokens: number
+  /** Longest answer. */
+  readonly maxTokens: number
+}
+
+/** An upper bound of what one role may take. */
+export interface RoleCost {
+  readonly role: Role
+  readonly calls: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+export interface Log {
+  debug(details: object, message: string): void
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+/** All that is not pure. The models spend the run's budget before each call; `BudgetSpent` must pass through. */
+export interface StrategyContext {
+  readonly models: Readonly<Record<Role, LanguageModel>>
+  /** The prompts that fit the role's model. */
+  readonly prompts: Readonly<Record<Role, RolePrompts>>
+  readonly scorers: Scorers
+  readonly budget: { remaining(unit: BudgetUnit): number }
+  readonly random: Random
+  readonly signal: AbortSignal
+  readonly log: Log
+}
+
+export interface Strategy<Options extends TObject = TObject> {
+  /** Lower case with hyphens, as in the literature. */
+  readonly name: string
+  readonly description: string
+  /** Paper and section, or `baseline`. */
+  readonly source: string
+  /** Every option has a default: `{}` is always valid. */
+  readonly options: Options
+  readonly feedback: Feedback
+  /** What the generator must offer, natively or emulated. */
+  readonly requires: readonly Capability[]
+  /** Closed-form upper bound, before the run starts. */
+  worstCase(size: TaskSize, options: Static<Options>): RoleCost[]
+  /**
+   * Passes the signal to every await, cleans up in `finally`, never reads the clock or `Math.random`, and never yields
+   * a terminal event. Candidates are numbered from 0 in order of creation and immutable once completed; the first
+   * completed one becomes the incumbent by `answer.revised`, and only a better one by the same scorer, or by a
+   * comparison in both orders, replaces it.
+   */
+  run(
+    task: Task,
+    options: Static<Options>,
+    context: StrategyContext,
+  ): AsyncGenerator<StrategyEvent, Selection, void>
+}
+
+/** Keeps the type of the options while the strategy is written; lists hold the widened type. */
+export const defineStrategy = <Options extends TObject>(strategy: Strategy<Options>): Strategy =>
+  strategy as unknown as Strategy

@@ -1,0 +1,53 @@
+/** What is asked: a conversation and wishes for the sampling. Wire data, hence snake_case. */
+import { Type, type Static } from 'typebox'
+
+export const ROLES = [
+  'generator',
+  'reviewer',
+  'refiner',
+  'judge',
+  'outcome_reward',
+  'process_reward',
+  'embedder',
+] as const
+
+/** Which model does what in a run; a role without a model of its own falls to the run's model. */
+export type Role = (typeof ROLES)[number]
+
+export const Message = Type.Object(
+  {
+    role: Type.Enum(['system', 'user', 'assistant']),
+    content: Type.String({ minLength: 1, maxLength: 1_000_000 }),
+  },
+  { additionalProperties: false },
+)
+export type Message = Static<typeof Message>
+
+export const Sampling = Type.Object(
+  {
+    temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 5 })),
+    top_p: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
+    top_k: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: '0 keeps every token.' }),
+    ),
+    max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+    stop: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 16 }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Wishes for drafts; a strategy sets its own for reviews and scores.',
+  },
+)
+export type Sampling = Static<typeof Sampling>
+
+/** A conversation that ends with a user message, and how its answer should be sampled. Immutable. */
+export interface Task {
+  readonly messages: readonly Message[]
+  readonly sampling: Sampling
+}
+
+/** Text of the last user message: the question as a scorer or a compact prompt sees it. */
+export const questionOf = (task: Task): string =>
+  task.messages.findLast((message) => message.role === 'user')?.content ?? ''

@@ -1,0 +1,83 @@
+/** One way to check data against a schema, with one wording for what is wrong: bodies, options, configuration, frames. */
+import type { Static, TSchema } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { RefineError, type FieldError } from './errors.ts'
+
+interface Finding {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly message: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+const MAX_FIELDS = 16
+const compiled = new WeakMap<TSchema, Validator>()
+
+const compile = (schema: TSchema): Validator => {
+  const known = compiled.get(schema)
+  if (known !== undefined) return known
+  const validator = Compile(schema)
+  compiled.set(schema, validator)
+  return validator
+}
+
+const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+
+const list = (values: unknown): string =>
+  (Array.isArray(values) ? values : []).map((value) => JSON.stringify(value)).join(', ')
+
+const explain = ({ keyword, instancePath, message, params }: Finding): FieldError[] => {
+  const at = (key: string): string => `${instancePath}/${escapePointer(key)}`
+  switch (keyword) {
+    case 'boolean': // repeated by additionalProperties, with the names
+    case 'anyOf':
+    case 'not':
+      return []
+    case 'additionalProperties':
+      return (params['additionalProperties'] as string[]).map((key) => ({
+        pointer: at(key),
+        message: 'is not a known field',
+      }))
+    case 'required':
+      return (params['requiredProperties'] as string[]).map((key) => ({
+        pointer: at(key),
+        message: 'is required',
+      }))
+    case 'enum':
+      return [{ pointer: instancePath, message: `must be one of ${list(params['allowedValues'])}` }]
+    default:
+      return [{ pointer: instancePath, message }]
+  }
+}
+
+/** What is wrong with the value, field by field, at most 16 entries; empty when nothing is. */
+export const findErrors = (schema: TSchema, value: unknown, pointer = ''): FieldError[] => {
+  const validator = compile(schema)
+  if (validator.Check(value)) return []
+  const findings = validator.Errors(value) as unknown as Finding[]
+  const fields = findings.flatMap(explain)
+  const told =
+    fields.length > 0 ? fields : [{ pointer: '', message: 'does not have the expected form' }]
+  return told.slice(0, MAX_FIELDS).map((field) => ({ ...field, pointer: pointer + field.pointer }))
+}
+
+/** The sentence for a caller: every field with what was expected there. */
+export const describeFields = (fields: readonly FieldError[]): string =>
+  fields
+    .map(({ pointer, message }) => `${pointer === '' ? 'the body' : pointer} ${message}`)
+    .join('; ')
+
+/**
+ * Checks the value and fills in the schema's defaults on a copy; types are never coerced.
+ * @throws RefineError invalid_request, naming each field below `pointer` and what was expected.
+ */
+export const validate = <Schema extends TSchema>(
+  schema: Schema,
+  value: unknown,
+  pointer = '',
+): Static<Schema> => {
+  const fields = findErrors(schema, value, pointer)
+  if (fields.length > 0)
+    throw new RefineError('invalid_request', describeFields(fields), { fields })
+  return compile(schema).Default(structuredClone(value)) as Static<Schema>
+}

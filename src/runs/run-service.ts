@@ -1,0 +1,93 @@
+/** What transports see of runs: `http` and `cli` use this and nothing else of the inside. */
+import type { RunEvent } from '../core/event.ts'
+import type { Feedback, RoleCost } from '../core/strategy.ts'
+import type { Capability, CapabilityRecord, Price } from '../core/language-model.ts'
+import type { FeedbackRecord, RunPage } from '../core/run-store.ts'
+import type { RunState } from '../core/run-state.ts'
+import type { RunRequest } from './run-request.ts'
+
+/** Entry of `GET /v1/strategies`; `options` is a JSON Schema of type object. */
+export interface StrategyDescription {
+  readonly name: string
+  readonly description: string
+  readonly feedback: Feedback
+  readonly requires: readonly Capability[]
+  readonly source: string
+  readonly options: object
+}
+
+/** Entry of `GET /v1/models`. */
+export interface ModelDescription {
+  readonly id: string
+  readonly adapter: string
+  readonly capabilities: CapabilityRecord
+  readonly context_length: number | null
+  readonly price: Price
+}
+
+export interface TotalCost {
+  readonly calls: number
+  readonly input_tokens: number
+  readonly output_tokens: number
+  readonly cost: number
+}
+
+export interface Estimate {
+  readonly worst_case: TotalCost
+  /** Mean of earlier runs of the same strategy, options and model; null while there are none. */
+  readonly expected: TotalCost | null
+  readonly by_role: readonly RoleCost[]
+}
+
+export type FeedbackInput = Omit<FeedbackRecord, 'id' | 'run_id' | 'at'>
+
+/**
+ * Runs as resources. `owner` is the hash of the caller's API key ('' on a server without keys): a run of another
+ * owner does not exist for the caller (`run_not_found`).
+ */
+export interface RunService {
+  /**
+   * Validates, admits and starts a run; it goes on whoever listens. Resolves when the run is stored (queued or
+   * running), with its id.
+   * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, overloaded,
+   * shutting_down.
+   */
+  create(request: RunRequest, owner: string): Promise<string>
+
+  /** @throws RefineError run_not_found */
+  get(id: string, owner: string): Promise<RunState>
+
+  list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }>
+
+  /**
+   * The stored events above `after`, then the live ones as they happen; ends after the terminal event, or when the
+   * signal aborts (without throwing). A reader that is slow slows nobody: nothing is buffered for it.
+   * @throws RefineError run_not_found
+   */
+  events(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<RunEvent, void, void>
+
+  /** Resolves when the run has ended. Aborting the signal stops the waiting (rejects), not the run. */
+  ended(id: string, owner: string, signal: AbortSignal): Promise<RunState>
+
+  /** Ends the run with its best answer so far; does nothing to a run that has ended. Resolves with the final state. */
+  cancel(id: string, owner: string): Promise<RunState>
+
+  /** Worst case before running, by the tokenizer of the run's model. */
+  estimate(request: RunRequest): Promise<Estimate>
+
+  addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord>
+
+  strategies(): readonly StrategyDescription[]
+  models(): readonly ModelDescription[]
+
+  /** Resolves when every model can answer. @throws RefineError naming the model that cannot. */
+  ready(): Promise<void>
+
+  /** Admits no more runs and waits for those under way, at most `graceSeconds`; then cancels them. */
+  drain(graceSeconds: number): Promise<void>
+}
