@@ -31,12 +31,18 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     name: 'pairwise',
     compare: async (task, left, right, options) => {
       const drafts = { left, right }
-      const orders = await Promise.all([
-        inOrder(task, drafts, 'left', options),
-        inOrder(task, drafts, 'right', options),
-      ])
-      const agreed = orders[0].winner === orders[1].winner
-      return { winner: agreed ? orders[0].winner : 'tie', orders }
+      const pair = new AbortController()
+      const signal = AbortSignal.any([options.signal, pair.signal])
+      try {
+        const orders = await Promise.all([
+          inOrder(task, drafts, 'left', { signal }),
+          inOrder(task, drafts, 'right', { signal }),
+        ])
+        const agreed = orders[0].winner === orders[1].winner
+        return { winner: agreed ? orders[0].winner : 'tie', orders }
+      } finally {
+        pair.abort() // when one order failed, the other is of no use
+      }
     },
   }
 }
