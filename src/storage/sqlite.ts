@@ -164,6 +164,11 @@ class SqliteStore implements RunStore {
   }
 
   async close(): Promise<void> {
+    // The driver holds the file until its statements are collected; the lock must not wait for that, and SQLite gives
+    // an exclusive lock back only outside WAL, at the next read.
+    this.#database.pragma('journal_mode = DELETE')
+    this.#database.pragma('locking_mode = NORMAL')
+    this.#database.prepare('SELECT count(*) FROM runs WHERE 0').get()
     this.#database.close()
   }
 
