@@ -18,15 +18,11 @@ import {
   type Timeouts,
 } from './openai-compatible/connection.ts'
 import { capabilitiesOf, type Flavour } from './openai-compatible/flavour.ts'
-import {
-  degradations,
-  requestBody,
-  requireCapabilities,
-  type Upstream,
-} from './openai-compatible/request-body.ts'
+import { degradations, requestBody, type Upstream } from './openai-compatible/request-body.ts'
 import { DEFAULT_RETRIES, retryHints, type RetryPolicy } from './openai-compatible/retries.ts'
 import { countTokens } from './openai-compatible/token-estimate.ts'
 import { failureOfStatus, UpstreamFailure } from './openai-compatible/upstream-error.ts'
+import { requireCapabilities } from './required-capabilities.ts'
 
 export type { Flavour, RetryPolicy, Timeouts }
 
