@@ -2,7 +2,7 @@
  * A deterministic model that needs no weights: for tests, for trying the server out, and as the load under which it
  * is measured. It plays every role of the prompt set `compact`; how good it is at each is a number.
  */
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { RefineError } from '../core/errors.ts'
 import type {
   CapabilityRecord,
@@ -14,6 +14,7 @@ import type {
 import { createRandom, hashToUnit, type Random } from '../core/random.ts'
 import type { Message } from '../core/task.ts'
 import { requireCapabilities } from './required-capabilities.ts'
+import { createPause, type Pause } from './scripted/pause.ts'
 import { readConversation } from './scripted/conversation.ts'
 import { replyTo, type Quality } from './scripted/reply.ts'
 import { SampleText } from './scripted/sample-text.ts'
@@ -41,8 +42,8 @@ export interface ScriptedOptions extends Partial<Omit<Quality, 'steps'>> {
   readonly price?: Price
   readonly contextLength?: number
   readonly capabilities?: Partial<CapabilityRecord>
-  /** Waits that many milliseconds; must reject when the signal aborts. */
-  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
+  /** The timers of a call, for tests. Default: real ones. */
+  readonly createPause?: (signal: AbortSignal) => Pause
 }
 
 /** Nothing in the port carries an embedding or a grammar. */
@@ -80,16 +81,16 @@ class ScriptedModel {
   readonly #options: ScriptedOptions
   readonly #quality: Quality
   readonly #capabilities: CapabilityRecord
-  readonly #wait: (milliseconds: number, signal: AbortSignal) => Promise<unknown>
+  readonly #createPause: (signal: AbortSignal) => Pause
   #samples = 0
 
   constructor(options: ScriptedOptions, capabilities: CapabilityRecord) {
-    const { tokensPerAnswer = 20, wait } = options
+    const { tokensPerAnswer = 20 } = options
     const steps = Math.max(1, Math.round((tokensPerAnswer - TOKENS_PER_FINAL) / TOKENS_PER_STEP))
     this.#options = options
     this.#quality = { ...DEFAULT_QUALITY, ...options, steps }
     this.#capabilities = capabilities
-    this.#wait = wait ?? ((milliseconds, signal) => delay(milliseconds, undefined, { signal }))
+    this.#createPause = options.createPause ?? createPause
   }
 
   async *generate(
@@ -107,15 +108,7 @@ class ScriptedModel {
       inputTokens: shared ? inputTokens : inputTokens * request.samples,
       cachedTokens: 0,
     }
-    const pause =
-      this.#options.tokensPerSecond === undefined ? undefined : 1000 / this.#options.tokensPerSecond
-    let open = this.#texts(request)
-    while (open.length > 0) {
-      for (const text of open) yield text.next()
-      open = open.filter((text) => !text.ended)
-      if (pause !== undefined && open.length > 0) await this.#pause(pause, signal)
-      else signal.throwIfAborted()
-    }
+    yield* this.#stream(this.#texts(request), signal)
   }
 
   async scoreText(messages: readonly Message[], text: string, signal: AbortSignal) {
@@ -147,7 +140,7 @@ class ScriptedModel {
   /** Waits for the first token; one turn of the event loop at least, so that fast runs starve nobody. */
   async #begin(messages: readonly Message[], signal: AbortSignal): Promise<void> {
     const { id, failMarker, firstTokenMs = 0 } = this.#options
-    if (firstTokenMs > 0) await this.#pause(firstTokenMs, signal)
+    if (firstTokenMs > 0) await this.#waitForFirstToken(firstTokenMs, signal)
     else await turn()
     signal.throwIfAborted()
     if (failMarker === undefined || !messages.some(({ content }) => content.includes(failMarker))) {
@@ -159,12 +152,32 @@ class ScriptedModel {
     )
   }
 
-  async #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  /** One token of every open sample at each beat. */
+  async *#stream(
+    texts: readonly SampleText[],
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerationChunk, void, void> {
+    const { tokensPerSecond } = this.#options
+    const pause = tokensPerSecond === undefined ? undefined : this.#createPause(signal)
     try {
-      await this.#wait(milliseconds, signal)
-    } catch (thrown) {
-      signal.throwIfAborted()
-      throw thrown
+      let open = texts
+      while (open.length > 0) {
+        for (const text of open) yield text.next()
+        open = open.filter((text) => !text.ended)
+        if (pause !== undefined && open.length > 0) await pause.wait(1000 / tokensPerSecond!)
+        else signal.throwIfAborted()
+      }
+    } finally {
+      pause?.close()
+    }
+  }
+
+  async #waitForFirstToken(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const pause = this.#createPause(signal)
+    try {
+      await pause.wait(milliseconds)
+    } finally {
+      pause.close()
     }
   }
 

@@ -239,7 +239,10 @@ test('the pace is kept by the timer it is given, and an abort ends the wait at o
   const model = create({
     firstTokenMs: 100,
     tokensPerSecond: 20,
-    wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)),
+    createPause: () => ({
+      wait: (milliseconds) => Promise.resolve(void waits.push(milliseconds)),
+      close: () => undefined,
+    }),
   })
   const chunks = await collect(model.generate(ask({ samples: 2 }), SIGNAL))
   const deltas = chunks.filter((chunk) => chunk.type === 'delta' && chunk.sample === 0).length
