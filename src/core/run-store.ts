@@ -49,7 +49,8 @@ export interface RunPage {
 
 /** Writes may be grouped: a write is durable when its promise resolves. */
 export interface RunStore {
-  create(record: RunRecord): Promise<void>
+  /** Stores the run and its first event together. */
+  create(record: RunRecord, created: RunEvent): Promise<void>
   append(events: readonly RunEvent[]): Promise<void>
   /** Keeps the final state beside the log, for fast reads. */
   finish(state: RunState): Promise<void>
