@@ -4,6 +4,7 @@ import { registerChatCompletions } from './compat/openai-chat.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
+import { registerClosing } from './plugins/closing.ts'
 import { onFrameworkError, registerErrors } from './plugins/errors.ts'
 import { registerOpenApi } from './plugins/openapi.ts'
 import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
@@ -17,7 +18,7 @@ import { registerRunEvents } from './routes/run-events.ts'
 import { registerRuns } from './routes/runs.ts'
 import { registerStrategies } from './routes/strategies.ts'
 import { DEFAULT_LIMITS, type HttpContext, type ServerOptions } from './server-options.ts'
-import { registerWebSocket } from './websocket.ts'
+import { registerWebSocket, registerWebSocketPlugin } from './websocket.ts'
 
 export { openapiDocument } from './plugins/openapi.ts'
 
@@ -29,6 +30,7 @@ const ROUTES = [
   registerStrategies,
   registerModels,
   registerChatCompletions,
+  registerWebSocket,
   registerHealth,
   registerDocs,
 ]
@@ -56,6 +58,9 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   registerErrors(app, limits.bodyBytes)
   registerBodies(app)
   registerValidation(app)
+  registerClosing(app)
+  const cancellation = registerCancellation(app)
+  await registerWebSocketPlugin(app, limits.messageBytes)
   registerAuth(app, options.keys ?? [])
   app.addHook('onResponse', async (request, reply) => {
     const { method, url, runId } = request
@@ -68,9 +73,8 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     version: options.version,
     origins: options.origins ?? [],
     limits,
-    cancellation: registerCancellation(app),
+    cancellation,
   }
-  await registerWebSocket(app, context)
   for (const register of ROUTES) register(app, context)
   return app
 }

@@ -47,7 +47,14 @@ const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
   socket.on('close', () => clearInterval(timer))
 }
 
-const registerPlugin = async (app: FastifyInstance, messageBytes: number): Promise<void> => {
+/**
+ * Must come before any hook that may refuse a request: the plugin closes the connection of a refused upgrade only when
+ * its own hook has seen the request.
+ */
+export const registerWebSocketPlugin = async (
+  app: FastifyInstance,
+  messageBytes: number,
+): Promise<void> => {
   await app.register(websocket, {
     options: {
       maxPayload: messageBytes,
@@ -68,11 +75,10 @@ const registerPlugin = async (app: FastifyInstance, messageBytes: number): Promi
   })
 }
 
-export const registerWebSocket = async (
+export const registerWebSocket = (
   app: FastifyInstance,
   { runs, limits, origins }: HttpContext,
-): Promise<void> => {
-  await registerPlugin(app, limits.messageBytes)
+): void => {
   app.route({
     method: 'GET',
     url: '/v1/ws',

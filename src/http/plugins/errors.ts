@@ -112,5 +112,9 @@ export const onFrameworkError =
   (bodyBytes: number) =>
   (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     reply.headers({ 'x-request-id': request.id, 'request-id': request.id })
+    // No hook runs, so nobody else would close the connection of an upgrade.
+    if (request.headers.upgrade !== undefined) {
+      reply.raw.once('finish', () => request.raw.socket.destroy())
+    }
     void sendError(thrown, request, reply, bodyBytes)
   }
