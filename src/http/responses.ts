@@ -9,8 +9,15 @@ export const jsonResponse = (description: string, schema: TSchema) => ({
   content: media('application/json', schema),
 })
 
-const EventStream = Type.String({
-  description: 'Server-sent events; see the schema of each event.',
+const EventStream = Type.Unsafe<string>({
+  type: 'string',
+  description: 'Server-sent events.',
+  contentMediaType: 'application/json',
+  contentSchema: { $ref: '#/components/schemas/RunEvent' },
+})
+
+const ChunkStream = Type.String({
+  description: 'Server-sent events without names: chunks as OpenAI sends them, then `[DONE]`.',
 })
 
 export const streamResponse = (description: string) => ({
@@ -18,13 +25,16 @@ export const streamResponse = (description: string) => ({
   content: media('text/event-stream', EventStream),
 })
 
-export const jsonOrStreamResponse = (description: string, schema: TSchema) => ({
+const jsonOrStream = (stream: TSchema) => (description: string, schema: TSchema) => ({
   description,
   content: {
     ...media('application/json', schema),
-    ...media('text/event-stream', EventStream),
+    ...media('text/event-stream', stream),
   },
 })
+
+export const jsonOrEventsResponse = jsonOrStream(EventStream)
+export const jsonOrChunksResponse = jsonOrStream(ChunkStream)
 
 const problem = (description: string) => ({
   description,

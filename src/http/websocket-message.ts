@@ -3,6 +3,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { invalidField } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
 import { RunRequest } from '../runs/run-request.ts'
+import { checkDepth } from './json-text.ts'
 import { FeedbackBody } from './routes/feedback.ts'
 
 const StreamId = Type.String({
@@ -38,6 +39,7 @@ const MESSAGES = {
 export type ClientMessage = Static<(typeof MESSAGES)[keyof typeof MESSAGES]>
 
 const parse = (text: string): unknown => {
+  checkDepth(text)
   try {
     return JSON.parse(text)
   } catch {

@@ -29,6 +29,7 @@ const BAD: readonly [string, unknown, number, string][] = [
   ['a negative budget', { input: 'a', budget: { calls: -1 } }, 400, '/budget/calls'],
   ['an absurd budget', { input: 'a', budget: { tokens: 1e300 } }, 400, '/budget/tokens'],
   ['a fraction of a call', { input: 'a', budget: { calls: 1.5 } }, 400, '/budget/calls'],
+  ['a stream in the background', { input: 'a', stream: true, background: true }, 400, '/stream'],
   ['a list', [], 400, 'body'],
   ['nothing but null', null, 400, 'body'],
 ]
@@ -55,6 +56,14 @@ test('broken JSON is the caller’s fault', async (t) => {
     assert.equal(reply.statusCode, 400)
     assert.match(reply.json().detail, /not valid JSON/)
   }
+})
+
+test('JSON nested without end is refused rather than followed', async (t) => {
+  const app = await buildServer(t)
+  const payload = `{"input":"a","metadata":{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`
+  const reply = await app.inject({ method: 'POST', url: '/v1/runs', headers: json, payload })
+  assert.equal(reply.statusCode, 400)
+  assert.match(reply.json().detail, /64 levels/)
 })
 
 test('ten megabytes are too much', async (t) => {

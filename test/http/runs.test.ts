@@ -157,6 +157,7 @@ test('with keys configured only their holders get in, each to the own runs', asy
   assert.equal(bare.headers['www-authenticate'], 'Bearer')
   const wrong = await app.inject({ url: '/v1/runs', headers: { authorization: 'Bearer secret-c' } })
   assert.equal(wrong.statusCode, 401)
+  assert.equal((await app.inject('/v1/nowhere')).statusCode, 401)
   const ann = { authorization: 'Bearer secret-a' }
   const made = await app.inject({ method: 'POST', url: '/v1/runs', payload: INPUT, headers: ann })
   assert.equal(made.statusCode, 200)

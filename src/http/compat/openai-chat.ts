@@ -6,7 +6,7 @@ import { toRefineError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/event.ts'
 import { retryHeader, startForegroundRun } from '../foreground-run.ts'
 import { openAiErrorOf } from '../problem.ts'
-import { jsonOrStreamResponse, PROBLEM_RESPONSES } from '../responses.ts'
+import { jsonOrChunksResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
 import {
@@ -44,7 +44,7 @@ const SCHEMA = {
   tags: ['compatibility'],
   body: ChatRequest,
   response: {
-    200: jsonOrStreamResponse('The completion, or its chunks.', ChatCompletion),
+    200: jsonOrChunksResponse('The completion, or its chunks.', ChatCompletion),
     ...PROBLEM_RESPONSES,
   },
 }
@@ -73,7 +73,7 @@ const completionOptions = (
 const chatFrames = async function* (
   events: AsyncIterable<RunEvent>,
   options: CompletionOptions,
-  request: FastifyRequest,
+  reply: FastifyReply,
 ): AsyncGenerator<string, void, void> {
   const chunks = new CompletionChunks(options)
   try {
@@ -82,8 +82,9 @@ const chatFrames = async function* (
     }
     chunks.close()
   } catch (thrown) {
+    if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
     const error = toRefineError(thrown)
-    request.log[error.level]({ code: error.code, run_id: options.runId, err: error }, error.message)
+    reply.log[error.level]({ code: error.code, run_id: options.runId, err: error }, error.message)
     yield dataFrame({ error: openAiErrorOf(error) })
     return
   }
@@ -125,7 +126,7 @@ const complete = async (
   const options = completionOptions(context, body, runId, model)
   const events = runs.events(runId, request.owner, 0, gone)
   if (body.stream !== true) return completeWhole(events, options, reply)
-  await sendEventStream(reply, chatFrames(events, options, request), limits)
+  await sendEventStream(reply, chatFrames(events, options, reply), limits)
   return undefined
 }
 

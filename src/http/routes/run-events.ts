@@ -20,6 +20,14 @@ const Query = Type.Object(
   { additionalProperties: false },
 )
 
+const Headers = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({
+      description: 'Sequence of the last event seen; browsers send it by themselves.',
+    }),
+  ),
+})
+
 const EVENTS_SCHEMA = {
   operationId: 'streamRunEvents',
   summary: 'Events of a run, stored and live',
@@ -29,6 +37,7 @@ const EVENTS_SCHEMA = {
   tags: ['runs'],
   params: RunId,
   querystring: Query,
+  headers: Headers,
   response: {
     200: streamResponse('Events; `id` is the sequence, `event` the type, `data` the event.'),
     204: { description: 'There are no events behind the one named.', type: 'null' },
@@ -48,7 +57,8 @@ export const registerRunEvents = (
   { runs, limits, cancellation }: HttpContext,
 ): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  app.get('/v1/runs/:id/events', { schema: EVENTS_SCHEMA }, async (request, reply) => {
+  const options = { schema: EVENTS_SCHEMA, exposeHeadRoute: false } // a HEAD would never end
+  app.get('/v1/runs/:id/events', options, async (request, reply) => {
     const { params, query, headers, owner } = request
     const gone = cancellation.signalFor(reply)
     const seen = lastEventId(headers['last-event-id'])

@@ -3,13 +3,13 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { RUN_STATUSES, RunState } from '../../core/run-state.ts'
-import { RefineError } from '../../core/errors.ts'
+import { invalidField, RefineError } from '../../core/errors.ts'
 import type { RunPage } from '../../core/run-store.ts'
 import { RunRequest } from '../../runs/run-request.ts'
 import type { RunService } from '../../runs/run-service.ts'
 import { errorOfRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
 import {
-  jsonOrStreamResponse,
+  jsonOrEventsResponse,
   jsonResponse,
   listOf,
   PROBLEM_RESPONSES,
@@ -51,7 +51,7 @@ const CREATE_SCHEMA = {
   tags: ['runs'],
   body: RunRequest,
   response: {
-    200: jsonOrStreamResponse('The run as it ended, or its events.', RunState),
+    200: jsonOrEventsResponse('The run as it ended, or its events.', RunState),
     202: jsonResponse('The run goes on; `location` tells where.', RunState),
     ...PROBLEM_RESPONSES,
   },
@@ -98,6 +98,7 @@ const createInBackground = async (
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<RunState> => {
+  if (body.stream === true) throw invalidField('/stream', 'does not go with `background`')
   const id = await runs.create(body, request.owner)
   request.runId = id
   reply.code(202).headers({ location: `/v1/runs/${id}`, 'retry-after': POLL_SECONDS })
