@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { summarise, type Summary } from './statistics.ts'
 
 const INTERVAL_MS = 50
+const RESOLUTION_MS = 10
 
 export interface Probe {
   /** Time a request for `/healthz` took, made every 50 ms: how long the server's event loop kept others waiting. */
@@ -26,7 +27,8 @@ const askHealth = async (url: URL, agent: Agent): Promise<number> => {
   return performance.now() - start
 }
 
-const milliseconds = (nanoseconds: number): number => nanoseconds / 1e6
+/** Node's histogram holds the whole interval between two ticks of its timer: the delay is what exceeds it. */
+const milliseconds = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
 
 /** Runs the work and watches both ends until it is done. */
 export const probeWhile = async <Result>(
@@ -34,7 +36,7 @@ export const probeWhile = async <Result>(
   work: () => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly probe: Probe }> => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const delay = monitorEventLoopDelay({ resolution: 10 })
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   const done = new AbortController()
   const latencies: number[] = []
   let healthErrors = 0

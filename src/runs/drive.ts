@@ -75,7 +75,7 @@ const showAnswer = async (live: LiveRun, candidate: number, reason: string): Pro
 }
 
 /** A run stopped before any candidate was complete answers with what the longest one has so far. */
-const salvage = async (live: LiveRun): Promise<Answer | null> => {
+export const salvage = async (live: LiveRun): Promise<Answer | null> => {
   const { answer, candidates } = live.state
   if (answer !== null) return answer
   const partial = candidates

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import type { RunEvent } from '../core/event.ts'
-import { emptyUsage, type RunState } from '../core/run-state.ts'
+import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord, RunPage, RunRecord, RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
@@ -11,6 +11,7 @@ import { estimateRun } from './estimate.ts'
 import { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
 import { planRun, type Parts, type Plan } from './plan.ts'
+import { recoverRuns, storedEvents } from './recovery.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
@@ -20,7 +21,6 @@ import type {
   StrategyDescription,
 } from './run-service.ts'
 
-const EVENT_PAGE = 500
 const MOST_LISTED = 100
 
 /** `run_` and a name that sorts by time of creation. */
@@ -108,12 +108,9 @@ export class Runner implements RunService {
       return
     }
     await this.#stored(id, owner)
-    let position = after
-    while (!signal.aborted) {
-      const page = await this.#store.events(id, position, EVENT_PAGE)
-      yield* page
-      if (page.length < EVENT_PAGE) return
-      position = page.at(-1)!.sequence
+    for await (const event of storedEvents(this.#store, id, after)) {
+      if (signal.aborted) return
+      yield event
     }
   }
 
@@ -150,6 +147,11 @@ export class Runner implements RunService {
     return record
   }
 
+  async feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]> {
+    await this.get(id, owner)
+    return this.#store.feedback(id)
+  }
+
   strategies(): readonly StrategyDescription[] {
     return this.#parts.strategies.map(
       ({ name, description, feedback, requires, source, options }) =>
@@ -175,29 +177,9 @@ export class Runner implements RunService {
     await this.#writer.idle()
   }
 
-  /** Ends the runs that an earlier process left behind: failed, with the best answer they had. */
-  async recover(): Promise<number> {
-    const left = await this.#store.unfinished()
-    for (const id of left) await this.#recoverRun(id)
-    return left.length
-  }
-
-  async #recoverRun(id: string): Promise<void> {
-    const record = await this.#store.read(id)
-    if (record === undefined) return
-    const live = new LiveRun(id, record.owner, this.#writer)
-    let after = 0
-    for (;;) {
-      const page = await this.#store.events(id, after, EVENT_PAGE)
-      for (const event of page) live.restore(event)
-      if (page.length < EVENT_PAGE) break
-      after = page.at(-1)!.sequence
-    }
-    if (live.ended) return this.#store.finish(live.state)
-    const { answer, usage } = live.state
-    const error = { code: 'interrupted', message: 'The server stopped while the run was going on.' }
-    await live.append({ type: 'run.failed', answer, usage: { ...emptyUsage(), ...usage }, error })
-    await this.#writer.idle()
+  /** Ends the runs that an earlier process left behind; resolves with their number. */
+  recover(): Promise<number> {
+    return recoverRuns(this.#store, this.#writer)
   }
 
   /** Runs that have not ended are all in memory, and no more than admission lets in. */
