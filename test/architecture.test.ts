@@ -21,7 +21,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   runs: ['core', 'experiments'],
   http: ['core', 'runs', 'experiments'],
   cli: ['core', 'runs', 'experiments'],
-  'config.ts': ['core', 'experiments', 'models', 'storage', 'telemetry', 'runs', 'http'],
+  'config-file.ts': ['core', 'telemetry'],
+  'config.ts': [
+    'config-file.ts',
+    'core',
+    'experiments',
+    'models',
+    'storage',
+    'telemetry',
+    'runs',
+    'http',
+  ],
   'app.ts': ['*'],
   'main.ts': ['*'],
 }
