@@ -32,7 +32,7 @@ test('a resize draws the view anew for the size it has then, until it is closed'
   t.mock.timers.tick(50)
   stream.columns = 20
   stream.emit('resize')
-  assert.match(framesOf(stream.text())[1]!, /^a question of more…/)
+  assert.match(framesOf(stream.text())[1]!, /^a question of more …/)
   display.close()
   stream.emit('resize')
   t.mock.timers.tick(100)

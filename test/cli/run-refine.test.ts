@@ -5,6 +5,9 @@ import type { RunClient } from '../../src/cli/run-client.ts'
 import { runRefine, type RefineOptions } from '../../src/cli/run-refine.ts'
 import { CANCELLED, RUN, capture, stamp } from './fixtures.ts'
 
+const ENTER = '\u001b[?1049h'
+const LEAVE = '\u001b[?1049l'
+
 const clientOf = (start: RunClient['start'], cancel: RunClient['cancel'] = async () => undefined) =>
   ({
     start,
@@ -70,7 +73,7 @@ test('as JSON every event is one line, unchanged', async () => {
 test('on a terminal the view is drawn on the second screen, and its end is left on the first', async () => {
   const { code, out } = await refine({ runs: clientOf(() => replay(RUN)), isTerminal: true })
   assert.equal(code, 0)
-  const [, live, after] = out.split(/\u001b\[\?1049[hl]/)
+  const [, live, after] = out.replace(LEAVE, ENTER).split(ENTER)
   assert.match(live!, /waiting/)
   assert.match(after!, /^What is 17×24\?\n/)
   assert.match(after!, /answer: revision 2, candidate 1, score 0\.875/)
@@ -84,7 +87,7 @@ test('the terminal is given back when the run cannot be started', async () => {
     throw new Error('no such model')
   })
   await assert.rejects(refine({ runs: failing, isTerminal: true, stdout }), /no such model/)
-  assert.match(stdout.text(), /\u001b\[\?25h\u001b\[\?1049l$/)
+  assert.ok(stdout.text().endsWith(`\u001b[?25h${LEAVE}`))
 })
 
 test('a failed run ends with exit code 1 and tells why', async () => {

@@ -76,3 +76,22 @@ test('prompts and answers are logged when that is asked for', () => {
   const { input, request, run } = last()
   assert.deepEqual({ input, request, run }, prompts)
 })
+
+test('an error is logged with its type, message, stack and own fields', () => {
+  const { log, last } = capture()
+  log.error({ err: Object.assign(new TypeError('odd'), { code: 'E_ODD' }) }, 'failed')
+  const { type, message, stack, code } = last()['err'] as Record<string, string>
+  assert.deepEqual({ type, message, code }, { type: 'TypeError', message: 'odd', code: 'E_ODD' })
+  assert.match(stack!, /TypeError: odd\n {4}at /)
+  log.error(new RangeError('bare'))
+  assert.equal((last()['err'] as Record<string, string>)['message'], 'bare')
+})
+
+test('a cycle does not keep the log from writing', () => {
+  const { log, lines } = capture()
+  const cycle: Record<string, unknown> = { authorization: SECRET }
+  cycle['self'] = cycle
+  log.info({ cycle }, 'x')
+  assert.doesNotMatch(lines[0]!, /hunter2/)
+  assert.match(lines[0]!, /too deep/)
+})
