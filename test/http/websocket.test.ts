@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import test, { type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { endless, FakeRuns, refinement } from '../support/fake-runs.ts'
+import { FloodRuns, settled } from '../support/flood-runs.ts'
 import { listen, type TestServer } from '../support/http-server.ts'
 
 type Message = Record<string, unknown> & { type: string }
@@ -154,6 +155,22 @@ test('a flood of messages is answered in order', async (t) => {
   const client = await open(t, await listen(t))
   for (let at = 0; at < 500; at++) client.say({ type: 'ping', stream_id: `p${at}` })
   for (let at = 0; at < 500; at++) assert.equal((await client.hear())['stream_id'], `p${at}`)
+})
+
+test('a peer that does not read makes the server buffer next to nothing', async (t) => {
+  const runs = new FloodRuns()
+  const server = await listen(t, runs)
+  const client = await open(t, server)
+  client.socket.pause()
+  client.say(create('a'))
+  client.say(create('b'))
+  await settled(runs)
+  const [held] = server.app.websocketServer.clients
+  t.diagnostic(`took ${runs.taken} events of 10 kB, buffers ${held!.bufferedAmount} bytes`)
+  assert.ok(runs.taken < 2000, `took ${runs.taken} of 40000 events`)
+  assert.ok(held!.bufferedAmount < 2 * 1024 * 1024, `buffers ${held!.bufferedAmount} bytes`)
+  client.socket.terminate()
+  while (!runs.returned) await new Promise((resolve) => setImmediate(resolve))
 })
 
 test('a message that is too long closes the socket, which the server outlives', async (t) => {
