@@ -34,7 +34,7 @@ const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
 export interface Runs {
   readonly runs: Runner
   /** Ends the runs under way and releases models and database. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export type ReadSecret = (name: string) => string | undefined
