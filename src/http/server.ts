@@ -1,6 +1,8 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
 import { registerChatCompletions } from './compat/openai-chat.ts'
+import { registerResponses } from './compat/openai-responses.ts'
+import { registerResponsesSocket } from './compat/openai-responses-socket.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
@@ -30,6 +32,8 @@ const ROUTES = [
   registerStrategies,
   registerModels,
   registerChatCompletions,
+  registerResponses,
+  registerResponsesSocket,
   registerWebSocket,
   registerHealth,
   registerDocs,
