@@ -1,5 +1,6 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
 import { registerChatCompletions } from './compat/openai-chat.ts'
 import { registerResponses } from './compat/openai-responses.ts'
 import { registerResponsesSocket } from './compat/openai-responses-socket.ts'
@@ -34,6 +35,7 @@ const ROUTES = [
   registerChatCompletions,
   registerResponses,
   registerResponsesSocket,
+  registerAnthropicMessages,
   registerWebSocket,
   registerHealth,
   registerDocs,
