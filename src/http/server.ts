@@ -4,6 +4,7 @@ import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
 import { registerChatCompletions } from './compat/openai-chat.ts'
 import { registerResponses } from './compat/openai-responses.ts'
 import { registerResponsesSocket } from './compat/openai-responses-socket.ts'
+import { registerUiChat } from './compat/ui-chat.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
@@ -36,6 +37,7 @@ const ROUTES = [
   registerResponses,
   registerResponsesSocket,
   registerAnthropicMessages,
+  registerUiChat,
   registerWebSocket,
   registerHealth,
   registerDocs,

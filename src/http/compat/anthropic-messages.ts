@@ -2,7 +2,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { RefineError, toRefineError } from '../../core/errors.ts'
+import { type RefineError, toRefineError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/event.ts'
 import { retryHeader, startForegroundRun } from '../foreground-run.ts'
 import { jsonOrChunksResponse } from '../responses.ts'
