@@ -29,7 +29,7 @@ const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
 
 type Block =
   | { readonly type: 'thinking'; thinking: string; signature: string }
-  | { readonly type: 'text'; text: string; readonly citations: null }
+  | { readonly type: 'text'; text: string }
 
 export interface MessageEvent {
   readonly type: string
@@ -38,7 +38,7 @@ export interface MessageEvent {
 type Events = Generator<MessageEvent, void, void>
 
 const emptyBlock = (type: Block['type']): Block =>
-  type === 'text' ? { type, text: '', citations: null } : { type, thinking: '', signature: '' }
+  type === 'text' ? { type, text: '' } : { type, thinking: '', signature: '' }
 
 export class MessageEvents {
   readonly #options: MessageOptions

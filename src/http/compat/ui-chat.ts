@@ -108,46 +108,58 @@ const uiFrames = async function* (
   yield 'data: [DONE]\n\n'
 }
 
+const sendRun = async (
+  { runs, limits }: HttpContext,
+  { runId, show }: ActiveRun,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  gone: AbortSignal,
+): Promise<undefined> => {
+  reply.header('x-vercel-ai-ui-message-stream', 'v1')
+  const events = runs.events(runId, request.owner, 0, gone)
+  const chunks = new UiChunks(show, directStrategies(runs))
+  await sendEventStream(reply, uiFrames(events, chunks, reply), limits)
+  return undefined
+}
+
+const create = async (
+  context: HttpContext,
+  chats: ActiveChats,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<undefined> => {
+  const { runs, cancellation } = context
+  const { owner, headers } = request
+  const body = request.body as UiChatRequest
+  const gone = cancellation.signalFor(reply)
+  const refine = withHeaders(body.refine, headers)
+  const known = new Set(runs.models().map(({ id }) => id))
+  const run = toRunRequest({ ...body, ...(refine && { refine }) }, known)
+  await chats.stop(owner, body.id)
+  const runId =
+    body.on_disconnect === 'cancel'
+      ? await startForegroundRun(runs, run, request, gone)
+      : await runs.create(run, owner)
+  request.runId = runId
+  const active = { runId, show: refine?.show ?? 'status' }
+  chats.add(owner, body.id, active)
+  return sendRun(context, active, request, reply, gone)
+}
+
 export const registerUiChat = (instance: FastifyInstance, context: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const { runs, limits, cancellation } = context
-  const chats = new ActiveChats(runs)
+  const chats = new ActiveChats(context.runs)
 
-  const send = async (
-    { runId, show }: ActiveRun,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    gone: AbortSignal,
-  ): Promise<undefined> => {
-    reply.header('x-vercel-ai-ui-message-stream', 'v1')
-    const events = runs.events(runId, request.owner, 0, gone)
-    const chunks = new UiChunks(show, directStrategies(runs))
-    await sendEventStream(reply, uiFrames(events, chunks, reply), limits)
-    return undefined
-  }
-
-  app.post('/v1/ui/chat', { schema: CREATE_SCHEMA }, async (request, reply) => {
-    const { body, owner, headers } = request
-    const gone = cancellation.signalFor(reply)
-    const refine = withHeaders(body.refine, headers)
-    const known = new Set(runs.models().map(({ id }) => id))
-    const run = toRunRequest({ ...body, ...(refine && { refine }) }, known)
-    await chats.stop(owner, body.id)
-    const runId =
-      body.on_disconnect === 'cancel'
-        ? await startForegroundRun(runs, run, request, gone)
-        : await runs.create(run, owner)
-    request.runId = runId
-    const active = { runId, show: refine?.show ?? 'status' }
-    chats.add(owner, body.id, active)
-    return send(active, request, reply, gone)
-  })
+  app.post('/v1/ui/chat', { schema: CREATE_SCHEMA }, async (request, reply) =>
+    create(context, chats, request, reply),
+  )
 
   const options = { schema: RESUME_SCHEMA, exposeHeadRoute: false } // a HEAD would never end
   app.get('/v1/ui/chat/:id/stream', options, async (request, reply) => {
     const active = chats.find(request.owner, request.params.id)
     if (active === undefined) return reply.code(204).send()
-    return send(active, request, reply, cancellation.signalFor(reply))
+    const gone = context.cancellation.signalFor(reply)
+    return sendRun(context, active, request, reply, gone)
   })
 
   app.post('/v1/ui/chat/:id/stop', { schema: STOP_SCHEMA }, async ({ owner, params }) => ({
