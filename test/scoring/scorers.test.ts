@@ -142,6 +142,15 @@ test('the outcome reward is the last step’s score, or the judge’s digit over
   assert.deepEqual([none.score, none.warning?.code], [null, 'judge_unreadable'])
 })
 
+test('outcome and process reward of one model share one pass over a draft', async () => {
+  const { scorers, model } = scorersOf({ steps: () => [0.5, 0.5, 0.8] })
+  const outcome = await scorers.scorer('outcome-reward').score(TASK, DRAFT, { signal })
+  const process = await scorers.scorer('process-reward').score(TASK, DRAFT, { signal })
+  assert.deepEqual([outcome.score, process.score, model.calls], [0.8, 0.2, 1])
+  await scorers.scorer('process-reward').score({ ...TASK }, DRAFT, { signal })
+  assert.equal(model.calls, 2, 'another task is read anew')
+})
+
 test('likelihood takes the draft’s own log-probability, else scores the text', async () => {
   const { scorers, model } = scorersOf({})
   const scorer = scorers.scorer('likelihood')
