@@ -128,8 +128,8 @@ export const loadStreams = async (url: URL, load: Load): Promise<StreamResult> =
   }
 }
 
-/** Runs that share one socket. */
-const RUNS_PER_SOCKET = 20
+/** Runs that share one socket: as many as a server lets one have. */
+const RUNS_PER_SOCKET = 16
 
 export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> => {
   const signal = AbortSignal.timeout(10_000)
