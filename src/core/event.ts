@@ -74,7 +74,7 @@ export const Usage = Type.Object(
 )
 export type Usage = Static<typeof Usage>
 
-const PerUnit = (value: TSchema) =>
+const PerUnit = <Schema extends TSchema>(value: Schema) =>
   Type.Object({ calls: value, tokens: value, seconds: value, cost: value })
 
 const body = <Name extends string, Properties extends Record<string, TSchema>>(

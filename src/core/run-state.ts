@@ -90,20 +90,16 @@ export const emptyUsage = (): Usage => ({
 
 type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
 
-/** A run before its first event, as it is shown while it waits for admission. */
-export const queuedRun = (
-  id: string,
-  createdAt: string,
-  created: Omit<CreatedBody, 'type'>,
-): RunState => ({
-  id,
+/** A run is queued from `run.created` on, and running from the event behind it on. */
+const start = (created: Envelope & CreatedBody): RunState => ({
+  id: created.run_id,
   object: 'run',
   status: 'queued',
   strategy: created.strategy,
   options: created.options,
   model: created.model,
   seed: created.seed,
-  created_at: createdAt,
+  created_at: created.at,
   ended_at: null,
   answer: null,
   stop_reason: null,
@@ -117,11 +113,6 @@ export const queuedRun = (
 })
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
-
-const start = (state: RunState | undefined, event: Envelope & CreatedBody): RunState => ({
-  ...queuedRun(event.run_id, state?.created_at ?? event.at, event),
-  status: 'running',
-})
 
 const candidateOf = (state: RunState, event: { readonly candidate: number }): Candidate => {
   const candidate = state.candidates[event.candidate]
@@ -155,6 +146,11 @@ const revise = (state: RunState, event: EventOf<'answer.revised'>): void => {
   const { revision, candidate, text, reason, score } = event
   state.revisions.push({ revision, candidate, text, reason, score })
   state.answer = { text, candidate, revision, score }
+}
+
+/** Tokens by direction and role are told at the end; while the run goes on, the units of the budget are. */
+const spend = (state: RunState, { spent }: EventOf<'budget.updated'>): void => {
+  state.usage = { ...state.usage, calls: spent.calls, seconds: spent.seconds, cost: spent.cost }
 }
 
 type TerminalEvent = EventOf<'run.completed'> | EventOf<'run.failed'> | EventOf<'run.cancelled'>
@@ -200,11 +196,12 @@ const apply = (state: RunState, event: Exclude<RunEvent, EventOf<'run.created'>>
     case 'run.failed':
     case 'run.cancelled':
       return end(state, event)
+    case 'budget.updated':
+      return spend(state, event)
     case 'critique.delta':
     case 'comparison.completed':
     case 'vote.updated':
     case 'gate.decided':
-    case 'budget.updated':
     case 'warning':
       return
     default:
@@ -217,10 +214,12 @@ const apply = (state: RunState, event: Exclude<RunEvent, EventOf<'run.created'>>
  * `run.created` starts a new one.
  */
 export const reduceRun = (state: RunState | undefined, event: RunEvent): RunState => {
-  const next = event.type === 'run.created' ? start(state, event) : state
+  const next = event.type === 'run.created' ? start(event) : state
   if (next === undefined) throw new TypeError(`A run starts with run.created, not ${event.type}.`)
-  if (event.type !== 'run.created') apply(next, event)
   next.last_sequence = event.sequence
+  if (event.type === 'run.created') return next
+  next.status = 'running'
+  apply(next, event)
   return next
 }
 

@@ -22,6 +22,21 @@ export interface FeedbackRecord {
   readonly at: string
 }
 
+/** What makes two runs cost about the same. */
+export interface RunKind {
+  readonly strategy: string
+  readonly model: string
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+export interface MeanUsage {
+  readonly runs: number
+  readonly calls: number
+  readonly input_tokens: number
+  readonly output_tokens: number
+  readonly cost: number
+}
+
 export interface RunPage {
   readonly owner: string
   readonly limit: number
@@ -34,7 +49,8 @@ export interface RunPage {
 
 /** Writes may be grouped: a write is durable when its promise resolves. */
 export interface RunStore {
-  create(record: RunRecord): Promise<void>
+  /** Stores the run and its first event together. */
+  create(record: RunRecord, created: RunEvent): Promise<void>
   append(events: readonly RunEvent[]): Promise<void>
   /** Keeps the final state beside the log, for fast reads. */
   finish(state: RunState): Promise<void>
@@ -42,7 +58,9 @@ export interface RunStore {
   /** Events with a sequence above `after`, in order, at most `limit`. */
   events(id: string, after: number, limit: number): Promise<RunEvent[]>
   list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }>
-  /** Ids of the runs that were neither finished nor are known to this process: left behind by a crash. */
+  /** Mean usage of the completed runs of one kind, for estimates; undefined while there are none. */
+  meanUsage(kind: RunKind): Promise<MeanUsage | undefined>
+  /** Ids of the runs that were not finished: left behind by a crash, when asked at the start. */
   unfinished(): Promise<readonly string[]>
   addFeedback(feedback: FeedbackRecord): Promise<void>
   feedback(runId: string): Promise<readonly FeedbackRecord[]>

@@ -82,6 +82,9 @@ export interface RunService {
 
   addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord>
 
+  /** What was said about the run, oldest first. @throws RefineError run_not_found */
+  feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]>
+
   strategies(): readonly StrategyDescription[]
   models(): readonly ModelDescription[]
 

@@ -1,0 +1,216 @@
+/** Drives one strategy from its first event to the one terminal event. The only place where terminal events are made. */
+import { BudgetLedger, BudgetSpent } from '../core/budget.ts'
+import { describeError, RefineError, toRefineError } from '../core/errors.ts'
+import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/event.ts'
+import { createRandom } from '../core/random.ts'
+import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
+import type { Task } from '../core/task.ts'
+import type { LiveRun } from './live-run.ts'
+import { meterModel } from './metered-model.ts'
+import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
+import { UsageAccount } from './usage-account.ts'
+
+/** Why a run was told to end from outside: reason of its abort signal. */
+export class Stop extends Error {
+  override readonly name = 'Stop'
+  readonly reason: 'cancelled' | 'deadline'
+
+  constructor(reason: 'cancelled' | 'deadline') {
+    super(`The run was stopped: ${reason}.`)
+    this.reason = reason
+  }
+}
+
+interface Session {
+  readonly live: LiveRun
+  readonly ledger: BudgetLedger
+  readonly account: UsageAccount
+}
+
+/** Events after which the spending is told; deltas are too many. */
+const TELLS_BUDGET: ReadonlySet<StrategyEvent['type']> = new Set([
+  'candidate.completed',
+  'candidate.scored',
+  'critique.completed',
+  'comparison.completed',
+])
+
+const tellBudget = ({ live, ledger }: Session): Promise<void> =>
+  live.append({ type: 'budget.updated', ...ledger.status() })
+
+/** The promise's value, or the signal's reason as soon as it aborts: work that hangs cannot hold the run. */
+const orAbort = <Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> =>
+  new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+
+const consume = async (
+  generator: AsyncGenerator<StrategyEvent, Selection, void>,
+  session: Session,
+): Promise<Selection> => {
+  const { live, account } = session
+  try {
+    for (;;) {
+      const step = await orAbort(generator.next(), live.controller.signal)
+      if (step.done === true) return step.value
+      await live.append(step.value)
+      if (TELLS_BUDGET.has(step.value.type) && account.takeChange()) await tellBudget(session)
+    }
+  } finally {
+    // Not awaited: the abort below ends whatever the generator still waits for.
+    generator.return(undefined as never).catch(() => undefined)
+  }
+}
+
+/** Shows a candidate as the answer unless it is already. */
+const showAnswer = async (live: LiveRun, candidate: number, reason: string): Promise<void> => {
+  const { answer, revisions, candidates } = live.state
+  if (answer?.candidate === candidate) return
+  const { text } = candidates[candidate]!
+  const revision = revisions.length + 1
+  await live.append({ type: 'answer.revised', revision, candidate, text, reason, score: null })
+}
+
+/** A run stopped before any candidate was complete answers with what the longest one has so far. */
+export const salvage = async (live: LiveRun): Promise<Answer | null> => {
+  const { answer, candidates } = live.state
+  if (answer !== null) return answer
+  const partial = candidates
+    .filter(({ text }) => text.trim() !== '')
+    .toSorted((left, right) => right.text.length - left.text.length)[0]
+  if (partial === undefined) return null
+  await showAnswer(live, partial.candidate, 'partial')
+  return live.state.answer
+}
+
+type Ending =
+  | { readonly kind: 'completed'; readonly stopReason: StopReason; readonly otherwise: RefineError }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: RefineError }
+
+/** What a thrown value means for the run; `otherwise` is the error when there is no answer at all. */
+const endingOf = (thrown: unknown): Ending => {
+  if (thrown instanceof Stop && thrown.reason === 'cancelled') return { kind: 'cancelled' }
+  if (thrown instanceof Stop || (thrown instanceof BudgetSpent && thrown.unit === 'seconds')) {
+    const otherwise = new RefineError('deadline_exceeded', 'The deadline passed before any answer.')
+    return { kind: 'completed', stopReason: 'deadline', otherwise }
+  }
+  if (thrown instanceof BudgetSpent) {
+    const { unit } = thrown
+    const message = `The budget of ${unit} does not allow a single answer.`
+    const fields = [{ pointer: `/budget/${unit}`, message }]
+    const otherwise = new RefineError('budget_too_small', message, { fields })
+    return { kind: 'completed', stopReason: 'budget', otherwise }
+  }
+  return { kind: 'failed', error: toRefineError(thrown) }
+}
+
+/** The first answer is shown before it is scored; at the end its score is known. */
+const withScore = (answer: Answer | null, { state }: LiveRun): Answer | null => {
+  if (answer === null || answer.score !== null) return answer
+  const last = state.candidates[answer.candidate]?.scores.at(-1)
+  return { ...answer, score: last?.score ?? null }
+}
+
+const terminalEvent = (
+  ending: Ending,
+  answer: Answer | null,
+  { ledger, account }: Session,
+): RunnerEvent => {
+  const usage = account.total(ledger.seconds())
+  if (ending.kind === 'cancelled') {
+    return { type: 'run.cancelled', answer, usage, stop_reason: 'cancelled' }
+  }
+  if (ending.kind === 'completed' && answer !== null) {
+    return { type: 'run.completed', answer, usage, stop_reason: ending.stopReason }
+  }
+  const error = ending.kind === 'completed' ? ending.otherwise : ending.error
+  return { type: 'run.failed', answer, usage, error: describeError(error) }
+}
+
+const contextOf = (
+  plan: Plan,
+  session: Session,
+  parts: Parts,
+  seed: number,
+  log: Log,
+): StrategyContext => {
+  const { ledger, account, live } = session
+  const models = Object.fromEntries(
+    Object.entries(plan.models).map(([role, model]) => [
+      role,
+      meterModel(model, role as keyof RoleModels, ledger, account),
+    ]),
+  ) as RoleModels
+  return {
+    models,
+    prompts: plan.prompts,
+    scorers: parts.scorers(models, plan.prompts),
+    budget: ledger,
+    random: createRandom(seed),
+    signal: live.controller.signal,
+    log,
+  }
+}
+
+const warnDegraded = async ({ strategy, models }: Plan, live: LiveRun): Promise<void> => {
+  for (const capability of strategy.requires) {
+    if (models.generator.capabilities[capability] !== 'emulated') continue
+    const message = `"${models.generator.id}" offers ${capability} only by emulation.`
+    await live.append({ type: 'warning', code: 'degraded_capability', message })
+  }
+}
+
+const execute = async (
+  plan: Plan,
+  session: Session,
+  parts: Parts,
+  seed: number,
+  log: Log,
+): Promise<Ending> => {
+  const { live } = session
+  try {
+    const loading = [...new Set(Object.values(plan.models))].map((model) => model.ready())
+    await orAbort(Promise.all(loading), live.controller.signal)
+    const { maxTokens } = measureTask(plan, parts.defaults)
+    const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }
+    await warnDegraded(plan, live)
+    const context = contextOf(plan, session, parts, seed, log)
+    const selection = await consume(plan.strategy.run(task, plan.options, context), session)
+    await showAnswer(live, selection.candidate, 'selected')
+    const otherwise = new RefineError('all_candidates_failed', 'The strategy selected nothing.')
+    return { kind: 'completed', stopReason: selection.stopReason, otherwise }
+  } catch (thrown) {
+    const ending = endingOf(live.controller.signal.aborted ? live.controller.signal.reason : thrown)
+    if (ending.kind === 'failed' && ending.error.code === 'internal') {
+      log.error({ err: ending.error.cause }, 'a run failed for a reason of ours')
+    }
+    return ending
+  }
+}
+
+/** Runs the plan; whatever happens, the log ends with exactly one terminal event. Never rejects. */
+export const drive = async (
+  plan: Plan,
+  live: LiveRun,
+  parts: Parts,
+  seed: number,
+  log: Log,
+): Promise<void> => {
+  const ledger = new BudgetLedger(plan.budget, () => performance.now() / 1000)
+  const session: Session = { live, ledger, account: new UsageAccount() }
+  const { seconds } = plan.budget
+  const deadline =
+    seconds === undefined
+      ? undefined
+      : setTimeout(() => live.controller.abort(new Stop('deadline')), seconds * 1000)
+  await tellBudget(session)
+  const ending = await execute(plan, session, parts, seed, log)
+  clearTimeout(deadline)
+  // Ends every call that is still under way: its result is no longer needed.
+  live.controller.abort(new Stop('cancelled'))
+  await live.append(terminalEvent(ending, withScore(await salvage(live), live), session))
+}

@@ -1,0 +1,66 @@
+/** Writes the events of all runs to the store in groups: one transaction for whatever came up meanwhile. */
+import type { RunEvent } from '../core/event.ts'
+import type { RunState } from '../core/run-state.ts'
+import type { RunStore } from '../core/run-store.ts'
+import type { Log } from '../core/strategy.ts'
+
+interface Entry {
+  readonly event: RunEvent
+  /** The final state, with the terminal event. */
+  readonly final: RunState | undefined
+  readonly stored: () => void
+}
+
+/** Events that may wait for the store before runs are held back. */
+const MOST_WAITING = 20_000
+
+export class EventWriter {
+  readonly #store: RunStore
+  readonly #log: Log
+  #waiting: Entry[] = []
+  #flushing: Promise<void> | undefined
+
+  constructor(store: RunStore, log: Log) {
+    this.#store = store
+    this.#log = log
+  }
+
+  /** Queues an event; `stored` is called when it is durable, in order. */
+  add(event: RunEvent, final: RunState | undefined, stored: () => void): void {
+    this.#waiting.push({ event, final, stored })
+    this.#flushing ??= this.#flush()
+  }
+
+  /** Resolves at once while the store keeps up, else when the present queue is written. */
+  async room(): Promise<void> {
+    if (this.#waiting.length >= MOST_WAITING) await this.#flushing
+  }
+
+  /** Resolves when everything queued so far is durable. */
+  async idle(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+  }
+
+  async #flush(): Promise<void> {
+    // One turn of the event loop gathers what several runs append at the same time.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting
+      this.#waiting = []
+      await this.#write(group)
+      for (const { stored } of group) stored()
+    }
+    this.#flushing = undefined
+  }
+
+  /** A store that fails must not stop the runs: the failure is logged, readers go on from memory. */
+  async #write(group: readonly Entry[]): Promise<void> {
+    try {
+      await this.#store.append(group.map(({ event }) => event))
+      for (const { final } of group) if (final !== undefined) await this.#store.finish(final)
+    } catch (cause) {
+      const runs = [...new Set(group.map(({ event }) => event.run_id))]
+      this.#log.error({ err: cause, runs }, 'events could not be stored')
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/** Puts a run's budget between a strategy and a model: every call is paid for before it is made. */
+import type { BudgetLedger } from '../core/budget.ts'
+import { BudgetSpent } from '../core/budget.ts'
+import type {
+  CallOptions,
+  GenerationChunk,
+  GenerationRequest,
+  LanguageModel,
+} from '../core/language-model.ts'
+import type { Message, Role } from '../core/task.ts'
+import type { UsageAccount } from './usage-account.ts'
+
+interface Tally {
+  inputTokens: number
+  cachedTokens: number
+  /** Per sample, so that a sample that was cut off counts what it had. */
+  readonly outputTokens: number[]
+}
+
+const count = (tally: Tally, chunk: GenerationChunk): void => {
+  if (chunk.type === 'usage') {
+    tally.inputTokens = chunk.inputTokens
+    tally.cachedTokens = chunk.cachedTokens
+  } else if (chunk.type === 'finish') {
+    tally.outputTokens[chunk.sample] = chunk.outputTokens
+  } else if (chunk.type === 'delta') {
+    const tokens = chunk.tokens?.length ?? 1
+    tally.outputTokens[chunk.sample] = (tally.outputTokens[chunk.sample] ?? 0) + tokens
+  }
+}
+
+const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + (value ?? 0), 0)
+
+/**
+ * The longest answer the budget allows for each of the samples; what was asked for when that is less.
+ * @throws BudgetSpent when not even one token each is left.
+ */
+const affordableTokens = (
+  ledger: BudgetLedger,
+  model: LanguageModel,
+  promptTokens: number,
+  samples: number,
+  asked: number | undefined,
+): number | undefined => {
+  const byTokens = Math.floor((ledger.remaining('tokens') - promptTokens) / samples)
+  const promptCost = (promptTokens * model.price.input) / 1e6
+  const byCost =
+    model.price.output > 0
+      ? Math.floor(((ledger.remaining('cost') - promptCost) * 1e6) / (samples * model.price.output))
+      : Infinity
+  if (byTokens < 1) throw new BudgetSpent('tokens')
+  if (byCost < 1) throw new BudgetSpent('cost')
+  const most = Math.min(byTokens, byCost, asked ?? Infinity)
+  return most === Infinity ? undefined : most
+}
+
+interface Payment {
+  readonly tally: Tally
+  readonly settle: () => void
+}
+
+/** Pays the calls of one role from the ledger and counts them. */
+class Meter {
+  readonly #model: LanguageModel
+  readonly #role: Role
+  readonly #ledger: BudgetLedger
+  readonly #account: UsageAccount
+
+  constructor(model: LanguageModel, role: Role, ledger: BudgetLedger, account: UsageAccount) {
+    this.#model = model
+    this.#role = role
+    this.#ledger = ledger
+    this.#account = account
+  }
+
+  async *generate(
+    request: GenerationRequest,
+    options: CallOptions,
+  ): AsyncGenerator<GenerationChunk> {
+    const { samples, sampling, continueFrom = '' } = request
+    const shared = this.#model.capabilities.parallel_samples === 'native'
+    // Two bytes a token is more than any tokenizer needs for text it was made for.
+    const prefix = Math.ceil(continueFrom.length / 2)
+    const prompt = (this.#model.countTokens(request.messages) + prefix) * (shared ? 1 : samples)
+    const most = affordableTokens(this.#ledger, this.#model, prompt, samples, sampling.max_tokens)
+    const payment = this.#pay(samples, prompt, (most ?? 0) * samples)
+    try {
+      const paid = most === undefined ? sampling : { ...sampling, max_tokens: most }
+      for await (const chunk of this.#model.generate({ ...request, sampling: paid }, options)) {
+        count(payment.tally, chunk)
+        yield chunk
+      }
+    } finally {
+      payment.settle()
+    }
+  }
+
+  /** A call that reads a text of the assistant's and writes nothing. */
+  async read<Result extends { readonly inputTokens: number; readonly cachedTokens: number }>(
+    messages: readonly Message[],
+    text: string,
+    call: () => Promise<Result>,
+  ): Promise<Result> {
+    const given = this.#model.countTokens([...messages, { role: 'assistant', content: text }])
+    const payment = this.#pay(1, given, 0)
+    try {
+      const result = await call()
+      payment.tally.inputTokens = result.inputTokens
+      payment.tally.cachedTokens = result.cachedTokens
+      return result
+    } finally {
+      payment.settle()
+    }
+  }
+
+  #pay(calls: number, input: number, output: number): Payment {
+    const tally: Tally = { inputTokens: input, cachedTokens: 0, outputTokens: [] }
+    const tokens = input + output
+    const reservation = this.#ledger.reserve({ calls, tokens, cost: this.#cost(input, output) })
+    const settle = (): void => {
+      const written = sum(tally.outputTokens)
+      const cost = this.#cost(tally.inputTokens, written)
+      reservation.settle({ calls, tokens: tally.inputTokens + written, cost })
+      this.#account.add(this.#role, { calls, written, cost, ...tally })
+    }
+    return { tally, settle }
+  }
+
+  #cost(input: number, output: number): number {
+    const { price } = this.#model
+    return (input * price.input + output * price.output) / 1e6
+  }
+}
+
+/**
+ * The same model with its calls paid from the ledger and counted for the role. A token or money limit shortens
+ * `max_tokens` to what is left; every call throws `BudgetSpent` when it cannot be paid at all.
+ */
+export const meterModel = (
+  model: LanguageModel,
+  role: Role,
+  ledger: BudgetLedger,
+  account: UsageAccount,
+): LanguageModel => {
+  const meter = new Meter(model, role, ledger, account)
+  return {
+    id: model.id,
+    capabilities: model.capabilities,
+    prompts: model.prompts,
+    contextLength: model.contextLength,
+    price: model.price,
+    countTokens: (messages) => model.countTokens(messages),
+    generate: (request, options) => meter.generate(request, options),
+    ...(model.scoreText !== undefined && {
+      scoreText: (request, options) =>
+        meter.read(request.messages, request.text, () => model.scoreText!(request, options)),
+    }),
+    ...(model.scoreSteps !== undefined && {
+      scoreSteps: (request, options) =>
+        meter.read(request.messages, request.steps.join('\n'), () =>
+          model.scoreSteps!(request, options),
+        ),
+    }),
+    ready: () => model.ready(),
+    close: () => model.close(),
+  }
+}

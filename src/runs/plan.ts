@@ -1,0 +1,135 @@
+/** Turns a request into everything a run needs, or says which field is wrong. Nothing is started here. */
+import type { Static, TObject } from 'typebox'
+import type { Budget } from '../core/budget.ts'
+import { invalidField, RefineError } from '../core/errors.ts'
+import type { LanguageModel, PromptSet } from '../core/language-model.ts'
+import type { RolePrompts } from '../core/prompts.ts'
+import type { Scorers } from '../core/scorer.ts'
+import type { Strategy, TaskSize } from '../core/strategy.ts'
+import { ROLES, type Role, type Task } from '../core/task.ts'
+import { validate } from '../core/validation.ts'
+import { RunRequest, taskOf } from './run-request.ts'
+import type { ModelDescription } from './run-service.ts'
+
+export type RoleModels = Readonly<Record<Role, LanguageModel>>
+export type PromptsByRole = Readonly<Record<Role, RolePrompts>>
+
+/** The parts a run is put together from; `app.ts` supplies them. */
+export interface Parts {
+  readonly strategies: readonly Strategy[]
+  readonly models: {
+    /** @throws RefineError unknown_model */
+    get(id: string): LanguageModel
+    describe(): readonly ModelDescription[]
+    ready(): Promise<void>
+  }
+  readonly prompts: (set: PromptSet) => RolePrompts
+  readonly scorers: (models: RoleModels, prompts: PromptsByRole) => Scorers
+  readonly defaults: {
+    readonly model: string
+    readonly strategy: string
+    /** Longest answer, in tokens, when the request does not say. */
+    readonly maxTokens: number
+    /** Limits of a run whose request sets none, unit by unit. */
+    readonly budget: Budget
+  }
+}
+
+export interface Plan {
+  readonly task: Task
+  readonly strategy: Strategy
+  readonly options: Static<TObject>
+  readonly model: LanguageModel
+  /** Ids the request names for single roles. */
+  readonly modelIds: Partial<Record<Role, string>>
+  readonly models: RoleModels
+  readonly prompts: PromptsByRole
+  readonly budget: Budget
+  readonly seed: number | undefined
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
+  Object.fromEntries(ROLES.map((role) => [role, valueOf(role)])) as Record<Role, Value>
+
+/** Runs a look-up and tells under which field of the request it failed. */
+const under = <Value>(pointer: string, lookUp: () => Value): Value => {
+  try {
+    return lookUp()
+  } catch (cause) {
+    if (!(cause instanceof RefineError) || cause.fields.length > 0) throw cause
+    throw new RefineError(cause.code, cause.message, {
+      fields: [{ pointer, message: cause.message }],
+      cause,
+    })
+  }
+}
+
+const strategyNamed = (name: string, strategies: readonly Strategy[]): Strategy => {
+  const found = strategies.find((strategy) => strategy.name === name)
+  if (found !== undefined) return found
+  const known = strategies.map((strategy) => strategy.name).join(', ')
+  throw new RefineError('unknown_strategy', `There is no strategy "${name}"; there are: ${known}.`)
+}
+
+const checkCapabilities = (strategy: Strategy, model: LanguageModel): void => {
+  for (const capability of strategy.requires) {
+    if (model.capabilities[capability] !== 'none') continue
+    throw new RefineError(
+      'unsupported_capability',
+      `The strategy "${strategy.name}" needs ${capability}, which the model "${model.id}" does not offer.`,
+    )
+  }
+}
+
+/**
+ * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
+ */
+export const planRun = (body: unknown, parts: Parts): Plan => {
+  const request = validate(RunRequest, body)
+  const task = taskOf(request)
+  if (request.experiment !== undefined) {
+    throw invalidField('/experiment/key', `There is no experiment "${request.experiment.key}".`)
+  }
+  const strategy = under('/strategy', () =>
+    strategyNamed(request.strategy ?? parts.defaults.strategy, parts.strategies),
+  )
+  const options = validate(strategy.options, request.options ?? {}, '/options')
+  const model = under('/model', () => parts.models.get(request.model ?? parts.defaults.model))
+  const modelIds = request.models ?? {}
+  const models = byRole((role) => {
+    const id = modelIds[role]
+    return id === undefined ? model : under(`/models/${role}`, () => parts.models.get(id))
+  })
+  under('/model', () => checkCapabilities(strategy, models.generator))
+  return {
+    task,
+    strategy,
+    options,
+    model,
+    modelIds,
+    models,
+    prompts: byRole((role) => parts.prompts(models[role].prompts)),
+    budget: { ...parts.defaults.budget, ...request.budget },
+    seed: request.seed,
+    metadata: request.metadata ?? {},
+  }
+}
+
+/**
+ * Size of the task for the generator, with the answer limited to what the context leaves. The models must be ready.
+ * @throws RefineError context_length_exceeded
+ */
+export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize => {
+  const { generator } = plan.models
+  const promptTokens = generator.countTokens(plan.prompts.generator.solve(plan.task))
+  const room = (generator.contextLength ?? Infinity) - promptTokens
+  if (room < 1) {
+    throw new RefineError(
+      'context_length_exceeded',
+      `The prompt has ${promptTokens} tokens; the context of "${generator.id}" holds ${generator.contextLength}.`,
+    )
+  }
+  const maxTokens = Math.min(plan.task.sampling.max_tokens ?? defaults.maxTokens, room)
+  return { promptTokens, maxTokens }
+}

@@ -1,0 +1,53 @@
+import type Database from 'libsql'
+
+/** Forward steps; the index of a step is the version it starts from. A step that was released is never changed. */
+const STEPS = [
+  `CREATE TABLE runs (
+     id TEXT PRIMARY KEY,
+     owner TEXT NOT NULL,
+     status TEXT NOT NULL,
+     strategy TEXT NOT NULL,
+     model TEXT NOT NULL,
+     options TEXT NOT NULL,
+     created_at TEXT NOT NULL,
+     state TEXT NOT NULL,
+     request TEXT NOT NULL,
+     finished INTEGER NOT NULL,
+     calls INTEGER, input_tokens INTEGER, output_tokens INTEGER, cost REAL
+   ) WITHOUT ROWID;
+   CREATE INDEX runs_by_owner ON runs (owner, id);
+   CREATE INDEX runs_by_kind ON runs (strategy, model, options, status);
+   CREATE INDEX runs_unfinished ON runs (id) WHERE finished = 0;
+   CREATE TABLE events (
+     run_id TEXT NOT NULL,
+     sequence INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     PRIMARY KEY (run_id, sequence)
+   ) WITHOUT ROWID;
+   CREATE TABLE feedback (
+     id TEXT PRIMARY KEY,
+     run_id TEXT NOT NULL,
+     at TEXT NOT NULL,
+     body TEXT NOT NULL
+   );
+   CREATE INDEX feedback_by_run ON feedback (run_id);`,
+]
+
+const versionOf = (database: Database.Database): number => {
+  const row = database.prepare('PRAGMA user_version').get() as { user_version: number }
+  return row.user_version
+}
+
+/**
+ * Brings the database to the newest version, one transaction per step.
+ * @throws Error when the file was written by a newer version than this one knows.
+ */
+export const migrate = (database: Database.Database): void => {
+  const version = versionOf(database)
+  if (version > STEPS.length) {
+    throw new Error(`it has version ${version}, and this program knows ${STEPS.length} at most`)
+  }
+  for (let step = version; step < STEPS.length; step++) {
+    database.exec(`BEGIN; ${STEPS[step]!} PRAGMA user_version = ${step + 1}; COMMIT;`)
+  }
+}

@@ -1,0 +1,360 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { RefineError } from '../../src/core/errors.ts'
+import { isTerminal, type RunEvent } from '../../src/core/event.ts'
+import { foldRun } from '../../src/core/run-state.ts'
+import type { Runner } from '../../src/runs/runner.ts'
+import { openSqliteStore } from '../../src/storage/sqlite.ts'
+import {
+  buildRunner,
+  draft,
+  drafts,
+  forever,
+  silent,
+  strategyOf,
+  temporaryFolder,
+  wordModel,
+} from './support.ts'
+
+const { signal } = new AbortController()
+
+const eventsOf = async (runner: Runner, id: string, after = 0): Promise<RunEvent[]> => {
+  const events: RunEvent[] = []
+  for await (const event of runner.events(id, '', after, signal)) events.push(event)
+  return events
+}
+
+/** Ends the test when the run shows an event of this type. */
+const until = async (runner: Runner, id: string, type: RunEvent['type']): Promise<void> => {
+  for await (const event of runner.events(id, '', 0, signal)) if (event.type === type) return
+}
+
+test('the JSON of a run equals the fold of its events, live and stored', async (t) => {
+  const { runner, store } = buildRunner(t)
+  const id = await runner.create({ input: 'Say it.', options: { count: 2 }, seed: 5 }, '')
+  const events = await eventsOf(runner, id)
+  const state = await runner.ended(id, '', signal)
+  assert.deepEqual(foldRun(events), state)
+  assert.deepEqual(
+    events.map(({ sequence }) => sequence),
+    events.map((_, index) => index + 1),
+  )
+  assert.equal(events.filter(isTerminal).length, 1)
+  assert.equal(events.at(-1)!.type, 'run.completed')
+  assert.equal(state.answer?.text, 'one two three ')
+  assert.equal(state.answer?.revision, 2)
+  assert.equal(state.stop_reason, 'finished')
+  assert.deepEqual(await store.events(id, 0, 1000), events)
+  assert.deepEqual((await store.read(id))?.state, state)
+})
+
+test('a reader that resumes at any event gets exactly the rest of the log', async (t) => {
+  const { runner } = buildRunner(t)
+  const id = await runner.create({ input: 'Say it.' }, '')
+  const whole = await eventsOf(runner, id)
+  for (let after = 0; after <= whole.length; after++) {
+    assert.deepEqual(await eventsOf(runner, id, after), whole.slice(after))
+  }
+})
+
+test('usage counts calls, tokens and money of every call by role', async (t) => {
+  const { runner } = buildRunner(t)
+  const id = await runner.create({ input: 'Say it now.', options: { count: 2 } }, '')
+  const { usage } = await runner.ended(id, '', signal)
+  assert.equal(usage.calls, 2)
+  assert.equal(usage.input_tokens, 6)
+  assert.equal(usage.output_tokens, 6)
+  assert.ok(Math.abs(usage.cost - (6 * 1 + 6 * 2) / 1e6) < 1e-15)
+  assert.deepEqual(usage.by_role, { generator: { calls: 2, input_tokens: 6, output_tokens: 6 } })
+})
+
+test('a budget of calls ends the run with the best answer so far', async (t) => {
+  const { runner } = buildRunner(t)
+  const id = await runner.create(
+    { input: 'Say it.', options: { count: 9 }, budget: { calls: 2 } },
+    '',
+  )
+  const state = await runner.ended(id, '', signal)
+  assert.equal(state.status, 'completed')
+  assert.equal(state.stop_reason, 'budget')
+  assert.equal(state.answer?.text, 'first')
+  assert.equal(state.usage.calls, 2)
+})
+
+test('a budget of tokens shortens the answer and is never exceeded', async (t) => {
+  const { runner } = buildRunner(t)
+  for (let tokens = 3; tokens <= 12; tokens++) {
+    const id = await runner.create(
+      { input: 'Say it.', options: { count: 5 }, budget: { tokens } },
+      '',
+    )
+    const { usage, stop_reason, answer } = await runner.ended(id, '', signal)
+    assert.ok(usage.input_tokens + usage.output_tokens <= tokens, `spent more than ${tokens}`)
+    assert.equal(stop_reason, 'budget')
+    assert.notEqual(answer, null)
+  }
+})
+
+test('a budget that does not allow one token fails the run and names the field', async (t) => {
+  const { runner } = buildRunner(t)
+  const id = await runner.create({ input: 'Say it.', budget: { tokens: 2 } }, '')
+  const state = await runner.ended(id, '', signal)
+  assert.equal(state.status, 'failed')
+  assert.equal(state.error?.code, 'budget_too_small')
+  assert.equal(state.answer, null)
+})
+
+test('a deadline ends the run with what the unfinished draft says so far', async (t) => {
+  let tokens = 0
+  const model = wordModel(['one', 'two', 'three'], (stop) =>
+    ++tokens > 2 ? forever(stop) : Promise.resolve(),
+  )
+  const { runner } = buildRunner(t, { model })
+  const id = await runner.create({ input: 'Say it.', budget: { seconds: 0.05 } }, '')
+  const state = await runner.ended(id, '', signal)
+  assert.equal(state.status, 'completed')
+  assert.equal(state.stop_reason, 'deadline')
+  assert.equal(state.answer?.text, 'one two ')
+  assert.equal(state.revisions[0]?.reason, 'partial')
+})
+
+test('a deadline before any text is an error of its own', async (t) => {
+  const { runner } = buildRunner(t, { model: wordModel(['one'], forever) })
+  const id = await runner.create({ input: 'Say it.', budget: { seconds: 0.02 } }, '')
+  assert.equal((await runner.ended(id, '', signal)).error?.code, 'deadline_exceeded')
+})
+
+test('cancelling stops the model and keeps the best answer; cancelling again changes nothing', async (t) => {
+  let stopped = false
+  let tokens = 0
+  const model = wordModel(['one', 'two', 'three'], async (stop) => {
+    if (++tokens <= 4) return
+    stop.addEventListener('abort', () => (stopped = true))
+    await forever(stop)
+  })
+  const { runner } = buildRunner(t, { model })
+  const id = await runner.create({ input: 'Say it.', options: { count: 3 } }, '')
+  await until(runner, id, 'answer.revised')
+  const state = await runner.cancel(id, '')
+  assert.equal(state.status, 'cancelled')
+  assert.equal(state.stop_reason, 'cancelled')
+  assert.equal(state.answer?.text, 'first')
+  assert.ok(stopped)
+  assert.deepEqual(await runner.cancel(id, ''), state)
+})
+
+test('a strategy that ignores its signal cannot hold the run', async (t) => {
+  const deaf = strategyOf('deaf', async function* (task, _, context) {
+    yield* draft(0, task, context)
+    await new Promise(() => undefined)
+    return { candidate: 0, stopReason: 'finished' as const }
+  })
+  const { runner } = buildRunner(t, { strategies: [deaf] })
+  const id = await runner.create({ input: 'Say it.', strategy: 'deaf' }, '')
+  await until(runner, id, 'candidate.completed')
+  const state = await runner.cancel(id, '')
+  assert.equal(state.status, 'cancelled')
+  assert.equal(state.answer?.text, 'one two three ')
+})
+
+test('a failure in the middle keeps the best answer and hides what is internal', async (t) => {
+  const broken = strategyOf('broken', async function* (task, options, context) {
+    yield* drafts.run(task, options, context)
+    throw new TypeError('secret detail')
+  })
+  const { runner } = buildRunner(t, { strategies: [broken] })
+  const id = await runner.create({ input: 'Say it.', strategy: 'broken' }, '')
+  const state = await runner.ended(id, '', signal)
+  assert.equal(state.status, 'failed')
+  assert.equal(state.error?.code, 'internal')
+  assert.doesNotMatch(state.error.message, /secret/)
+  assert.equal(state.answer?.text, 'first')
+})
+
+test('runs beyond the queue are refused with a time to come back', async (t) => {
+  const { runner } = buildRunner(t, { model: wordModel(['one'], forever), running: 1, waiting: 1 })
+  const first = await runner.create({ input: 'a' }, '')
+  const second = await runner.create({ input: 'b' }, '')
+  await assert.rejects(runner.create({ input: 'c' }, ''), (error) => {
+    assert.ok(error instanceof RefineError)
+    assert.equal(error.code, 'overloaded')
+    return (error.retryAfter ?? 0) >= 1
+  })
+  await until(runner, first, 'budget.updated')
+  assert.equal((await runner.get(first, '')).status, 'running')
+  assert.equal((await runner.get(second, '')).status, 'queued')
+  assert.equal((await runner.cancel(second, '')).status, 'cancelled')
+  await runner.cancel(first, '')
+  const third = await runner.create({ input: 'd' }, '')
+  await until(runner, third, 'candidate.created')
+})
+
+test('a run of another owner does not exist', async (t) => {
+  const { runner } = buildRunner(t)
+  const id = await runner.create({ input: 'Say it.' }, 'alice')
+  for (const attempt of [
+    () => runner.get(id, 'bob'),
+    () => runner.cancel(id, 'bob'),
+    () => runner.ended(id, 'bob', signal),
+    () => runner.events(id, 'bob', 0, signal).next(),
+    () => runner.addFeedback(id, 'bob', { metric: 'correct', value: true, source: 'user' }),
+  ]) {
+    await assert.rejects(attempt(), { code: 'run_not_found' })
+  }
+  assert.deepEqual((await runner.list({ owner: 'bob', limit: 10, order: 'asc' })).runs, [])
+  await runner.ended(id, 'alice', signal)
+})
+
+test('bad requests name the field', async (t) => {
+  const { runner } = buildRunner(t)
+  const cases: readonly [object, string, string][] = [
+    [{ input: 'a', strategy: 'nope' }, 'unknown_strategy', '/strategy'],
+    [{ input: 'a', model: 'nope' }, 'unknown_model', '/model'],
+    [{ input: 'a', models: { judge: 'nope' } }, 'unknown_model', '/models/judge'],
+    [{ input: 'a', options: { count: 0 } }, 'invalid_request', '/options/count'],
+    [{ input: 'a', options: { cuont: 1 } }, 'invalid_request', '/options/cuont'],
+    [{ input: 'a', budget: { calls: 0 } }, 'invalid_request', '/budget/calls'],
+    [{ input: 'a', budget: { tokens: 1e99 } }, 'invalid_request', '/budget/tokens'],
+    [{ input: 7 }, 'invalid_request', '/input'],
+    [{ messages: [] }, 'invalid_request', '/messages'],
+    [{ input: 'a', messages: [{ role: 'user', content: 'b' }] }, 'invalid_request', '/input'],
+    [{ messages: [{ role: 'assistant', content: 'b' }] }, 'invalid_request', '/messages/0/role'],
+    [{ input: 'a', surprise: 1 }, 'invalid_request', '/surprise'],
+    [{ input: 'a', experiment: { key: 'none' } }, 'invalid_request', '/experiment/key'],
+    [{}, 'invalid_request', '/input'],
+  ]
+  for (const [request, code, pointer] of cases) {
+    await assert.rejects(runner.create(request as never, ''), (error) => {
+      assert.ok(error instanceof RefineError, String(error))
+      assert.equal(error.code, code)
+      assert.ok(
+        error.fields.some((field) => field.pointer === pointer),
+        `${pointer} in ${error.message}`,
+      )
+      return true
+    })
+  }
+})
+
+test('the same seed is reported and gives the same seeds to the model', async (t) => {
+  const seeds: number[] = []
+  const model = wordModel(['one'])
+  const spy = {
+    ...model,
+    generate: (request: Parameters<typeof model.generate>[0], options: { signal: AbortSignal }) => {
+      seeds.push(request.seed)
+      return model.generate(request, options)
+    },
+  }
+  const { runner } = buildRunner(t, { model: spy })
+  for (let time = 0; time < 2; time++) {
+    const id = await runner.create({ input: 'a', options: { count: 3 }, seed: 42 }, '')
+    assert.equal((await runner.ended(id, '', signal)).seed, 42)
+  }
+  assert.deepEqual(seeds.slice(0, 3), seeds.slice(3))
+})
+
+test('the worst case is priced, cut to the budget, and joined by the mean of earlier runs', async (t) => {
+  const { runner } = buildRunner(t)
+  const request = { input: 'Say it now.', options: { count: 3 }, sampling: { max_tokens: 10 } }
+  const before = await runner.estimate(request)
+  assert.deepEqual(before.worst_case, { calls: 3, input_tokens: 9, output_tokens: 30, cost: 69e-6 })
+  assert.equal(before.expected, null)
+  await runner.ended(await runner.create(request, ''), '', signal)
+  const after = await runner.estimate({ ...request, budget: { calls: 2 } })
+  assert.equal(after.worst_case.calls, 2)
+  assert.deepEqual(after.expected, { calls: 3, input_tokens: 9, output_tokens: 9, cost: 27e-6 })
+})
+
+test('runs are listed by page in either direction, live ones with their present state', async (t) => {
+  const { runner } = buildRunner(t)
+  const ids: string[] = []
+  for (let count = 0; count < 5; count++) {
+    const id = await runner.create({ input: 'a' }, '')
+    ids.push(id)
+    await runner.ended(id, '', signal)
+  }
+  ids.sort()
+  const list = async (page: object) =>
+    (await runner.list({ owner: '', limit: 2, order: 'asc', ...page })).runs.map(({ id }) => id)
+  assert.deepEqual(await list({}), ids.slice(0, 2))
+  assert.deepEqual(await list({ after: ids[1]! }), ids.slice(2, 4))
+  assert.deepEqual(await list({ order: 'desc' }), [ids[4], ids[3]])
+  assert.deepEqual(await list({ order: 'desc', after: ids[3]! }), [ids[2], ids[1]])
+  assert.deepEqual(await list({ before: ids[1]! }), [ids[0]])
+  assert.deepEqual(await list({ status: 'running' }), [])
+  assert.equal((await runner.list({ owner: '', limit: 2, order: 'asc' })).hasMore, true)
+})
+
+test('after draining, new runs are refused and those under way have ended', async (t) => {
+  const { runner } = buildRunner(t, { model: wordModel(['one'], forever) })
+  const id = await runner.create({ input: 'a' }, '')
+  await runner.drain(0.01)
+  assert.equal((await runner.get(id, '')).status, 'cancelled')
+  await assert.rejects(runner.create({ input: 'a' }, ''), { code: 'shutting_down' })
+})
+
+test('a restart fails the runs a crash left behind and keeps their best answer', async (t) => {
+  const folder = temporaryFolder()
+  const store = openSqliteStore(folder)
+  const at = new Date().toISOString()
+  const created: RunEvent = {
+    run_id: 'run_left',
+    sequence: 1,
+    at,
+    type: 'run.created',
+    strategy: 'drafts',
+    options: {},
+    model: 'words',
+    models: {},
+    budget: {},
+    seed: 1,
+    assignment: null,
+    metadata: {},
+  }
+  const draftCreated: RunEvent = {
+    run_id: 'run_left',
+    sequence: 2,
+    at,
+    type: 'candidate.created',
+    candidate: 0,
+    parents: [],
+    round: 0,
+    model: 'words',
+    role: 'draft',
+  }
+  await store.create({ state: foldRun([created])!, owner: '', request: {} }, created)
+  await store.append([
+    draftCreated,
+    { run_id: 'run_left', sequence: 3, at, type: 'candidate.delta', candidate: 0, text: 'half' },
+  ])
+  await store.close()
+  const { runner } = buildRunner(t, { folder })
+  assert.equal(await runner.recover(), 1)
+  const state = await runner.get('run_left', '')
+  assert.equal(state.status, 'failed')
+  assert.equal(state.error?.code, 'interrupted')
+  assert.equal(state.answer?.text, 'half')
+  const events = await eventsOf(runner, 'run_left')
+  assert.deepEqual(foldRun(events), state)
+  assert.equal(events.filter(isTerminal).length, 1)
+  assert.equal(await runner.recover(), 0)
+})
+
+test('two processes cannot use one data folder', async (t) => {
+  const folder = temporaryFolder()
+  const store = openSqliteStore(folder)
+  t.after(() => store.close())
+  assert.throws(() => openSqliteStore(folder), /another process uses it/)
+})
+
+test('a store that fails does not stop a run', async (t) => {
+  const { runner, store } = buildRunner(t)
+  store.append = () => Promise.reject(new Error('disk full'))
+  const errors: string[] = []
+  t.mock.method(silent, 'error', (_: object, message: string) => errors.push(message))
+  const id = await runner.create({ input: 'a' }, '')
+  const state = await runner.ended(id, '', signal)
+  assert.equal(state.status, 'completed')
+  assert.deepEqual([...new Set(errors)], ['events could not be stored'])
+})
