@@ -1,13 +1,14 @@
 /** The list of embedded models that come with the package: where each lies, what it is for and how to know it is whole. */
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Type, type Static } from 'typebox'
 import { RefineError } from '../core/errors.ts'
 import { ROLES } from '../core/task.ts'
 import { describeFields, findErrors } from '../core/validation.ts'
+import type { OnnxConfig } from './model-config.ts'
 
 const Text = Type.String({ minLength: 1 })
 
@@ -46,13 +47,13 @@ const FILE = path.join('models', 'catalog.json')
  * Reads `models/catalog.json` below the root of the package.
  * @throws RefineError model_failed naming the file and what is wrong with it.
  */
-export const readCatalog = (packageRoot: string): readonly CatalogEntry[] => {
+export const readCatalog = async (packageRoot: string): Promise<readonly CatalogEntry[]> => {
   const file = path.join(packageRoot, FILE)
   const wrong = (message: string, cause?: unknown): RefineError =>
     new RefineError('model_failed', `${file}: ${message}`, { cause })
   let contents: unknown
   try {
-    contents = JSON.parse(readFileSync(file, 'utf8'))
+    contents = JSON.parse(await readFile(file, 'utf8'))
   } catch (cause) {
     throw wrong('expected a readable JSON file', cause)
   }
@@ -63,6 +64,21 @@ export const readCatalog = (packageRoot: string): readonly CatalogEntry[] => {
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice !== undefined) throw wrong(`${twice} is listed twice`)
   return models.map((entry) => ({ ...entry, folder: path.resolve(packageRoot, entry.folder) }))
+}
+
+/**
+ * The catalogue as entries of the configuration: what a server offers with no configuration at all.
+ * @throws RefineError as `readCatalog`.
+ */
+export const loadCatalog = async (packageRoot: string): Promise<OnnxConfig[]> => {
+  const entries = await readCatalog(packageRoot)
+  return entries.map(({ id, adapter, folder, prompts, step_marks }) => ({
+    id,
+    adapter,
+    folder,
+    prompts,
+    ...(step_marks && { step_marks }),
+  }))
 }
 
 /**

@@ -63,7 +63,7 @@ for (const {
     assertClose(head['logits']!.slice(last, last + 8), last_logits_first_8)
     const top = (ids.length - 1) * 10
     assert.deepEqual(
-      [...head['top_tokens']!.slice(top, top + 10)],
+      [...head['top_tokens']!.subarray(top, top + 10)],
       last_logits_top.map(([token]) => token),
     )
     assertClose(
