@@ -25,8 +25,8 @@ export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
 const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
 
 /** Models of the catalogue as the configuration would list them. */
-const catalogued = (): ModelConfig[] =>
-  readCatalog(PACKAGE_ROOT).map(({ id, adapter, folder, prompts, step_marks }) => ({
+const catalogued = async (): Promise<ModelConfig[]> =>
+  (await readCatalog(PACKAGE_ROOT)).map(({ id, adapter, folder, prompts, step_marks }) => ({
     id,
     adapter,
     folder,
@@ -35,9 +35,9 @@ const catalogued = (): ModelConfig[] =>
   }))
 
 /** The models of the configuration, and those that come with the program where their ids are free. */
-const modelsOf = (config: Config): ModelConfig[] => {
+const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
   const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...catalogued(), SCRIPTED].filter(({ id }) => !taken.has(id))
+  const included = [...(await catalogued()), SCRIPTED].filter(({ id }) => !taken.has(id))
   return [...config.models, ...included]
 }
 
@@ -65,7 +65,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const models = modelsOf(config)
+  const models = await modelsOf(config)
   const registry = new ModelRegistry(
     models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
   )
