@@ -1,7 +1,7 @@
 /** An experiment as a resource: who gets which arm, what is measured, and when it is over. Wire data: snake_case. */
 import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
-import { ROLES, Sampling } from '../core/task.ts'
+import { ROLES, Sampling, type Role } from '../core/task.ts'
 
 export const EXPERIMENT_STATUSES = ['draft', 'running', 'paused', 'decided'] as const
 export type ExperimentStatus = (typeof EXPERIMENT_STATUSES)[number]
@@ -10,6 +10,12 @@ const closed = { additionalProperties: false } as const
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
 const Key = (description: string) =>
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$', description })
+
+const ModelId = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
+const MODELS = Object.fromEntries(ROLES.map((role) => [role, ModelId])) as Record<
+  Role,
+  typeof ModelId
+>
 
 export const Arm = Type.Object(
   {
@@ -22,11 +28,7 @@ export const Arm = Type.Object(
     strategy: Type.String({ minLength: 1, maxLength: 256 }),
     options: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-    models: Type.Optional(
-      Type.Partial(
-        Type.Record(Type.Enum([...ROLES]), Type.String({ minLength: 1, maxLength: 256 }), closed),
-      ),
-    ),
+    models: Type.Optional(Type.Object(MODELS, closed)),
     budget: Type.Optional(Budget),
     sampling: Type.Optional(Sampling),
     killed: Type.Optional(

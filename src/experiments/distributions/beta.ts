@@ -26,14 +26,19 @@ const fraction = (a: number, b: number, x: number): number => {
   return value
 }
 
-/** Regularised incomplete beta function I_x(a, b), in [0, 1]: the distribution function of Beta(a, b). */
-export const betaCdf = (x: number, a: number, b: number): number => {
+/**
+ * Regularised incomplete beta function I_x(a, b), in [0, 1]: the distribution function of Beta(a, b). A caller that
+ * knows 1 − x more exactly than x, near 1, hands it in.
+ */
+export const betaCdf = (x: number, a: number, b: number, complement = 1 - x): number => {
   if (x <= 0) return 0
-  if (x >= 1) return 1
-  const factor = Math.exp(a * Math.log(x) + b * Math.log1p(-x) - logBeta(a, b))
+  if (complement <= 0) return 1
+  const logOfX = x < 0.5 ? Math.log(x) : Math.log1p(-complement)
+  const logOfComplement = x < 0.5 ? Math.log1p(-x) : Math.log(complement)
+  const factor = Math.exp(a * logOfX + b * logOfComplement - logBeta(a, b))
   return x < (a + 1) / (a + b + 2)
     ? (factor * fraction(a, b, x)) / a
-    : 1 - (factor * fraction(b, a, 1 - x)) / b
+    : 1 - (factor * fraction(b, a, complement)) / b
 }
 
 /** Density of Beta(a, b) at x in (0, 1). */

@@ -8,7 +8,7 @@ const NORMAL_FROM = 1e12
 
 /** P(|T| > |t|) with `df` degrees of freedom: I_{df / (df + t²)}(df/2, 1/2). */
 export const twoSidedStudent = (t: number, df: number): number =>
-  betaCdf(df / (df + t * t), df / 2, 0.5)
+  betaCdf(df / (df + t * t), df / 2, 0.5, (t * t) / (df + t * t))
 
 const density = (t: number, df: number): number =>
   Math.exp(-0.5 * (df + 1) * Math.log1p((t * t) / df) - logBeta(df / 2, 0.5)) / Math.sqrt(df)
