@@ -46,7 +46,7 @@ const minimise = (f: (x: number) => number, from: number, to: number): number =>
   const golden = (Math.sqrt(5) - 1) / 2
   let low = from
   let high = to
-  for (let step = 0; step < STEPS && high - low > 1e-12 * Math.max(1, high); step++) {
+  for (let step = 0; step < STEPS && high - low > 1e-9 * Math.max(1, high); step++) {
     const left = high - golden * (high - low)
     const right = low + golden * (high - low)
     if (f(left) <= f(right)) high = right

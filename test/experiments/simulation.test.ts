@@ -20,14 +20,14 @@ const experiments = function* (
   step: number,
   repetitions: number,
 ) {
-  const { next } = createRandom(seed)
+  const random = createRandom(seed)
   for (let repetition = 0; repetition < repetitions; repetition++) {
     let [control, treatment] = [0, 0]
     const path: Look[] = []
     for (let look = 1; look <= looks; look++) {
       for (let unit = 0; unit < step; unit++) {
-        if (next() < rates[0]) control += 1
-        if (next() < rates[1]) treatment += 1
+        if (random.next() < rates[0]) control += 1
+        if (random.next() < rates[1]) treatment += 1
       }
       path.push({ units: look * step, control, treatment })
     }
@@ -140,12 +140,12 @@ test('the planned power is reached, at one look and with looks at any time', (t)
 
 test('a duel watched after each of 1000 verdicts stays below 5 % false positives', (t) => {
   const repetitions = 1000
-  const { next } = createRandom(19)
+  const random = createRandom(19)
   let found = 0
   for (let repetition = 0; repetition < repetitions; repetition++) {
     let wins = 0
     for (let pair = 1; pair <= 1000; pair++) {
-      if (next() < 0.5) wins += 1
+      if (random.next() < 0.5) wins += 1
       if (duelEvidence(wins, pair - wins).p < ALPHA) {
         found += 1
         break
@@ -158,12 +158,12 @@ test('a duel watched after each of 1000 verdicts stays below 5 % false positives
 
 test('the split of units watched all the time is wrongly suspected in fewer than 5 % at that level', (t) => {
   const repetitions = 1000
-  const { next } = createRandom(23)
+  const random = createRandom(23)
   let found = 0
   for (let repetition = 0; repetition < repetitions; repetition++) {
     let first = 0
     for (let unit = 1; unit <= 1000; unit++) {
-      if (next() < 0.5) first += 1
+      if (random.next() < 0.5) first += 1
       if (unit % 10 === 0 && sequentialMismatch([first, unit - first], [1, 1]).p < ALPHA) {
         found += 1
         break
