@@ -112,7 +112,8 @@ export class RefineError extends Error {
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
-    this.param = details.param ?? details.fields?.[0]?.pointer.slice(1).replaceAll('/', '.')
+    const pointer = details.fields?.[0]?.pointer || undefined
+    this.param = details.param ?? pointer?.slice(1).replaceAll('/', '.')
     this.fields = details.fields ?? []
     this.retryAfter = details.retryAfter
   }
@@ -132,7 +133,9 @@ export class RefineError extends Error {
 
 /** An invalid request with the field at fault; `pointer` is a JSON pointer such as `/options/n`. */
 export const invalidField = (pointer: string, message: string): RefineError =>
-  new RefineError('invalid_request', `${pointer}: ${message}`, { fields: [{ pointer, message }] })
+  new RefineError('invalid_request', pointer === '' ? message : `${pointer}: ${message}`, {
+    fields: [{ pointer, message }],
+  })
 
 /** Turns anything thrown into a `RefineError`; what is not one becomes `internal`, with its text kept in `cause` only. */
 export const toRefineError = (thrown: unknown): RefineError =>

@@ -18,6 +18,12 @@ export interface Critique {
   readonly verdict: 'right' | 'wrong' | undefined
 }
 
+/** An earlier version of the answer, and what was said about it. */
+export interface Attempt {
+  readonly text: string
+  readonly critique: string | undefined
+}
+
 export interface RolePrompts {
   readonly name: string
   /** Changes with every change of wording: part of the run record. */
@@ -30,8 +36,16 @@ export interface RolePrompts {
   review(task: Task, draft: string, stepScores?: readonly number[]): Prompt
   readReview(text: string): Critique
 
-  /** Asks for a better answer; `critique` undefined asks for one without saying what is wrong. */
-  refine(task: Task, draft: string, critique: string | undefined): Prompt
+  /**
+   * Asks for a better answer; `critique` undefined asks for one without saying what is wrong. `earlier` attempts, oldest
+   * first, are shown where the set has a form for them.
+   */
+  refine(
+    task: Task,
+    draft: string,
+    critique: string | undefined,
+    earlier?: readonly Attempt[],
+  ): Prompt
 
   /** Asks for one digit 0–9 as the very first token. */
   judgeDigit(task: Task, draft: string): Prompt

@@ -11,6 +11,7 @@ interface Finding {
 }
 
 const MAX_FIELDS = 16
+const UNKNOWN = 'is not a known field'
 const compiled = new WeakMap<TSchema, Validator>()
 
 const compile = (schema: TSchema): Validator => {
@@ -29,14 +30,15 @@ const list = (values: unknown): string =>
 const explain = ({ keyword, instancePath, message, params }: Finding): FieldError[] => {
   const at = (key: string): string => `${instancePath}/${escapePointer(key)}`
   switch (keyword) {
-    case 'boolean': // repeated by additionalProperties, with the names
     case 'anyOf':
     case 'not':
       return []
+    case 'boolean': // the same, key by key: all there is when the finder stops early
+      return [{ pointer: instancePath, message: UNKNOWN }]
     case 'additionalProperties':
       return (params['additionalProperties'] as string[]).map((key) => ({
         pointer: at(key),
-        message: 'is not a known field',
+        message: UNKNOWN,
       }))
     case 'required':
       return (params['requiredProperties'] as string[]).map((key) => ({
@@ -50,12 +52,16 @@ const explain = ({ keyword, instancePath, message, params }: Finding): FieldErro
   }
 }
 
-/** What is wrong with the value, field by field, at most 16 entries; empty when nothing is. */
+/** What is wrong with the value, field by field, at most 16 entries; empty when nothing is. The finder itself gives up after 8. */
 export const findErrors = (schema: TSchema, value: unknown, pointer = ''): FieldError[] => {
   const validator = compile(schema)
   if (validator.Check(value)) return []
   const findings = validator.Errors(value) as unknown as Finding[]
-  const fields = findings.flatMap(explain)
+  const explained = findings.flatMap(explain)
+  const fields = explained.filter(
+    ({ pointer: at, message }, index) =>
+      explained.findIndex((other) => other.pointer === at && other.message === message) === index,
+  )
   const told =
     fields.length > 0 ? fields : [{ pointer: '', message: 'does not have the expected form' }]
   return told.slice(0, MAX_FIELDS).map((field) => ({ ...field, pointer: pointer + field.pointer }))

@@ -147,6 +147,11 @@ export class Runner implements RunService {
     return record
   }
 
+  async feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]> {
+    await this.get(id, owner)
+    return this.#store.feedback(id)
+  }
+
   strategies(): readonly StrategyDescription[] {
     return this.#parts.strategies.map(
       ({ name, description, feedback, requires, source, options }) =>

@@ -17,6 +17,9 @@ import { migrate } from './migrations.ts'
 
 const FILE = 'whetstone.db'
 
+/** In place of a folder: a database that is gone when it is closed. */
+export const IN_MEMORY = ':memory:'
+
 interface RunRow {
   readonly state: string
   readonly owner: string
@@ -28,9 +31,9 @@ const canonical = (options: Readonly<Record<string, unknown>>): string =>
   JSON.stringify(Object.entries(options).toSorted(([left], [right]) => (left < right ? -1 : 1)))
 
 const open = (folder: string): Database.Database => {
-  mkdirSync(folder, { recursive: true })
-  const file = path.join(folder, FILE)
+  const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)
   try {
+    if (folder !== IN_MEMORY) mkdirSync(folder, { recursive: true })
     const database = new Database(file)
     // One process owns the file: a second one would take the runs of the first for left-overs of a crash.
     database.pragma('locking_mode = EXCLUSIVE')
@@ -41,7 +44,9 @@ const open = (folder: string): Database.Database => {
     return database
   } catch (cause) {
     const busy = cause instanceof Error && /locked|busy/i.test(cause.message)
-    const reason = busy ? 'another process uses it' : (cause as Error).message
+    const reason = busy
+      ? 'another process uses it (give this one another --data, or reach a running server with --url)'
+      : (cause as Error).message
     throw new RefineError('internal', `The database ${file} cannot be opened: ${reason}.`, {
       cause,
     })

@@ -1,0 +1,48 @@
+/** The results as a table. */
+import type { Probe } from './probe.ts'
+import type { JsonResult, StreamResult } from './scenarios.ts'
+import type { Summary } from './statistics.ts'
+
+export type ScenarioReport = (JsonResult | StreamResult) & { readonly probe: Probe }
+
+const ms = (value: number | null): string => (value === null ? '-' : value.toFixed(1))
+
+const row = (name: string, { count, p50, p90, p99, max }: Summary): string =>
+  `  ${name.padEnd(16)}${[String(count), ms(p50), ms(p90), ms(p99), ms(max)]
+    .map((cell) => cell.padStart(10))
+    .join('')}`
+
+const HEAD = `  ${'ms'.padEnd(16)}${['count', 'p50', 'p90', 'p99', 'max']
+  .map((cell) => cell.padStart(10))
+  .join('')}`
+
+const titleOf = (report: ScenarioReport): string =>
+  report.scenario === 'json'
+    ? `json: ${report.connections} connections, ${report.requests_per_second.toFixed(0)} runs/s, ${report.errors} errors`
+    : `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s, ${report.errors} errors`
+
+const rowsOf = (report: ScenarioReport): string[] =>
+  report.scenario === 'json'
+    ? [row('answer', report.latency)]
+    : [
+        row('first event', report.first_event),
+        row('first revision', report.first_revision),
+        row('end', report.end),
+        ...Object.entries(report.error_kinds).map(([kind, count]) => `  ${count} × ${kind}`),
+      ]
+
+export const reportTable = (reports: readonly ScenarioReport[]): string =>
+  reports
+    .flatMap((report) => {
+      const { health, healthErrors, clientDelay } = report.probe
+      const failed = healthErrors === 0 ? '' : `, ${healthErrors} of the probes failed`
+      return [
+        titleOf(report),
+        HEAD,
+        ...rowsOf(report),
+        row('GET /healthz', health),
+        `  client's event loop: delay p50 ${ms(clientDelay.p50)}, p99 ${ms(clientDelay.p99)}, max ${ms(clientDelay.max)}${failed}`,
+        '',
+      ]
+    })
+    .join('\n')

@@ -1,0 +1,60 @@
+/** Times one run by its events, and checks that the stream keeps its promises. */
+
+export interface StreamEvent {
+  readonly type: string
+  readonly sequence: number
+}
+
+export interface RunTiming {
+  /** Milliseconds from the request on; undefined where the event never came. */
+  readonly firstEvent: number | undefined
+  readonly firstRevision: number | undefined
+  readonly end: number | undefined
+  readonly events: number
+  /** What was wrong, undefined for a run that completed with a gapless stream. */
+  readonly error: string | undefined
+}
+
+const TERMINAL = ['run.completed', 'run.failed', 'run.cancelled']
+
+export class RunWatch {
+  readonly #start = performance.now()
+  #firstEvent: number | undefined
+  #firstRevision: number | undefined
+  #end: number | undefined
+  #events = 0
+  #error: string | undefined
+
+  /** Whether the terminal event has come. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined
+  }
+
+  see(event: StreamEvent): void {
+    const at = performance.now() - this.#start
+    this.#events++
+    this.#firstEvent ??= at
+    if (event.type === 'answer.revised') this.#firstRevision ??= at
+    if (this.hasEnded) this.fail(`${event.type} came after the end`)
+    if (event.sequence !== this.#events)
+      this.fail(`event ${event.sequence} came in the place of ${this.#events}`)
+    if (!TERMINAL.includes(event.type)) return
+    this.#end = at
+    if (event.type !== 'run.completed') this.fail(event.type)
+  }
+
+  /** Keeps the first thing that went wrong. */
+  fail(reason: string): void {
+    this.#error ??= reason
+  }
+
+  timing(): RunTiming {
+    return {
+      firstEvent: this.#firstEvent,
+      firstRevision: this.#firstRevision,
+      end: this.#end,
+      events: this.#events,
+      error: this.#error ?? (this.hasEnded ? undefined : 'the stream ended before the run did'),
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/** The server under load: one that is running on this machine, or one that is started for the test. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+
+export interface Target {
+  readonly url: URL
+  /** Stops what was started for the test. */
+  stop(): Promise<void>
+}
+
+/**
+ * The address, when it is one of this machine: load is for one's own server only.
+ * @throws Error saying what is allowed.
+ */
+export const loopbackUrl = (address: string): URL => {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  const isLoopback =
+    url?.protocol === 'http:' &&
+    (/^127(?:\.\d{1,3}){3}$/.test(url.hostname) || ['localhost', '[::1]'].includes(url.hostname))
+  if (url === undefined || !isLoopback) {
+    throw new Error(
+      `Only a server on this machine may be put under load (http://127.0.0.1:PORT), not ${address}`,
+    )
+  }
+  return url
+}
+
+const START_MS = 60_000
+const STOP_MS = 15_000
+
+const waitForAddress = async (child: ChildProcess): Promise<URL> => {
+  const signal = AbortSignal.timeout(START_MS)
+  const lines = createInterface({ input: child.stdout! })
+  const exited = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`The server ended with code ${String(code)} before it listened.`)
+  })
+  const listening = (async () => {
+    for await (const line of lines) {
+      const address = /^Whetstone listens on (http:\S+)/.exec(line)?.[1]
+      if (address !== undefined) return loopbackUrl(address)
+    }
+    throw new Error('The server never said where it listens.')
+  })()
+  exited.catch(() => undefined)
+  listening.catch(() => undefined)
+  return Promise.race([listening, exited])
+}
+
+const waitUntilReady = async (url: URL): Promise<void> => {
+  const deadline = performance.now() + START_MS
+  for (;;) {
+    const response = await fetch(new URL('/readyz', url)).catch(() => undefined)
+    await response?.body?.cancel()
+    if (response?.ok === true) return
+    if (performance.now() > deadline) throw new Error('The server never became ready.')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+const endProcess = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await exited
+  clearTimeout(timer)
+}
+
+/** Starts the built server on a free port with a data folder of its own. */
+export const startServer = async (): Promise<Target> => {
+  const data = await mkdtemp(path.join(tmpdir(), 'whetstone-load-'))
+  const main = path.resolve(import.meta.dirname, '..', 'src', 'main.js')
+  const child = spawn(
+    process.execPath,
+    [main, 'serve', '--port', '0', '--host', '127.0.0.1', '--data', data],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const stop = async (): Promise<void> => {
+    await endProcess(child)
+    await rm(data, { recursive: true, force: true })
+  }
+  try {
+    const url = await waitForAddress(child)
+    child.stdout.resume()
+    await waitUntilReady(url)
+    return { url, stop }
+  } catch (thrown) {
+    await stop()
+    throw thrown
+  }
+}
+
+/** A server that somebody else runs and stops. */
+export const runningServer = async (address: string): Promise<Target> => {
+  const url = loopbackUrl(address)
+  await waitUntilReady(url)
+  return { url, stop: () => Promise.resolve() }
+}

@@ -1,0 +1,118 @@
+/** The composition root: the only place that knows every part by name. */
+import path from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from './config.ts'
+import { RefineError } from './core/errors.ts'
+import { createServer } from './http/server.ts'
+import { readCatalog } from './models/catalog.ts'
+import type { ModelConfig } from './models/model-config.ts'
+import { modelSource } from './models/model-factory.ts'
+import { createOnnxModel } from './models/onnx.ts'
+import { ModelRegistry } from './models/registry.ts'
+import { promptsFor } from './prompts/index.ts'
+import { Runner } from './runs/runner.ts'
+import { createScorers } from './scoring/scorers.ts'
+import { openSqliteStore } from './storage/sqlite.ts'
+import { STRATEGIES } from './strategies/index.ts'
+import type { createLog } from './telemetry/log.ts'
+
+type Logger = ReturnType<typeof createLog>
+
+/** The checkout or the installed package: compiled files stand in `dist/src` below it. */
+export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
+
+/** For trying out and for load: deterministic, at the pace of a small served model. */
+const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
+
+/** Models of the catalogue as the configuration would list them. */
+const catalogued = (): ModelConfig[] =>
+  readCatalog(PACKAGE_ROOT).map(({ id, adapter, folder, prompts, step_marks }) => ({
+    id,
+    adapter,
+    folder,
+    prompts,
+    ...(step_marks !== undefined && { step_marks }),
+  }))
+
+/** The models of the configuration, and those that come with the program where their ids are free. */
+const modelsOf = (config: Config): ModelConfig[] => {
+  const taken = new Set(config.models.map(({ id }) => id))
+  const included = [...catalogued(), SCRIPTED].filter(({ id }) => !taken.has(id))
+  return [...config.models, ...included]
+}
+
+export interface Runs {
+  readonly runs: Runner
+  /** Ends the runs under way and releases models and database. */
+  readonly close: () => Promise<void>
+}
+
+export type ReadSecret = (name: string) => string | undefined
+
+const check = (registry: ModelRegistry, config: Config, model: string): void => {
+  registry.get(model)
+  const { strategy } = config.defaults
+  if (STRATEGIES.some(({ name }) => name === strategy)) return
+  throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
+}
+
+/**
+ * Everything but the transport: what `whetstone refine` runs on.
+ * @throws RefineError for a configuration that cannot work, or a data folder in use.
+ */
+export const openRuns = async (
+  config: Config,
+  log: Logger,
+  readSecret: ReadSecret,
+): Promise<Runs> => {
+  const models = modelsOf(config)
+  const registry = new ModelRegistry(
+    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
+  )
+  const model = config.defaults.model ?? models[0]!.id
+  check(registry, config, model)
+  const store = openSqliteStore(config.data)
+  const runs = new Runner({
+    parts: {
+      strategies: STRATEGIES,
+      models: {
+        get: (id) => registry.get(id),
+        describe: () => registry.list(),
+        ready: () => registry.ready(),
+      },
+      prompts: promptsFor,
+      scorers: createScorers,
+      defaults: { ...config.defaults, model },
+    },
+    store,
+    log,
+    limits: config.limits,
+  })
+  const recovered = await runs.recover()
+  if (recovered > 0)
+    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  return {
+    runs,
+    close: async () => {
+      await runs.drain(config.limits.drainSeconds)
+      await registry.close()
+      await store.close()
+    },
+  }
+}
+
+/** The server around the runs; the caller listens and closes it. */
+export const buildServer = (
+  runs: Runner,
+  config: Config,
+  log: Logger,
+  version: string,
+): Promise<FastifyInstance> =>
+  createServer({
+    runs,
+    log,
+    version,
+    keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),
+    origins: config.origins,
+    limits: { bodyBytes: config.limits.bodyBytes },
+  })

@@ -1,0 +1,185 @@
+/** The command line: which command runs, and with what exit code it ends. */
+import { writeFile } from 'node:fs/promises'
+import { RefineError } from '../core/errors.ts'
+import type { RunService } from '../runs/run-service.ts'
+import {
+  commandHelp,
+  parseArguments,
+  programHelp,
+  UsageError,
+  type Command,
+  type Flag,
+  type ParsedArguments,
+} from './arguments.ts'
+import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
+import { createWriter, type CommandIo } from './output.ts'
+import { REFINE, readQuestion, requestOf } from './refine.ts'
+import { remoteRuns } from './remote-runs.ts'
+import { localRuns, type RunClient } from './run-client.ts'
+import { EXIT_CODES, runRefine } from './run-refine.ts'
+
+export type { Flag } from './arguments.ts'
+export type { CommandIo } from './output.ts'
+
+/** Values of flags by name, without the dashes; a switch is `'true'`. */
+export type Settings = Readonly<Record<string, string>>
+
+/** What the commands need of the program; the composition root supplies it. */
+export interface CommandDependencies {
+  readonly version: string
+  /** The flags of `whetstone serve`, as the configuration knows them. */
+  readonly serveFlags: readonly Flag[]
+  /** Serves until `io.signal` aborts and all is drained. */
+  serve(settings: Settings, io: CommandIo): Promise<void>
+  /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
+  openRuns(
+    settings: Settings,
+  ): Promise<{ readonly runs: RunService; readonly close: () => Promise<void> }>
+  /** The OpenAPI document of the server. */
+  openapi(): Promise<object>
+}
+
+type Action = (parsed: ParsedArguments, io: CommandIo, deps: CommandDependencies) => Promise<number>
+
+const OPENAPI: Command = {
+  name: 'openapi',
+  summary: 'Prints the OpenAPI document of the server.',
+  maxOperands: 0,
+  flags: [{ name: 'write', value: 'FILE', description: 'Write it to a file.' }],
+}
+
+const serveCommand = (flags: readonly Flag[]): Command => ({
+  name: 'serve',
+  summary: 'Starts the server.',
+  maxOperands: 0,
+  flags,
+})
+
+const print = async (io: CommandIo, text: string): Promise<void> => {
+  const writer = createWriter(io.stdout)
+  await writer.write(text)
+  writer.release()
+}
+
+const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient => {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new UsageError(`--url must be an http or https address, not "${address}".`)
+  const name = values['api-key-env']
+  const apiKey = name === undefined ? undefined : io.environment[name]
+  if (name !== undefined && !apiKey)
+    throw new UsageError(`--api-key-env names ${name}, which is not set.`)
+  return remoteRuns({ url, ...(apiKey === undefined ? {} : { apiKey }) })
+}
+
+const withRuns = async <Result>(
+  values: Settings,
+  io: CommandIo,
+  deps: CommandDependencies,
+  use: (runs: RunClient) => Promise<Result>,
+): Promise<Result> => {
+  const address = values['url']
+  if (address !== undefined) return use(remoteOf(address, values, io))
+  const { runs, close } = await deps.openRuns(values)
+  try {
+    return await use(localRuns(runs))
+  } finally {
+    await close()
+  }
+}
+
+const refine: Action = async ({ values, operands }, io, deps) => {
+  const request = requestOf(values, await readQuestion(operands, io))
+  const isTerminal = io.stdout.isTTY === true && io.environment['TERM'] !== 'dumb'
+  const { stdout, stderr, signal } = io
+  const color = isTerminal && !io.environment['NO_COLOR']
+  const json = values['json'] === 'true'
+  return withRuns(values, io, deps, (runs) =>
+    runRefine({ runs, request, stdout, stderr, isTerminal, color, json, signal }),
+  )
+}
+
+const columnsOf = ({ stdout }: CommandIo): number =>
+  stdout.isTTY === true ? (stdout.columns ?? 80) : Infinity
+
+const strategies: Action = async ({ values, operands }, io, deps) => {
+  const all = await withRuns(values, io, deps, (runs) => runs.strategies())
+  const [name] = operands
+  const chosen = name === undefined ? all : all.filter((strategy) => strategy.name === name)
+  if (chosen.length === 0)
+    throw new UsageError(`There is no strategy "${name}". See "whetstone strategies".`)
+  const text =
+    name === undefined
+      ? strategyTable(chosen, columnsOf(io))
+      : strategyDetails(chosen[0]!, columnsOf(io))
+  await print(io, values['json'] === 'true' ? `${JSON.stringify(chosen, null, 2)}\n` : text)
+  return EXIT_CODES.completed
+}
+
+const models: Action = async ({ values }, io, deps) => {
+  const all = await withRuns(values, io, deps, (runs) => runs.models())
+  const isJson = values['json'] === 'true'
+  await print(io, isJson ? `${JSON.stringify(all, null, 2)}\n` : modelTable(all, columnsOf(io)))
+  return EXIT_CODES.completed
+}
+
+const openapi: Action = async ({ values }, io, deps) => {
+  const text = `${JSON.stringify(await deps.openapi(), null, 2)}\n`
+  if (values['write'] === undefined) await print(io, text)
+  else await writeFile(values['write'], text)
+  return EXIT_CODES.completed
+}
+
+const serve: Action = async ({ values }, io, deps) => {
+  await deps.serve(values, io)
+  return EXIT_CODES.completed
+}
+
+const dispatch = async (
+  argv: readonly string[],
+  io: CommandIo,
+  deps: CommandDependencies,
+): Promise<number> => {
+  const actions = new Map<string, readonly [Command, Action]>(
+    (
+      [
+        [serveCommand(deps.serveFlags), serve],
+        [REFINE, refine],
+        [STRATEGIES, strategies],
+        [MODELS, models],
+        [OPENAPI, openapi],
+      ] as const
+    ).map((entry) => [entry[0].name, entry]),
+  )
+  const help = programHelp([...actions.values()].map(([command]) => command))
+  const [name, ...rest] = argv
+  if (name === '--version') return print(io, `${deps.version}\n`).then(() => 0)
+  if (name === '--help' || name === 'help') return print(io, help).then(() => 0)
+  if (name === undefined) throw new UsageError(`Which command?\n\n${help.trimEnd()}`)
+  const entry = actions.get(name)
+  if (entry === undefined)
+    throw new UsageError(`"${name}" is not a command; there are ${[...actions.keys()].join(', ')}.`)
+  const [command, action] = entry
+  const parsed = parseArguments(command, rest)
+  if (parsed === 'help') return print(io, commandHelp(command)).then(() => 0)
+  return action(parsed, io, deps)
+}
+
+/**
+ * Runs one command to its end. Resolves with the exit code: 0 done, 1 failed, 2 wrong usage, 130 cancelled. Errors
+ * meant for the caller are printed on standard error; any other is thrown on.
+ */
+export const runCommand = async (
+  argv: readonly string[],
+  io: CommandIo,
+  deps: CommandDependencies,
+): Promise<number> => {
+  try {
+    return await dispatch(argv, io, deps)
+  } catch (thrown) {
+    if (io.signal.aborted) return EXIT_CODES.cancelled
+    if (!(thrown instanceof UsageError) && !(thrown instanceof RefineError)) throw thrown
+    io.stderr.write(`whetstone: ${thrown.message}\n`)
+    return thrown instanceof UsageError ? EXIT_CODES.usage : EXIT_CODES.failed
+  }
+}

@@ -1,0 +1,71 @@
+/** Schema of the configuration file. */
+import { Type, type Static } from 'typebox'
+import { Budget } from './core/budget.ts'
+import { LOG_LEVELS } from './telemetry/log.ts'
+
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
+
+/** Where an API key is: exactly one of `env` and `file`. Never the key itself. */
+export const KeySource = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 64 }),
+    env: Type.Optional(
+      Type.String({ minLength: 1, description: 'Environment variable with the key.' }),
+    ),
+    file: Type.Optional(
+      Type.String({ minLength: 1, description: 'File whose first line is the key.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export type KeySource = Static<typeof KeySource>
+
+export const ConfigFile = Type.Object(
+  {
+    port: Type.Optional(Port),
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    data: Type.Optional(Type.String({ minLength: 1 })),
+    // Each entry is checked by the schema of its own adapter, which tells more than a union can.
+    models: Type.Optional(Type.Array(Type.Unknown())),
+    defaults: Type.Optional(
+      Type.Object(
+        {
+          model: Type.Optional(Type.String({ minLength: 1 })),
+          strategy: Type.Optional(Type.String({ minLength: 1 })),
+          max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+          budget: Type.Optional(Budget),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    experiments: Type.Optional(
+      Type.Array(Type.Unknown(), { maxItems: 0, description: 'None can be configured yet.' }),
+    ),
+    api_keys: Type.Optional(Type.Array(KeySource)),
+    no_api_keys: Type.Optional(Type.Boolean()),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          running: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+          waiting: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
+          body_bytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1_073_741_824 })),
+          drain_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 3600 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    origins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    log: Type.Optional(
+      Type.Object(
+        {
+          level: Type.Optional(Type.Enum([...LOG_LEVELS])),
+          prompts: Type.Optional(Type.Boolean()),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type ConfigFile = Static<typeof ConfigFile>

@@ -1,0 +1,229 @@
+/**
+ * The configuration: flag over environment over file over default. The only file besides `main.ts` that reads the
+ * environment. Every mistake names the setting and what was expected, and stops the process before it listens.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parse as parseYaml, YAMLParseError } from 'yaml'
+import { ConfigFile, type KeySource } from './config-file.ts'
+import type { Budget } from './core/budget.ts'
+import { RefineError } from './core/errors.ts'
+import { validate } from './core/validation.ts'
+import { LOG_LEVELS, type LogLevel } from './telemetry/log.ts'
+import { readModelConfig, type ModelConfig } from './models/model-config.ts'
+
+export interface Config {
+  readonly port: number
+  readonly host: string
+  /** Folder of the database. */
+  readonly data: string
+  readonly models: readonly ModelConfig[]
+  readonly defaults: {
+    readonly model: string | undefined
+    readonly strategy: string
+    readonly maxTokens: number
+    readonly budget: Budget
+  }
+  /** SHA-256 of each key, in hex, with the name it goes by in logs. */
+  readonly apiKeys: readonly { readonly name: string; readonly hash: string }[]
+  readonly limits: {
+    readonly running: number
+    readonly waiting: number
+    readonly bodyBytes: number
+    readonly drainSeconds: number
+  }
+  /** Origins of pages that may open a socket, besides the server's own. */
+  readonly origins: readonly string[]
+  readonly log: { readonly level: LogLevel; readonly prompts: boolean }
+}
+
+/** Flags of `whetstone serve`; each is also an environment variable `WHETSTONE_…`, upper case with underscores. */
+export const SERVE_FLAGS = [
+  {
+    name: 'port',
+    value: 'NUMBER',
+    description: 'Port to listen on; 0 takes a free one. Default 8080.',
+  },
+  {
+    name: 'host',
+    value: 'ADDRESS',
+    description: 'Address to listen on. Default 127.0.0.1; any other needs API keys.',
+  },
+  { name: 'data', value: 'FOLDER', description: 'Folder of the database. Default ./data.' },
+  {
+    name: 'config',
+    value: 'FILE',
+    description: 'Configuration file. Default whetstone.yaml, where there is one.',
+  },
+  { name: 'model', value: 'ID', description: 'Model of runs that name none. Default pebble.' },
+  {
+    name: 'strategy',
+    value: 'NAME',
+    description: 'Strategy of runs that name none. Default solver-reviewer-refiner.',
+  },
+  {
+    name: 'api-key-env',
+    value: 'NAME',
+    description: 'Environment variable with an API key that callers must send.',
+  },
+  {
+    name: 'api-key-file',
+    value: 'FILE',
+    description: 'File whose first line is an API key that callers must send.',
+  },
+  {
+    name: 'no-api-keys',
+    description: 'Say openly that anyone who reaches the address may use the server.',
+  },
+  {
+    name: 'log-level',
+    value: 'LEVEL',
+    description: 'trace, debug, info, warn, error or silent. Default info.',
+  },
+  { name: 'log-prompts', description: 'Log the text of prompts and answers.' },
+] as const
+
+type FlagName = (typeof SERVE_FLAGS)[number]['name']
+
+/** Values of flags by name, without the dashes; a switch is `'true'`. */
+export type Flags = Readonly<Record<string, string | undefined>>
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const wrong = (setting: string, expected: string, cause?: unknown): RefineError =>
+  new RefineError(
+    'invalid_request',
+    `${setting}: ${expected}`,
+    cause === undefined ? {} : { cause },
+  )
+
+const DEFAULT_FILE = 'whetstone.yaml'
+
+const readFile = (file: string | undefined): ConfigFile => {
+  if (file === undefined && !existsSync(DEFAULT_FILE)) return {}
+  const name = file ?? DEFAULT_FILE
+  try {
+    return validate(ConfigFile, parseYaml(readFileSync(name, 'utf8')) ?? {})
+  } catch (cause) {
+    if (cause instanceof RefineError || cause instanceof YAMLParseError) {
+      throw wrong(`configuration file ${name}`, cause.message, cause)
+    }
+    throw wrong(`configuration file ${name}`, `cannot be read (${(cause as Error).message})`, cause)
+  }
+}
+
+/** A flag, else its variable `WHETSTONE_…`; empty counts as absent. */
+const settingOf =
+  (flags: Flags, environment: Environment) =>
+  (flag: FlagName): string | undefined => {
+    const given = flags[flag] ?? environment[`WHETSTONE_${flag.toUpperCase().replaceAll('-', '_')}`]
+    return given === undefined || given === '' ? undefined : String(given)
+  }
+
+const toPort = (text: string): number => {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65_535) return port
+  throw wrong('--port', `must be a whole number from 0 to 65535, not "${text}"`)
+}
+
+const toSwitch = (setting: string, text: string | undefined): boolean => {
+  if (text === undefined || text === 'false' || text === '0') return false
+  if (text === 'true' || text === '1') return true
+  throw wrong(setting, `must be true or false, not "${text}"`)
+}
+
+const toLogLevel = (text: string | undefined): LogLevel | undefined => {
+  const level = LOG_LEVELS.find((name) => name === text)
+  if (level !== undefined || text === undefined) return level
+  throw wrong('--log-level', `must be one of ${LOG_LEVELS.join(', ')}, not "${text}"`)
+}
+
+const readKey = (source: KeySource, environment: Environment): string => {
+  const { name, env, file } = source
+  if ((env === undefined) === (file === undefined)) {
+    throw wrong(`api_keys "${name}"`, 'needs exactly one of `env` and `file`')
+  }
+  const key = env === undefined ? firstLine(file!) : environment[env]
+  if (key === undefined || key.length < 16) {
+    const where = env === undefined ? `the file ${file}` : `the environment variable ${env}`
+    throw wrong(`api_keys "${name}"`, `${where} must hold a key of at least 16 characters`)
+  }
+  return key
+}
+
+const firstLine = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/, 1)[0]
+  } catch (cause) {
+    throw wrong(`key file ${file}`, `cannot be read (${(cause as Error).message})`, cause)
+  }
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+
+/** Anyone who can reach the address could spend the models' money: that has to be said openly. */
+const checkExposure = (host: string, keys: number, openly: boolean): void => {
+  if (LOOPBACK.has(host) || keys > 0 || openly) return
+  throw wrong(
+    `--host ${host}`,
+    'an address other than the loopback needs API keys (api_keys in the configuration, --api-key-env or ' +
+      '--api-key-file), or --no-api-keys to say openly that there are none',
+  )
+}
+
+const apiKeysOf = (
+  file: ConfigFile,
+  setting: (flag: FlagName) => string | undefined,
+  environment: Environment,
+) => {
+  const env = setting('api-key-env')
+  const keyFile = setting('api-key-file')
+  const sources = [
+    ...(file.api_keys ?? []),
+    ...(env === undefined ? [] : [{ name: env, env }]),
+    ...(keyFile === undefined ? [] : [{ name: path.basename(keyFile), file: keyFile }]),
+  ]
+  return sources.map((source) => ({
+    name: source.name,
+    hash: createHash('sha256').update(readKey(source, environment)).digest('hex'),
+  }))
+}
+
+/**
+ * Puts the configuration together.
+ * @throws RefineError invalid_request naming the flag, variable or field and what was expected.
+ */
+export const loadConfig = (flags: Flags, environment: Environment): Config => {
+  const setting = settingOf(flags, environment)
+  const file = readFile(setting('config'))
+  const apiKeys = apiKeysOf(file, setting, environment)
+  const host = setting('host') ?? file.host ?? '127.0.0.1'
+  const openly = toSwitch('--no-api-keys', setting('no-api-keys')) || file.no_api_keys === true
+  checkExposure(host, apiKeys.length, openly)
+  const port = setting('port')
+  return Object.freeze({
+    port: port === undefined ? (file.port ?? 8080) : toPort(port),
+    host,
+    data: path.resolve(setting('data') ?? file.data ?? 'data'),
+    models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
+    defaults: {
+      model: setting('model') ?? file.defaults?.model,
+      strategy: setting('strategy') ?? file.defaults?.strategy ?? 'solver-reviewer-refiner',
+      maxTokens: file.defaults?.max_tokens ?? 4096,
+      budget: file.defaults?.budget ?? {},
+    },
+    apiKeys,
+    limits: {
+      running: file.limits?.running ?? 256,
+      waiting: file.limits?.waiting ?? 1024,
+      bodyBytes: file.limits?.body_bytes ?? 1_048_576,
+      drainSeconds: file.limits?.drain_seconds ?? 20,
+    },
+    origins: file.origins ?? [],
+    log: {
+      level: toLogLevel(setting('log-level')) ?? file.log?.level ?? 'info',
+      prompts: toSwitch('--log-prompts', setting('log-prompts')) || file.log?.prompts === true,
+    },
+  })
+}

@@ -1,0 +1,121 @@
+/** Every error leaves here, as one kind of body, and is logged here, once, at the level of the catalogue. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
+import { problemOf } from '../problem.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The run this request is about, once there is one: its id goes into an error's body. */
+    runId: string | undefined
+  }
+}
+
+/** Status for the log of a request whose client left; nobody reads it (nginx's convention). */
+const CLIENT_CLOSED_REQUEST = 499
+
+const isFastifyError = (
+  thrown: unknown,
+): thrown is FastifyError & { readonly statusCode: number } =>
+  thrown instanceof Error && typeof (thrown as FastifyError).statusCode === 'number'
+
+/** What Fastify throws on bad input is the caller's fault and its text is about the input; all else is internal. */
+const fromFramework = (thrown: unknown, bodyBytes: number): RefineError => {
+  if (thrown instanceof RefineError || !isFastifyError(thrown)) return toRefineError(thrown)
+  if (thrown.statusCode === 413) {
+    return new RefineError('request_too_large', `The body may have at most ${bodyBytes} bytes.`)
+  }
+  if (thrown.statusCode === 415) {
+    return new RefineError(
+      'unsupported_media_type',
+      'The body must be JSON, with content-type: application/json.',
+    )
+  }
+  if (thrown instanceof SyntaxError || thrown.code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    return invalidField('', 'The body is not valid JSON')
+  }
+  if (thrown.statusCode < 500) return new RefineError('invalid_request', thrown.message)
+  return toRefineError(thrown)
+}
+
+const logError = (request: FastifyRequest, error: RefineError): void => {
+  // A stack helps only where the fault is ours or has a cause of its own.
+  const explain = error.level === 'error' || (error.level === 'warn' && error.cause !== undefined)
+  const details = { code: error.code, run_id: request.runId, ...(explain && { err: error }) }
+  request.log[error.level](details, error.message)
+}
+
+const sendError = (
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bodyBytes: number,
+): FastifyReply => {
+  if (reply.raw.destroyed) {
+    request.log.debug({ run_id: request.runId }, 'client left')
+    return reply.code(CLIENT_CLOSED_REQUEST).send()
+  }
+  const error = fromFramework(thrown, bodyBytes)
+  logError(request, error)
+  if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter))
+  return reply
+    .code(error.status)
+    .type('application/problem+json')
+    .send(problemOf(error, request.id, request.runId))
+}
+
+/** Which methods each path takes, to tell a wrong method from a wrong path. */
+class MethodTable {
+  readonly #routes: { readonly pattern: RegExp; readonly method: string }[] = []
+
+  add(url: string, methods: string | readonly string[]): void {
+    const pattern = url
+      .split('/')
+      .map((part) =>
+        part.startsWith(':')
+          ? '[^/]+'
+          : part === '*'
+            ? '.*'
+            : part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`),
+      )
+      .join('/')
+    for (const method of [methods].flat())
+      this.#routes.push({ pattern: new RegExp(`^${pattern}$`), method })
+  }
+
+  allowed(path: string): string[] {
+    const fitting = this.#routes.filter(({ pattern }) => pattern.test(path))
+    return [...new Set(fitting.map(({ method }) => method))]
+  }
+}
+
+/** Must come before the routes, which it watches. */
+export const registerErrors = (app: FastifyInstance, bodyBytes: number): void => {
+  const table = new MethodTable()
+  app.decorateRequest('runId', undefined)
+  app.addHook('onRoute', ({ url, method }) => table.add(url, method))
+  app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply, bodyBytes))
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]!
+    const allowed = table.allowed(path)
+    if (allowed.length === 0) {
+      throw new RefineError('not_found', `There is nothing at ${path}.`)
+    }
+    reply.header('allow', allowed.join(', '))
+    throw new RefineError(
+      'method_not_allowed',
+      `${path} takes ${allowed.join(', ')}, not ${request.method}.`,
+    )
+  })
+}
+
+/** For errors before routing, such as a path that cannot be decoded. */
+export const onFrameworkError =
+  (bodyBytes: number) =>
+  (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.headers({ 'x-request-id': request.id, 'request-id': request.id })
+    // No hook runs, so nobody else would close the connection of an upgrade.
+    if (request.headers.upgrade !== undefined) {
+      reply.raw.once('finish', () => request.raw.socket.destroy())
+    }
+    void sendError(thrown, request, reply, bodyBytes)
+  }

@@ -1,0 +1,72 @@
+/** `/v1/runs/{id}/feedback`: what came of an answer, the raw material of experiments. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import { Type, type Static } from 'typebox'
+import type { FeedbackInput } from '../../runs/run-service.ts'
+import { jsonResponse, listOf, PROBLEM_RESPONSES, toList } from '../responses.ts'
+import type { HttpContext } from '../server-options.ts'
+import { RunId } from './runs.ts'
+
+const CONTENT = {
+  metric: Type.String({ minLength: 1, maxLength: 128, description: 'Such as `correct`.' }),
+  value: Type.Union([Type.Boolean(), Type.Number(), Type.String({ maxLength: 10_000 })]),
+  source: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    description: 'Who says so, such as `user`.',
+  }),
+  comment: Type.Optional(Type.String({ maxLength: 10_000 })),
+  revision: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'The revision it is about; the last one if absent.' }),
+  ),
+}
+
+export const FeedbackBody = Type.Object(CONTENT, {
+  additionalProperties: false,
+  $id: 'FeedbackRequest',
+})
+export type FeedbackBody = Static<typeof FeedbackBody>
+
+const Feedback = Type.Object(
+  {
+    id: Type.String(),
+    run_id: Type.String(),
+    ...CONTENT,
+    at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'Feedback' },
+)
+
+const ADD_SCHEMA = {
+  operationId: 'createFeedback',
+  summary: 'Say what came of an answer',
+  tags: ['runs'],
+  params: RunId,
+  body: FeedbackBody,
+  response: { 201: jsonResponse('The feedback as it is kept.', Feedback), ...PROBLEM_RESPONSES },
+}
+
+const LIST_SCHEMA = {
+  operationId: 'listFeedback',
+  summary: 'Feedback on a run, oldest first',
+  tags: ['runs'],
+  params: RunId,
+  response: {
+    200: jsonResponse('All feedback on the run.', listOf(Feedback, 'FeedbackList')),
+    ...PROBLEM_RESPONSES,
+  },
+}
+
+export const registerFeedback = (instance: FastifyInstance, { runs }: HttpContext): void => {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+
+  app.post('/v1/runs/:id/feedback', { schema: ADD_SCHEMA }, async (request, reply) => {
+    const body: FeedbackInput = request.body
+    const record = await runs.addFeedback(request.params.id, request.owner, body)
+    return reply.code(201).send(record)
+  })
+
+  app.get('/v1/runs/:id/feedback', { schema: LIST_SCHEMA }, async ({ params, owner }) =>
+    toList(await runs.feedback(params.id, owner), (record) => record.id),
+  )
+}

@@ -1,0 +1,55 @@
+/** What the transport is given, and its limits with their defaults. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { RunService } from '../runs/run-service.ts'
+import type { Cancellation } from './plugins/cancellation.ts'
+
+/** A key that may call the server: the server knows only its hash. */
+export interface ApiKey {
+  readonly name: string
+  /** SHA-256 of the key, 64 hexadecimal digits. */
+  readonly sha256: string
+}
+
+export interface Limits {
+  /** Largest request body, in bytes. */
+  readonly bodyBytes: number
+  /** Pause after which an idle event stream gets a comment, in seconds. */
+  readonly heartbeatSeconds: number
+  /** How long a reader of an event stream may leave a full buffer unread before it is closed, in seconds. */
+  readonly stallSeconds: number
+  /** Largest message on a socket, in bytes. */
+  readonly messageBytes: number
+  /** Streams that one socket may have at a time. */
+  readonly streamsPerSocket: number
+  /** Time between two pings on a socket, in seconds; the second one missed in a row ends the connection. */
+  readonly pingSeconds: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  bodyBytes: 1_048_576,
+  heartbeatSeconds: 15,
+  stallSeconds: 30,
+  messageBytes: 1_048_576,
+  streamsPerSocket: 16,
+  pingSeconds: 25,
+}
+
+export interface ServerOptions {
+  readonly runs: RunService
+  readonly log: FastifyBaseLogger
+  readonly version: string
+  /** Without keys everybody may call, and every run has the owner ''. */
+  readonly keys?: readonly ApiKey[]
+  /** Origins of web pages, such as `https://example.org`, that may open sockets beside the server's own. */
+  readonly origins?: readonly string[]
+  readonly limits?: Partial<Limits>
+}
+
+/** What every route gets. */
+export interface HttpContext {
+  readonly runs: RunService
+  readonly version: string
+  readonly origins: readonly string[]
+  readonly limits: Limits
+  readonly cancellation: Cancellation
+}

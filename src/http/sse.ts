@@ -1,0 +1,99 @@
+/**
+ * Server-sent events. The writer pulls: an event is taken from the source only when the one before has left for the
+ * network, so a slow reader costs one event and never slows the run, which does not know its readers. Every wait for the
+ * network ends when the connection does.
+ */
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import type { RunEvent } from '../core/event.ts'
+import type { Limits } from './server-options.ts'
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no', // nginx would collect events otherwise
+} as const
+
+/** Milliseconds a browser waits before it comes back; the line also makes the headers leave at once. */
+const RETRY = 'retry: 2000\n\n'
+const HEARTBEAT = ': still here\n\n'
+
+/** JSON holds no line break, and types and sequences are ours, so nothing needs escaping. */
+export const eventFrame = (event: RunEvent): string =>
+  `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+
+export const dataFrame = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
+
+type StreamLimits = Pick<Limits, 'heartbeatSeconds' | 'stallSeconds'>
+
+class EventStreamWriter {
+  readonly #raw: ServerResponse
+  readonly #limits: StreamLimits
+  readonly #heartbeat: NodeJS.Timeout
+  #waiting = false
+
+  constructor(raw: ServerResponse, limits: StreamLimits) {
+    this.#raw = raw
+    this.#limits = limits
+    // Without a listener, writing to a connection that has just closed would end the process.
+    raw.on('error', () => raw.destroy())
+    this.#heartbeat = setInterval(() => {
+      if (!this.#waiting && !raw.destroyed) raw.write(HEARTBEAT)
+    }, limits.heartbeatSeconds * 1000)
+  }
+
+  /** Resolves when there is room for more: true, or false when the connection has ended. */
+  async write(text: string): Promise<boolean> {
+    if (this.#raw.destroyed) return false
+    this.#heartbeat.refresh()
+    return this.#raw.write(text) || this.#drained()
+  }
+
+  end(): void {
+    clearInterval(this.#heartbeat)
+    if (!this.#raw.destroyed) this.#raw.end()
+  }
+
+  #drained(): Promise<boolean> {
+    const raw = this.#raw
+    this.#waiting = true
+    return new Promise((resolve) => {
+      const settle = (isOpen: boolean): void => {
+        this.#waiting = false
+        clearTimeout(stalled)
+        raw.off('drain', onDrain)
+        raw.off('close', onClose)
+        resolve(isOpen)
+      }
+      const onDrain = (): void => settle(true)
+      const onClose = (): void => settle(false)
+      const stalled = setTimeout(() => raw.destroy(), this.#limits.stallSeconds * 1000)
+      raw.once('drain', onDrain)
+      raw.once('close', onClose)
+    })
+  }
+}
+
+/**
+ * Takes the reply over and writes the frames until they end or the client leaves; then the source is returned. Never
+ * rejects: a source that throws is logged and the connection cut, so that the reader knows to come back for the rest.
+ */
+export const sendEventStream = async (
+  reply: FastifyReply,
+  frames: AsyncIterable<string>,
+  limits: StreamLimits,
+): Promise<void> => {
+  const { raw } = reply
+  reply.hijack()
+  raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
+  const writer = new EventStreamWriter(raw, limits)
+  try {
+    if (!(await writer.write(RETRY))) return
+    for await (const frame of frames) if (!(await writer.write(frame))) break
+  } catch (error) {
+    reply.log.error({ err: error }, 'event stream broke')
+    raw.destroy()
+  } finally {
+    writer.end()
+  }
+}

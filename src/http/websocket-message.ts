@@ -1,0 +1,76 @@
+/** What a client may say on a socket. Each type has a schema of its own, so that an error is about that type only. */
+import { Type, type Static, type TSchema } from 'typebox'
+import { invalidField } from '../core/errors.ts'
+import { validate } from '../core/validation.ts'
+import { RunRequest } from '../runs/run-request.ts'
+import { checkDepth } from './json-text.ts'
+import { FeedbackBody } from './routes/feedback.ts'
+
+const StreamId = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[A-Za-z0-9_.:-]+$',
+  description: 'Chosen by the client; every event of the stream carries it.',
+})
+const RunId = Type.String({ minLength: 1, maxLength: 128 })
+
+const message = <Name extends string, Properties extends Record<string, TSchema>>(
+  type: Name,
+  properties: Properties,
+) => Type.Object({ type: Type.Literal(type), ...properties }, { additionalProperties: false })
+
+const MESSAGES = {
+  'run.create': message('run.create', { stream_id: StreamId, run: RunRequest }),
+  'run.subscribe': message('run.subscribe', {
+    stream_id: StreamId,
+    run_id: RunId,
+    after: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
+  'run.unsubscribe': message('run.unsubscribe', { stream_id: StreamId }),
+  'run.cancel': message('run.cancel', { stream_id: Type.Optional(StreamId), run_id: RunId }),
+  'feedback.create': message('feedback.create', {
+    stream_id: Type.Optional(StreamId),
+    run_id: RunId,
+    feedback: FeedbackBody,
+  }),
+  ping: message('ping', { stream_id: Type.Optional(StreamId) }),
+}
+
+export type ClientMessage = Static<(typeof MESSAGES)[keyof typeof MESSAGES]>
+
+const parse = (text: string): unknown => {
+  checkDepth(text)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalidField('', 'The message is not valid JSON')
+  }
+}
+
+const fieldOf = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
+
+/** A message that may still be wrong, with as much of it as is needed to say to which stream the error belongs. */
+export interface ReceivedMessage {
+  readonly streamId: string | undefined
+  /** @throws RefineError invalid_request, naming the fields at fault. */
+  read(): ClientMessage
+}
+
+/** @throws RefineError invalid_request when the text is not JSON. */
+export const receiveMessage = (text: string): ReceivedMessage => {
+  const value = parse(text)
+  const streamId = fieldOf(value, 'stream_id')
+  return {
+    streamId: typeof streamId === 'string' ? streamId.slice(0, 128) : undefined,
+    read: () => {
+      const type = fieldOf(value, 'type')
+      if (typeof type !== 'string' || !Object.hasOwn(MESSAGES, type)) {
+        throw invalidField('/type', `must be one of ${Object.keys(MESSAGES).join(', ')}`)
+      }
+      return validate(MESSAGES[type as keyof typeof MESSAGES], value)
+    },
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * One client's conversation. Each stream is a loop of its own that takes an event, sends it and waits until it has left
+ * for the network; so a stream has at most one message waiting, and since messages leave in the order they came, streams
+ * that are busy take turns: no scheduler is needed. A peer that does not read stops its own loops and nothing else.
+ */
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyBaseLogger } from 'fastify'
+import { assertNever, invalidField, RefineError, toRefineError } from '../core/errors.ts'
+import type { RunService } from '../runs/run-service.ts'
+import { openAiErrorOf } from './problem.ts'
+import { receiveMessage, type ClientMessage } from './websocket-message.ts'
+
+/** Messages read ahead of their handling; with more the socket is paused, so a flood waits in the client. */
+const MAX_PENDING = 8
+
+interface SessionOptions {
+  readonly runs: RunService
+  readonly owner: string
+  readonly log: FastifyBaseLogger
+  /** Most streams at a time. */
+  readonly streams: number
+}
+
+export class WebSocketSession {
+  readonly #socket: WebSocket
+  readonly #options: SessionOptions
+  readonly #streams = new Map<string, AbortController>()
+  #handled: Promise<void> = Promise.resolve()
+  #pending = 0
+
+  constructor(socket: WebSocket, options: SessionOptions) {
+    this.#socket = socket
+    this.#options = options
+  }
+
+  /** Handles messages one after the other, in order. */
+  receive(data: { toString(): string }): void {
+    this.#pending++
+    if (this.#pending >= MAX_PENDING) this.#socket.pause()
+    this.#handled = this.#handled
+      .then(() => this.#handle(data.toString()))
+      .finally(() => {
+        this.#pending--
+        if (this.#pending < MAX_PENDING && this.#socket.isPaused) this.#socket.resume()
+      })
+  }
+
+  /** Ends the streams; runs are not tied to the socket and go on. */
+  close(): void {
+    for (const stream of this.#streams.values()) stream.abort()
+    this.#streams.clear()
+  }
+
+  async #handle(text: string): Promise<void> {
+    let streamId: string | undefined
+    try {
+      const received = receiveMessage(text)
+      streamId = received.streamId
+      await this.#answer(received.read())
+    } catch (error) {
+      await this.#sendError(error, streamId)
+    }
+  }
+
+  async #answer(message: ClientMessage): Promise<void> {
+    const { runs, owner } = this.#options
+    switch (message.type) {
+      case 'run.create': {
+        const stream = this.#open(message.stream_id)
+        return this.#start(stream, message.stream_id, 0, () => runs.create(message.run, owner))
+      }
+      case 'run.subscribe': {
+        const { stream_id: streamId, run_id: runId, after = 0 } = message
+        const stream = this.#open(streamId)
+        return this.#start(stream, streamId, after, async () => (await runs.get(runId, owner)).id)
+      }
+      case 'run.unsubscribe':
+        return this.#unsubscribe(message.stream_id)
+      case 'run.cancel':
+        await runs.cancel(message.run_id, owner)
+        return
+      case 'feedback.create': {
+        const feedback = await runs.addFeedback(message.run_id, owner, message.feedback)
+        return this.#send({ type: 'feedback.created', ...streamOf(message.stream_id), feedback })
+      }
+      case 'ping':
+        return this.#send({ type: 'pong', ...streamOf(message.stream_id) })
+      default:
+        return assertNever(message)
+    }
+  }
+
+  #open(streamId: string): AbortController {
+    if (this.#streams.has(streamId)) {
+      throw new RefineError('conflict', `Stream "${streamId}" is in use.`, { param: 'stream_id' })
+    }
+    if (this.#streams.size >= this.#options.streams) {
+      throw new RefineError(
+        'rate_limited',
+        `A socket may have ${this.#options.streams} streams at a time.`,
+      )
+    }
+    const stream = new AbortController()
+    this.#streams.set(streamId, stream)
+    return stream
+  }
+
+  async #start(
+    stream: AbortController,
+    streamId: string,
+    after: number,
+    findRun: () => Promise<string>,
+  ): Promise<void> {
+    try {
+      const runId = await findRun()
+      void this.#pump(stream, streamId, runId, after)
+    } catch (error) {
+      this.#release(stream, streamId)
+      throw error
+    }
+  }
+
+  /** Never rejects. */
+  async #pump(
+    stream: AbortController,
+    streamId: string,
+    runId: string,
+    after: number,
+  ): Promise<void> {
+    const { runs, owner } = this.#options
+    try {
+      for await (const event of runs.events(runId, owner, after, stream.signal)) {
+        if (stream.signal.aborted) break
+        await this.#send({ ...event, stream_id: streamId })
+      }
+    } catch (error) {
+      if (!stream.signal.aborted) await this.#sendError(error, streamId)
+    } finally {
+      this.#release(stream, streamId)
+    }
+  }
+
+  async #unsubscribe(streamId: string): Promise<void> {
+    const stream = this.#streams.get(streamId)
+    if (stream === undefined) throw invalidField('/stream_id', 'is not a stream of this socket')
+    stream.abort()
+    this.#release(stream, streamId)
+    await this.#send({ type: 'run.unsubscribed', stream_id: streamId })
+  }
+
+  /** A stream that was left may have a successor of the same name already. */
+  #release(stream: AbortController, streamId: string): void {
+    if (this.#streams.get(streamId) === stream) this.#streams.delete(streamId)
+  }
+
+  async #sendError(thrown: unknown, streamId: string | undefined): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    const error = toRefineError(thrown)
+    const { code, level, fields, status } = error
+    const isOurs = level === 'warn' || level === 'error'
+    this.#options.log[level]({ code, ...(isOurs ? { err: error } : {}) }, error.message)
+    await this.#send({
+      type: 'error',
+      ...streamOf(streamId),
+      status,
+      error: { ...openAiErrorOf(error), errors: fields },
+    }).catch(() => undefined) // the socket closed meanwhile: nobody is left to tell
+  }
+
+  /** Resolves when the message has left for the network. @throws Error when the socket is closed. */
+  #send(message: object): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(JSON.stringify(message), (error) => (error ? reject(error) : resolve()))
+    })
+  }
+}
+
+const streamOf = (streamId: string | undefined): { stream_id?: string } =>
+  streamId === undefined ? {} : { stream_id: streamId }

@@ -1,0 +1,104 @@
+/** `/v1/ws`: many runs on one socket, subprotocol `whetstone.v1`; what is said on it is in `websocket-session.ts`. */
+import websocket, { type WebSocket } from '@fastify/websocket'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { RefineError } from '../core/errors.ts'
+import { PROBLEM_RESPONSES } from './responses.ts'
+import type { HttpContext } from './server-options.ts'
+import { WebSocketSession } from './websocket-session.ts'
+
+const SUBPROTOCOL = 'whetstone.v1'
+const GOING_AWAY = 1001
+/** A client that does not answer the closing handshake is cut off after this long. */
+const CLOSE_GRACE_MS = 1000
+
+const SCHEMA = {
+  operationId: 'openSocket',
+  summary: 'Many runs on one WebSocket',
+  description:
+    `Subprotocol \`${SUBPROTOCOL}\`. Client to server: \`run.create\`, \`run.subscribe\`, \`run.unsubscribe\`, \`run.cancel\`, ` +
+    '`feedback.create`, `ping`. Server to client: run events with `stream_id`, and `error`. Nothing is tied to the ' +
+    'socket: when it closes, runs go on; `run.subscribe` with `after` takes a stream up again.',
+  tags: ['runs'],
+  response: {
+    101: { description: 'The connection is a WebSocket now.', type: 'null' },
+    ...PROBLEM_RESPONSES,
+  },
+}
+
+/** A web page of another site must not use the visitor's access; programs send no origin. */
+const checkOrigin = ({ headers }: FastifyRequest, origins: readonly string[]): void => {
+  const { origin, host } = headers
+  if (origin === undefined || origins.includes(origin)) return
+  if (URL.canParse(origin) && new URL(origin).host === host) return
+  throw new RefineError('forbidden', `Pages of ${origin} may not open a socket here.`)
+}
+
+/** Finds dead peers, which TCP alone does not: the second ping missed in a row ends the connection. */
+const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
+  let missed = 0
+  const timer = setInterval(() => {
+    if (missed >= 2) return socket.terminate()
+    missed++
+    socket.ping()
+  }, pingSeconds * 1000)
+  socket.on('pong', () => {
+    missed = 0
+  })
+  socket.on('close', () => clearInterval(timer))
+}
+
+/**
+ * Must come before any hook that may refuse a request: the plugin closes the connection of a refused upgrade only when
+ * its own hook has seen the request.
+ */
+export const registerWebSocketPlugin = async (
+  app: FastifyInstance,
+  messageBytes: number,
+): Promise<void> => {
+  await app.register(websocket, {
+    options: {
+      maxPayload: messageBytes,
+      perMessageDeflate: false,
+      handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    },
+    errorHandler: (error, socket, request) => {
+      request.log.debug({ err: error }, 'socket failed')
+      socket.terminate()
+    },
+    preClose(done) {
+      const { clients } = this.websocketServer
+      for (const client of clients) client.close(GOING_AWAY, 'the server is shutting down')
+      setTimeout(() => clients.forEach((client) => client.terminate()), CLOSE_GRACE_MS).unref()
+      this.websocketServer.close()
+      done()
+    },
+  })
+}
+
+export const registerWebSocket = (
+  app: FastifyInstance,
+  { runs, limits, origins }: HttpContext,
+): void => {
+  app.route({
+    method: 'GET',
+    url: '/v1/ws',
+    schema: SCHEMA,
+    preValidation: async (request) => checkOrigin(request, origins),
+    handler: async (_, reply) => {
+      reply.header('upgrade', 'websocket')
+      throw new RefineError('invalid_request', 'This address takes WebSocket connections only.')
+    },
+    wsHandler: (socket, { owner, log }) => {
+      const session = new WebSocketSession(socket, {
+        runs,
+        owner,
+        log,
+        streams: limits.streamsPerSocket,
+      })
+      // At once: a message that arrives before there is a listener is lost.
+      socket.on('message', (data) => session.receive(data))
+      socket.on('close', () => session.close())
+      keepAlive(socket, limits.pingSeconds)
+    },
+  })
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+/** The process: environment and signals in, exit code out. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { buildServer, openRuns, PACKAGE_ROOT } from './app.ts'
+import { runCommand, type CommandIo, type Settings } from './cli/index.ts'
+import { loadConfig, SERVE_FLAGS, type Config } from './config.ts'
+import { RefineError } from './core/errors.ts'
+import { openapiDocument } from './http/server.ts'
+import { IN_MEMORY } from './storage/sqlite.ts'
+import { createLog } from './telemetry/log.ts'
+
+const { version } = JSON.parse(readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
+  version: string
+}
+
+const readSecret = (name: string): string | undefined => process.env[name]
+
+const logOf = ({ log: { level, prompts } }: Config) => createLog({ level, logPrompts: prompts })
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+/** Serves until the signal aborts; then admits nothing more, lets the runs end and closes everything. */
+const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise<void> => {
+  const config = loadConfig(settings, process.env)
+  const log = logOf(config)
+  const { runs, close } = await openRuns(config, log, readSecret)
+  const server = await buildServer(runs, config, log, version)
+  try {
+    const address = await server
+      .listen({ port: config.port, host: config.host })
+      .catch((cause: unknown) => {
+        throw new RefineError('invalid_request', `Cannot listen: ${(cause as Error).message}`, {
+          cause,
+        })
+      })
+    stdout.write(`Whetstone listens on ${address}\n`)
+    runs.ready().then(
+      () => log.info('the models are ready'),
+      (cause: unknown) => log.error({ err: cause }, 'a model is not ready'),
+    )
+    await aborted(signal)
+    log.info('shutting down')
+    await runs.drain(config.limits.drainSeconds)
+  } finally {
+    await server.close()
+    await close()
+  }
+}
+
+/** Quiet by default: the terminal belongs to the command. */
+const openRunsFor = (settings: Settings) => {
+  const config = loadConfig({ 'log-level': 'error', ...settings }, process.env)
+  return openRuns(config, logOf(config), readSecret)
+}
+
+const openapi = async (): Promise<object> => {
+  const config = loadConfig({ 'log-level': 'silent' }, {})
+  const { runs, close } = await openRuns({ ...config, data: IN_MEMORY }, logOf(config), readSecret)
+  const server = await buildServer(runs, config, logOf(config), version)
+  try {
+    await server.ready()
+    return openapiDocument(server)
+  } finally {
+    await server.close()
+    await close()
+  }
+}
+
+const interruption = new AbortController()
+const interrupt = (): void => {
+  if (interruption.signal.aborted) process.exit(130)
+  interruption.abort()
+}
+process.on('SIGINT', interrupt)
+process.on('SIGTERM', interrupt)
+
+process.exitCode = await runCommand(
+  process.argv.slice(2),
+  {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    signal: interruption.signal,
+  },
+  { version, serveFlags: SERVE_FLAGS, serve, openRuns: openRunsFor, openapi },
+)

@@ -1,0 +1,231 @@
+/** Reads the chunks of a streamed chat completion, tolerantly, and tells them as the model port's chunks. */
+import type { RefineError } from '../../core/errors.ts'
+import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import { BROKEN, count, FINISH, textOf, tokensOf, type Fields } from './upstream-fields.ts'
+import { failureOfForm, failureOfFrame, isRecord, type Origin } from './upstream-error.ts'
+
+/** How the answer is to be read. */
+export interface Reading {
+  readonly origin: Origin
+  readonly samples: number
+  /** Number given to the first sample. */
+  readonly firstSample: number
+  /** Stop strings to put back when the upstream dropped one; empty when it keeps them or nobody asks. */
+  readonly stopsToRestore: readonly string[]
+  readonly logProbabilities: boolean
+  /** Taken when the upstream reports no usage. */
+  readonly estimatedInputTokens: number
+}
+
+interface Sample {
+  readonly number: number
+  /** High surrogate that waits for its other half. */
+  carry: string
+  /** End of the text so far, as long as a stop string may be. */
+  tail: string
+  deltas: number
+  bytes: number
+  tokens: number
+  logProbability: number
+  state: 'silent' | 'open' | 'finished'
+}
+
+const TAIL = 256
+const BYTES_PER_TOKEN = 4
+
+/**
+ * The state of one call. Of several samples, each that ends before the last is told its tokens by our own count and
+ * the last one gets the rest of the upstream's total, so that the sum is exact and no ending is held back.
+ */
+export class ChunkMapping {
+  readonly #reading: Reading
+  readonly #samples: readonly Sample[]
+  #usage: { input: number; output: number | undefined; cached: number } | undefined
+  #last: { sample: Sample; raw: string } | undefined
+  #told = 0
+  /** Whether any chunk about a sample went out, after which the call cannot be repeated. */
+  delivered = false
+
+  constructor(reading: Reading) {
+    this.#reading = reading
+    this.#samples = Array.from({ length: reading.samples }, (_, index) => ({
+      number: reading.firstSample + index,
+      carry: '',
+      tail: '',
+      deltas: 0,
+      bytes: 0,
+      tokens: 0,
+      logProbability: 0,
+      state: 'silent',
+    }))
+  }
+
+  /** Every sample has ended; what may still come is the usage. */
+  get complete(): boolean {
+    return this.#samples.every(({ state }) => state === 'finished')
+  }
+
+  /** Numbers of the samples of which nothing came at all. */
+  get missing(): readonly number[] {
+    return this.#samples.filter(({ state }) => state === 'silent').map(({ number }) => number)
+  }
+
+  get usage(): { readonly inputTokens: number; readonly cachedTokens: number } {
+    return {
+      inputTokens: this.#usage?.input ?? this.#reading.estimatedInputTokens,
+      cachedTokens: this.#usage?.cached ?? 0,
+    }
+  }
+
+  /**
+   * What one event of the stream says.
+   * @throws UpstreamFailure when it says that the upstream failed, or is not JSON.
+   */
+  *read(data: string): Generator<GenerationChunk, void, void> {
+    const frame = this.#parse(data)
+    if (frame['error'] !== undefined && frame['error'] !== null) {
+      throw failureOfFrame(frame, this.#reading.origin)
+    }
+    this.#readUsage(frame['usage'])
+    const choices = Array.isArray(frame['choices']) ? frame['choices'] : []
+    for (const choice of choices) if (isRecord(choice)) yield* this.#readChoice(choice)
+    if (this.#usage !== undefined) yield* this.#closeLast()
+  }
+
+  /**
+   * Closes what is open when the stream has ended.
+   * @param done whether the upstream said that it was the end, by `[DONE]` or by a whole body.
+   * @throws UpstreamFailure when nothing came at all.
+   */
+  *end(done: boolean): Generator<GenerationChunk, void, void> {
+    if (this.missing.length === this.#samples.length) {
+      throw failureOfForm('ended the stream without an answer', this.#reading.origin)
+    }
+    for (const sample of this.#samples) {
+      if (sample.state === 'open' && done) this.#finish(sample, '')
+      yield* this.#closeLast()
+    }
+    if (this.#samples.some(({ state }) => state === 'open')) {
+      yield* this.fail(
+        failureOfForm('broke off before the answer was complete', this.#reading.origin).error,
+      )
+    }
+  }
+
+  /** Closes every sample that has not ended, with the error. */
+  *fail(error: RefineError): Generator<GenerationChunk, void, void> {
+    yield* this.#closeLast()
+    for (const sample of this.#samples) {
+      if (sample.state === 'finished') continue
+      sample.state = 'finished'
+      yield { type: 'failure', sample: sample.number, error }
+    }
+  }
+
+  #parse(data: string): Fields {
+    try {
+      const frame = JSON.parse(data) as unknown
+      if (isRecord(frame)) return frame
+    } catch {
+      // told below
+    }
+    throw failureOfForm('sent an event that is no JSON object', this.#reading.origin)
+  }
+
+  #readUsage(usage: unknown): void {
+    const input = isRecord(usage) ? count(usage['prompt_tokens']) : undefined
+    if (!isRecord(usage) || input === undefined) return
+    const details = usage['prompt_tokens_details']
+    const cached = isRecord(details) ? count(details['cached_tokens']) : undefined
+    this.#usage = { input, output: count(usage['completion_tokens']), cached: cached ?? 0 }
+  }
+
+  *#readChoice(choice: Fields): Generator<GenerationChunk, void, void> {
+    const sample = this.#samples[count(choice['index']) ?? 0]
+    if (sample === undefined || sample.state === 'finished') return
+    const delta = choice['delta'] ?? choice['message']
+    if (isRecord(delta)) yield* this.#readDelta(sample, delta, choice)
+    const raw = choice['finish_reason']
+    if (typeof raw !== 'string' || raw === '') return
+    if (BROKEN.has(raw)) {
+      throw failureOfForm(`ended the answer with "${raw}"`, this.#reading.origin)
+    }
+    sample.state = 'open'
+    const stop = raw === 'stop' ? this.#droppedStop(sample, choice) : ''
+    yield* this.#text(sample, sample.carry === '' ? stop : `\u{fffd}${stop}`, [])
+    this.#finish(sample, raw)
+    if (!this.complete) yield* this.#closeLast()
+  }
+
+  *#readDelta(
+    sample: Sample,
+    delta: Fields,
+    choice: Fields,
+  ): Generator<GenerationChunk, void, void> {
+    const text = textOf(delta['content'])
+    const thought = textOf(delta['reasoning_content']) || textOf(delta['reasoning'])
+    if (text !== '' || thought !== '') sample.deltas++
+    sample.bytes += Buffer.byteLength(text) + Buffer.byteLength(thought)
+    const tokens = this.#reading.logProbabilities ? tokensOf(choice) : []
+    const whole = sample.carry + text
+    const cut = /[\ud800-\udbff]$/.test(whole) ? whole.length - 1 : whole.length
+    sample.carry = whole.slice(cut)
+    yield* this.#text(sample, whole.slice(0, cut), tokens)
+  }
+
+  *#text(
+    sample: Sample,
+    text: string,
+    tokens: readonly TokenLogProbability[],
+  ): Generator<GenerationChunk, void, void> {
+    if (text === '' && tokens.length === 0) return
+    sample.state = 'open'
+    sample.tokens += tokens.length
+    for (const token of tokens) sample.logProbability += token.logProbability
+    sample.tail = (sample.tail + text).slice(-TAIL)
+    this.delivered = true
+    yield {
+      type: 'delta',
+      sample: sample.number,
+      text,
+      ...(tokens.length > 0 && { tokens }),
+    }
+  }
+
+  /** The stop string the upstream left out: the one it names, else the first asked for; none at an end of turn. */
+  #droppedStop(sample: Sample, choice: Fields): string {
+    const stops = this.#reading.stopsToRestore
+    if (stops.some((stop) => sample.tail.endsWith(stop))) return ''
+    const met = [choice['stop_reason'], choice['matched_stop'], choice['stopping_word']]
+    const named = met.find((value) => value !== undefined)
+    if (named === undefined) return stops[0] ?? ''
+    return stops.find((stop) => stop === named) ?? ''
+  }
+
+  #finish(sample: Sample, raw: string): void {
+    sample.state = 'finished'
+    this.#last = { sample, raw }
+  }
+
+  *#closeLast(): Generator<GenerationChunk, void, void> {
+    if (this.#last === undefined) return
+    const { sample, raw } = this.#last
+    this.#last = undefined
+    const outputTokens = this.#outputTokens(sample)
+    this.#told += outputTokens
+    this.delivered = true
+    yield {
+      type: 'finish',
+      sample: sample.number,
+      reason: { unified: FINISH[raw] ?? 'other', raw },
+      outputTokens,
+      ...(sample.tokens > 0 && { logProbability: sample.logProbability }),
+    }
+  }
+
+  #outputTokens(sample: Sample): number {
+    const total = this.#usage?.output
+    if (total !== undefined && this.complete) return Math.max(0, total - this.#told)
+    return Math.max(sample.tokens, sample.deltas, Math.ceil(sample.bytes / BYTES_PER_TOKEN))
+  }
+}

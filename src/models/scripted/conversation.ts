@@ -1,0 +1,73 @@
+/** Finds out from the form of a prompt (set `compact`) which role is asked for and what about. */
+import type { Message } from '../../core/task.ts'
+
+export type Conversation =
+  | { readonly role: 'solve'; readonly question: string }
+  | {
+      readonly role: 'review' | 'refine' | 'judge'
+      readonly question: string
+      readonly draft: string
+    }
+  | {
+      readonly role: 'compare'
+      readonly question: string
+      readonly drafts: readonly [string, string]
+    }
+
+/** Where a paragraph begins that looks like a solution: a bullet, a number, or the final answer. */
+const SOLUTION = /\n\n+(?=- |\d+[.)] |#### )/g
+
+const paragraphAt = (text: string, start: number): string => {
+  const end = text.indexOf('\n\n', start)
+  return end < 0 ? text.slice(start) : text.slice(start, end)
+}
+
+/**
+ * Splits "question, blank line, draft, …". The last paragraph with a final answer is the draft, since a question may
+ * hold lists too; without one the last that looks like a solution, else the paragraph at the place the role has it.
+ */
+const splitDraft = (text: string, paragraphsAfter: number): { question: string; draft: string } => {
+  const starts = [...text.matchAll(SOLUTION)].map(({ index, 0: gap }) => ({
+    end: index,
+    start: index + gap.length,
+  }))
+  const found =
+    starts.findLast(({ start }) => paragraphAt(text, start).includes('####')) ?? starts.at(-1)
+  if (found !== undefined) {
+    return {
+      question: text.slice(0, found.end).trim(),
+      draft: paragraphAt(text, found.start).trim(),
+    }
+  }
+  const paragraphs = text.split(/\n\n+/)
+  const at = Math.max(1, paragraphs.length - 1 - paragraphsAfter)
+  return {
+    question: paragraphs.slice(0, at).join('\n\n').trim(),
+    draft: (paragraphs[at] ?? '').trim(),
+  }
+}
+
+const splitPair = (text: string): { question: string; drafts: [string, string] } => {
+  const second = text.lastIndexOf('\n\nB:')
+  const head = second < 0 ? text : text.slice(0, second)
+  const first = head.lastIndexOf('\n\nA:')
+  if (first < 0 || second < 0) return { question: text.trim(), drafts: ['', ''] }
+  const skip = '\n\nA:'.length
+  return {
+    question: head.slice(0, first).trim(),
+    drafts: [head.slice(first + skip).trim(), text.slice(second + skip).trim()],
+  }
+}
+
+/** A prompt without the word of another role as its system message asks for a solution. */
+export const readConversation = (messages: readonly Message[]): Conversation => {
+  const system = messages
+    .find(({ role }) => role === 'system')
+    ?.content.trim()
+    .toLowerCase()
+  const text = messages.findLast(({ role }) => role === 'user')?.content ?? ''
+  if (system === 'review' || system === 'judge') return { role: system, ...splitDraft(text, 0) }
+  if (system === 'refine') return { role: system, ...splitDraft(text, 1) }
+  if (system === 'compare') return { role: system, ...splitPair(text) }
+  return { role: 'solve', question: text.trim() }
+}

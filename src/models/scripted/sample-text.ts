@@ -1,0 +1,87 @@
+/** One sample of the scripted model on its way out, token by token. */
+import { RefineError } from '../../core/errors.ts'
+import type {
+  GenerationChunk,
+  GenerationRequest,
+  TokenLogProbability,
+} from '../../core/language-model.ts'
+import type { Reply } from './reply.ts'
+import { describeTokens, tokenize } from './tokens.ts'
+
+const cutAtStop = (text: string, stops: readonly string[], keep: boolean): string => {
+  let [end, cut] = [text.length, text]
+  for (const stop of stops) {
+    const at = text.indexOf(stop)
+    if (at < 0 || at >= end) continue
+    end = at
+    cut = text.slice(0, keep ? at + stop.length : at)
+  }
+  return cut
+}
+
+export class SampleText {
+  readonly #sample: number
+  readonly #id: string
+  readonly #tokens: readonly string[]
+  readonly #described: readonly TokenLogProbability[] | undefined
+  readonly #cut: boolean
+  /** Tokens after which it fails; undefined when it does not. */
+  readonly #failsAfter: number | undefined
+  #at = 0
+  ended = false
+
+  constructor(
+    reply: Reply,
+    request: GenerationRequest,
+    sample: number,
+    failsAfter: number | undefined,
+    id: string,
+  ) {
+    const { stop = [], max_tokens = Infinity } = request.sampling
+    const all = tokenize(cutAtStop(reply.text, stop, request.keepStop === true))
+    this.#sample = sample
+    this.#id = id
+    this.#failsAfter = failsAfter
+    this.#tokens = all.slice(0, max_tokens)
+    this.#cut = this.#tokens.length < all.length
+    this.#described =
+      request.topLogProbabilities === undefined
+        ? undefined
+        : describeTokens(reply, this.#tokens, request.topLogProbabilities)
+  }
+
+  /** The next token, or the end. */
+  next(): GenerationChunk {
+    const at = this.#at
+    if (this.#failsAfter !== undefined && at >= Math.min(this.#failsAfter, this.#tokens.length)) {
+      this.ended = true
+      const message = `Model "${this.#id}" fails on this sample, as scripted.`
+      const error = new RefineError('upstream_unavailable', message)
+      return { type: 'failure', sample: this.#sample, error }
+    }
+    const text = this.#tokens[at]
+    if (text === undefined) return this.#finish()
+    this.#at++
+    const token = this.#described?.[at]
+    return {
+      type: 'delta',
+      sample: this.#sample,
+      text,
+      ...(token !== undefined && { tokens: [token] }),
+    }
+  }
+
+  #finish(): GenerationChunk {
+    this.ended = true
+    const raw = this.#cut ? 'length' : 'stop'
+    return {
+      type: 'finish',
+      sample: this.#sample,
+      reason: { unified: raw, raw },
+      outputTokens: this.#tokens.length,
+      ...(this.#described !== undefined && {
+        logProbability: this.#described.reduce((sum, token) => sum + token.logProbability, 0),
+      }),
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Role prompts for small models trained on fixed formats (`models/pebble/README.md`): the system message is the name of
+ * the role and nothing else, drafts are bullets, reviews name one step. Only the last user message is shown: these
+ * models know no conversations. A candidate is brought to one line a step, each with its own mark, so that no line of
+ * it can pose as a review, as another candidate or as a new part of the prompt.
+ */
+import type { Critique, Prompt, RolePrompts } from '../core/prompts.ts'
+import { questionOf, type Message, type Task } from '../core/task.ts'
+import { hashWording } from './wording-hash.ts'
+
+/** Lines beyond this many are joined to the last step, which bounds prompts and score vectors. */
+const MAX_STEPS = 64
+const ANSWER = /^####/
+
+const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Message[] => [
+  { role: 'system', content: role },
+  {
+    role: 'user',
+    content: [questionOf(task), ...parts].filter((part) => part !== '').join('\n\n'),
+  },
+]
+
+/** The steps without their marks, and the answer line where there is one. */
+const parse = (draft: string): { readonly steps: readonly string[]; readonly answer: string } => {
+  const lines = draft.split('\n').map((line) => line.trim())
+  const answer = lines.findLast((line) => ANSWER.test(line)) ?? ''
+  const steps = lines
+    .filter((line) => line !== '' && !ANSWER.test(line))
+    .map((line) => line.replace(/^(?:[-*•]|\d+[.)])\s+/, ''))
+  const kept = steps.slice(0, MAX_STEPS - 1)
+  const rest = steps.slice(MAX_STEPS - 1).join(' ')
+  return { steps: rest === '' ? kept : [...kept, rest], answer }
+}
+
+const withMarks = (draft: string, mark: (step: number) => string): string[] => {
+  const { steps, answer } = parse(draft)
+  const lines = steps.map((step, index) => `${mark(index + 1)} ${step}`)
+  return answer === '' ? lines : [...lines, answer]
+}
+
+const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
+const numbered = (draft: string): string => withMarks(draft, (step) => `${step}.`).join('\n')
+
+const readReview = (text: string): Critique => {
+  const trimmed = text.trim()
+  if (/^all steps are right\b/i.test(trimmed)) {
+    return { text: trimmed, step: undefined, verdict: 'right' }
+  }
+  const wrong = /^step (\d{1,3}) is wrong\b/i.exec(trimmed)
+  if (wrong === null) return { text: trimmed, step: undefined, verdict: undefined }
+  const step = Number(wrong[1])
+  return { text: trimmed, step: step >= 1 ? step : undefined, verdict: 'wrong' }
+}
+
+const refine = (task: Task, draft: string, critique: string | undefined): Prompt => ({
+  messages: ask('refine', task, numbered(draft), critique?.trim() ?? ''),
+  maxTokens: 256,
+})
+
+const readDigit = (text: string): number | undefined => {
+  const digit = /^\s*(\d)(?!\d|[.,]\d)/.exec(text)
+  return digit === null ? undefined : Number(digit[1])
+}
+
+const readComparison = (text: string): 'first' | 'second' | undefined => {
+  const letter = /^\s*([AB])\b/.exec(text)?.[1]
+  return letter === undefined ? undefined : letter === 'A' ? 'first' : 'second'
+}
+
+const prompts: Omit<RolePrompts, 'hash'> = {
+  name: 'compact',
+  solve: (task) => ask('solve', task),
+  review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 64 }),
+  readReview,
+  refine,
+  judgeDigit: (task, draft) => ({ messages: ask('judge', task, bullets(draft)), maxTokens: 1 }),
+  judgeVerdict: () => undefined,
+  readVerdict: readDigit,
+  compare: (task, first, second) => ({
+    messages: ask('compare', task, `A:\n${bullets(first)}`, `B:\n${bullets(second)}`),
+    maxTokens: 1,
+  }),
+  readComparison,
+  splitSteps: (draft) => withMarks(draft, () => '-'),
+  verify: (task) => ask('verify', task),
+  verifyVerdict: () => undefined,
+  readStepVerdict: () => undefined,
+  reflection: '\nCheck it again.\n',
+}
+
+export const COMPACT: RolePrompts = { ...prompts, hash: hashWording(prompts) }

@@ -1,0 +1,45 @@
+/**
+ * How foreign text is shown to a model: between tags that the text itself cannot contain, so that nothing inside can
+ * close its frame and pose as an instruction or as a verdict.
+ */
+import type { Task } from '../core/task.ts'
+
+const TAGS = ['task', 'answer', 'answer_a', 'answer_b', 'review', 'attempt'] as const
+type Tag = (typeof TAGS)[number]
+
+const OPENING = new RegExp(`<(?=[\\s/]*(?:${TAGS.join('|')})\\b)`, 'gi')
+
+/** Takes the angle bracket from everything that looks like one of our tags; never makes the text longer. */
+export const defuse = (text: string): string => text.replaceAll(OPENING, '[')
+
+export const frame = (tag: Tag, text: string): string =>
+  `<${tag}>\n${defuse(text.trim())}\n</${tag}>`
+
+/** The question, after the conversation that led to it where there is one. */
+export const taskText = (task: Task): string => {
+  const { messages } = task
+  if (messages.length === 1) return messages[0]!.content
+  return messages.map(({ role, content }) => `${role}: ${content}`).join('\n\n')
+}
+
+/** Steps beyond this many are joined to the last one, which bounds prompts and score vectors. */
+const MAX_STEPS = 64
+
+const cutAt = (text: string, isCut: (line: string) => boolean): string[] => {
+  const parts: string[][] = [[]]
+  let fenced = false
+  for (const line of text.split('\n')) {
+    if (/^\s*(?:```|~~~)/.test(line)) fenced = !fenced
+    if (!fenced && isCut(line)) parts.push([])
+    parts.at(-1)!.push(line)
+  }
+  return parts.map((part) => part.join('\n').trim()).filter((part) => part !== '')
+}
+
+/** Paragraphs, or lines where there is one paragraph only; a fenced block is never cut. */
+export const splitText = (text: string): readonly string[] => {
+  const paragraphs = cutAt(text, (line) => line.trim() === '')
+  const parts = paragraphs.length > 1 ? paragraphs : cutAt(text, () => true)
+  if (parts.length <= MAX_STEPS) return parts
+  return [...parts.slice(0, MAX_STEPS - 1), parts.slice(MAX_STEPS - 1).join('\n')]
+}

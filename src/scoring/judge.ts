@@ -1,0 +1,71 @@
+/**
+ * The reference-free judge: one digit 0–9, scored by its expectation.
+ *
+ * Source: Self-J (Ye and Ng, "Self-Judge", 2024): s = Σ d·P(d) / Σ P(d) over the digits among the top-20 alternatives
+ * of the first token at temperature 0. Deviation: a model without log-probabilities, or whose first token is no digit,
+ * is asked for a verdict in words instead, with one retry.
+ */
+import type { CallOptions, LanguageModel, TokenLogProbability } from '../core/language-model.ts'
+import type { RolePrompts } from '../core/prompts.ts'
+import type { Draft, Score, Scorer } from '../core/scorer.ts'
+import type { Task } from '../core/task.ts'
+import { ask, askForVerdict } from './reply.ts'
+
+const ALTERNATIVES = 20
+const DIGIT = /^\s*([0-9])\s*$/
+
+/** Expected digit in [0, 9], undefined when no digit is among the alternatives. */
+export const expectedDigit = (token: TokenLogProbability): number | undefined => {
+  const probabilities = new Map([[token.text, Math.exp(token.logProbability)]])
+  for (const { text, logProbability } of token.alternatives) {
+    probabilities.set(text, Math.exp(logProbability))
+  }
+  let mass = 0
+  let sum = 0
+  for (const [text, probability] of probabilities) {
+    const digit = DIGIT.exec(text)?.[1]
+    if (digit === undefined) continue
+    mass += probability
+    sum += Number(digit) * probability
+  }
+  return mass > 0 ? sum / mass : undefined
+}
+
+const readVerdict = async (
+  model: LanguageModel,
+  prompts: RolePrompts,
+  task: Task,
+  draft: Draft,
+  options: CallOptions,
+): Promise<Score> => {
+  const prompt = prompts.judgeVerdict(task, draft.text) ?? prompts.judgeDigit(task, draft.text)
+  const { value, retried } = await askForVerdict(
+    model,
+    prompt,
+    (text) => prompts.readVerdict(text),
+    options,
+  )
+  if (value === undefined) {
+    const message =
+      'The judge gave no readable verdict, twice; the candidate stays without a score.'
+    return { score: null, warning: { code: 'judge_unreadable', message } }
+  }
+  if (!retried) return { score: value }
+  const message = 'The judge’s first verdict could not be read; the second one counts.'
+  return { score: value, warning: { code: 'judge_retried', message } }
+}
+
+/** Range [0, 9]; at most three calls per score, one where the model tells log-probabilities. */
+export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer => ({
+  name: 'judge',
+  range: [0, 9],
+  score: async (task, draft, options) => {
+    if (model.capabilities.log_probabilities !== 'none') {
+      const prompt = prompts.judgeDigit(task, draft.text)
+      const { firstToken } = await ask(model, prompt, options, ALTERNATIVES)
+      const score = firstToken === undefined ? undefined : expectedDigit(firstToken)
+      if (score !== undefined) return { score }
+    }
+    return readVerdict(model, prompts, task, draft, options)
+  },
+})

@@ -1,0 +1,32 @@
+/**
+ * Outcome reward: how likely the whole solution is right, in [0, 1], as MAgICoRe's `o` (there: InternLM2-reward through
+ * a sigmoid). A model that scores steps gives the score of the last one, the final answer read after the whole
+ * solution, which is the outcome a Math-Shepherd verifier estimates there; any other model gives its judge's expected
+ * digit over nine.
+ */
+import type { LanguageModel } from '../core/language-model.ts'
+import type { RolePrompts } from '../core/prompts.ts'
+import type { Score, Scorer } from '../core/scorer.ts'
+import { createJudge } from './judge.ts'
+import { createProcessReward, hasNativeSteps, type StepMemo } from './process-reward.ts'
+
+/** Range [0, 1]; one call per score where steps are scored natively, else those of the judge. */
+export const createOutcomeReward = (
+  model: LanguageModel,
+  prompts: RolePrompts,
+  memo?: StepMemo,
+): Scorer => {
+  const native = hasNativeSteps(model)
+  const inner = native
+    ? createProcessReward(model, prompts, 'last', memo)
+    : createJudge(model, prompts)
+  return {
+    name: 'outcome-reward',
+    range: [0, 1],
+    score: async (task, draft, options): Promise<Score> => {
+      const { score, warning } = await inner.score(task, draft, options)
+      const outcome = score === null || native ? score : score / inner.range[1]
+      return warning === undefined ? { score: outcome } : { score: outcome, warning }
+    },
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Pairwise comparison in both orders. Judges prefer a position in about a third of the cases (Zheng et al. 2023,
+ * MT-Bench), so only a verdict that survives the swap is a win; all else is a tie.
+ */
+import type { CallOptions, LanguageModel } from '../core/language-model.ts'
+import type { RolePrompts } from '../core/prompts.ts'
+import type { Comparator, Comparison, Draft } from '../core/scorer.ts'
+import type { Task } from '../core/task.ts'
+import { ask } from './reply.ts'
+
+type Side = 'left' | 'right'
+type Order = Comparison['orders'][number]
+
+/** Two calls per comparison, at the same time. */
+export const createComparator = (model: LanguageModel, prompts: RolePrompts): Comparator => {
+  const inOrder = async (
+    task: Task,
+    drafts: Readonly<Record<Side, Draft>>,
+    first: Side,
+    options: CallOptions,
+  ): Promise<Order> => {
+    const second: Side = first === 'left' ? 'right' : 'left'
+    const prompt = prompts.compare(task, drafts[first].text, drafts[second].text)
+    const verdict = prompts.readComparison((await ask(model, prompt, options)).text)
+    return {
+      first,
+      winner: verdict === 'first' ? first : verdict === 'second' ? second : 'tie',
+    }
+  }
+  return {
+    name: 'pairwise',
+    compare: async (task, left, right, options) => {
+      const drafts = { left, right }
+      const pair = new AbortController()
+      const signal = AbortSignal.any([options.signal, pair.signal])
+      try {
+        const orders = await Promise.all([
+          inOrder(task, drafts, 'left', { signal }),
+          inOrder(task, drafts, 'right', { signal }),
+        ])
+        const agreed = orders[0].winner === orders[1].winner
+        return { winner: agreed ? orders[0].winner : 'tie', orders }
+      } finally {
+        pair.abort() // when one order failed, the other is of no use
+      }
+    },
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The loop that the published methods share: sampler × scorer × updater × selector × stopper, behind an optional gate
+ * (`algorithms.md` 11). Each part is a stage: a generator of events that returns a stop reason to end the run, or
+ * nothing to go on. A scorer and a stopper live inside the stage whose work they judge (`react`), because they must be
+ * able to end that work while it is going on.
+ */
+import type { StopReason, StrategyEvent } from '../core/event.ts'
+import type { Selection, StrategyContext } from '../core/strategy.ts'
+import type { Task } from '../core/task.ts'
+import { Pool } from './parts/pool.ts'
+
+export type Events<Return = void> = AsyncGenerator<StrategyEvent, Return, void>
+
+/** One run of a strategy. `context.signal` ends with the run, or when `cancel` is called. */
+export interface Refinement {
+  readonly task: Task
+  readonly context: StrategyContext
+  readonly pool: Pool
+  /** Ends all model work of this run that is still going on. */
+  readonly cancel: () => void
+}
+
+export type Stage = (refinement: Refinement, round: number) => Events<StopReason | undefined>
+
+export interface Composition {
+  /** Makes the first candidates. */
+  readonly sampler: Stage
+  /** Decides before each round whether there is anything to refine. */
+  readonly gate?: Stage
+  /** Makes better candidates out of what there is, once a round. */
+  readonly updater?: Stage
+  /** Largest number of rounds; default 0. */
+  readonly rounds?: number
+  /** Has the last word on the incumbent. */
+  readonly selector?: Stage
+}
+
+async function* loop(composition: Composition, refinement: Refinement): Events<StopReason> {
+  const { sampler, gate, updater, rounds = 0, selector } = composition
+  let stop = yield* sampler(refinement, 0)
+  refinement.pool.requireCompleted()
+  for (let round = 1; round <= rounds && stop === undefined; round++) {
+    if (gate !== undefined) stop = yield* gate(refinement, round)
+    if (stop === undefined && updater !== undefined) stop = yield* updater(refinement, round)
+  }
+  if (selector !== undefined) stop = (yield* selector(refinement, rounds)) ?? stop
+  return stop ?? 'finished'
+}
+
+/**
+ * Runs a composition: keeps the pool in step with the delivered events, makes the first completed candidate the
+ * incumbent, selects the incumbent in the end, and ends all model work however the run ends.
+ * @throws RefineError all_candidates_failed when the sampler completed nothing; whatever `build` throws.
+ */
+export async function* compose(
+  task: Task,
+  context: StrategyContext,
+  build: () => Composition,
+): Events<Selection> {
+  const work = new AbortController()
+  const signal = AbortSignal.any([context.signal, work.signal])
+  const pool = new Pool()
+  const cancel = (): void => work.abort(new DOMException('No longer needed.', 'AbortError'))
+  const events = loop(build(), { task, context: { ...context, signal }, pool, cancel })
+  try {
+    for (;;) {
+      const { done, value } = await events.next()
+      if (done === true) return { candidate: pool.incumbent!, stopReason: value }
+      pool.observe(value)
+      yield value
+      if (value.type !== 'candidate.completed' || pool.incumbent !== undefined) continue
+      const first = pool.promote(value.candidate, 'first', null)
+      pool.observe(first)
+      yield first
+    }
+  } finally {
+    cancel()
+    await events.return('finished')
+  }
+}
+
+/**
+ * Delivers events and lets `decide` look at each: it may add events, and end all work by a stop reason. Candidates that
+ * are cut off are dropped by name.
+ */
+export async function* react(
+  { pool, cancel }: Refinement,
+  events: AsyncGenerator<StrategyEvent, unknown, void>,
+  decide: (event: StrategyEvent) => Generator<StrategyEvent, StopReason | undefined, void>,
+): Events<StopReason | undefined> {
+  for await (const event of events) {
+    yield event
+    const stop = yield* decide(event)
+    if (stop === undefined) continue
+    cancel()
+    yield* pool.drop(`the run stopped: ${stop}`)
+    return stop
+  }
+  return undefined
+}

@@ -1,0 +1,75 @@
+/** Closed-form upper bounds, in tokens of the generator. Every bound holds for each prompt set (a test measures them). */
+import type { ScorerName } from '../../core/scorer.ts'
+import type { RoleCost, TaskSize } from '../../core/strategy.ts'
+import type { Role } from '../../core/task.ts'
+
+/** More than the wording of any role prompt takes. */
+export const WORDING_TOKENS = 640
+/** Longest review (`Prompt.maxTokens`). */
+export const REVIEW_TOKENS = 1024
+/** Longest verdict of a judge or of a critic of steps. */
+export const VERDICT_TOKENS = 544
+/** Steps in a numbered draft, and what number and score of a step take. */
+const MAX_STEPS = 64
+const STEP_TOKENS = 6
+
+export const cost = (
+  role: Role,
+  calls: number,
+  inputTokens: number,
+  outputTokens: number,
+): RoleCost => ({
+  role,
+  calls,
+  inputTokens: calls * inputTokens,
+  outputTokens: calls * outputTokens,
+})
+
+/** Input of a role prompt that shows the task and `drafts` drafts, at least one of them with its steps numbered. */
+export const roleInput = ({ promptTokens, maxTokens }: TaskSize, drafts = 1): number =>
+  promptTokens +
+  drafts * maxTokens +
+  WORDING_TOKENS +
+  drafts * STEP_TOKENS * Math.min(MAX_STEPS, maxTokens)
+
+export const draftCost = ({ promptTokens, maxTokens }: TaskSize, samples: number): RoleCost =>
+  cost('generator', samples, promptTokens, maxTokens)
+
+export const reviewCost = (size: TaskSize, reviews: number): RoleCost =>
+  cost('reviewer', reviews, roleInput(size), REVIEW_TOKENS)
+
+/** `earlier` attempts are shown to the refiner beside the draft. */
+export const refineCost = (size: TaskSize, revisions: number, earlier = 0): RoleCost =>
+  cost(
+    'refiner',
+    revisions,
+    roleInput(size, 1 + earlier) + (1 + earlier) * REVIEW_TOKENS,
+    size.maxTokens,
+  )
+
+const SCORER_ROLES: Readonly<Record<ScorerName, Role>> = {
+  judge: 'judge',
+  'outcome-reward': 'outcome_reward',
+  'process-reward': 'process_reward',
+  likelihood: 'generator',
+}
+
+/** A digit, a verdict and one retry. */
+const CALLS_PER_SCORE: Readonly<Record<ScorerName, number>> = {
+  judge: 3,
+  'outcome-reward': 3,
+  'process-reward': 2,
+  likelihood: 1,
+}
+
+export const scoreCost = (size: TaskSize, name: ScorerName, scores: number): RoleCost =>
+  cost(
+    SCORER_ROLES[name],
+    scores * CALLS_PER_SCORE[name],
+    roleInput(size) + VERDICT_TOKENS,
+    VERDICT_TOKENS,
+  )
+
+/** Two orders for each comparison. */
+export const compareCost = (size: TaskSize, comparisons: number): RoleCost =>
+  cost('judge', 2 * comparisons, roleInput(size, 2), VERDICT_TOKENS)

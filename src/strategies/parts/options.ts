@@ -1,0 +1,53 @@
+/** Options that mean the same in every strategy, and their defaults. */
+import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { SCORERS, type ScorerName } from '../../core/scorer.ts'
+import { validate } from '../../core/validation.ts'
+
+type Bounds = {
+  readonly default: number
+  readonly minimum: number
+  readonly maximum: number
+  readonly description: string
+}
+
+export const integer = (bounds: Bounds) => Type.Optional(Type.Integer(bounds))
+export const number = (bounds: Bounds) => Type.Optional(Type.Number(bounds))
+
+export const samples = (byDefault: number) =>
+  integer({ default: byDefault, minimum: 1, maximum: 256, description: 'Samples to draw.' })
+
+export const rounds = (byDefault: number) =>
+  integer({
+    default: byDefault,
+    minimum: 0,
+    maximum: 16,
+    description: 'Largest number of rounds of review and rewriting.',
+  })
+
+export const scorer = (byDefault: ScorerName) =>
+  Type.Optional(
+    Type.Enum([...SCORERS], { default: byDefault, description: 'What gives candidates a number.' }),
+  )
+
+/** The one option without a default: absent, nothing stops early. */
+export const threshold = () =>
+  Type.Optional(
+    Type.Number({
+      minimum: -1_000_000,
+      maximum: 9,
+      description:
+        'Stops as soon as a candidate reaches this score, in the scorer’s own units: judge 0 to 9, rewards 0 to 1, likelihood up to 0. Absent: never.',
+    }),
+  )
+
+type Settled<Schema extends TSchema> = {
+  readonly [Name in keyof Static<Schema>]-?: Name extends 'threshold'
+    ? number | undefined
+    : NonNullable<Static<Schema>[Name]>
+}
+
+/** The options with every default filled in. @throws RefineError invalid_request naming what is wrong. */
+export const settle = <Schema extends TObject>(
+  schema: Schema,
+  options: Static<Schema>,
+): Settled<Schema> => validate(schema, options, '/options') as Settled<Schema>

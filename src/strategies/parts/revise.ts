@@ -1,0 +1,38 @@
+/** Lets the refiner rewrite a candidate. */
+import type { Attempt } from '../../core/prompts.ts'
+import type { Events, Refinement } from '../compose.ts'
+import { sample } from './draft.ts'
+
+/** Self-Refine's; above 0, so that a second try on the same critique can come out differently. */
+const REVISION_TEMPERATURE = 0.7
+
+export interface Revision {
+  readonly parent: number
+  readonly critique: string | undefined
+  readonly round: number
+  readonly seed?: number
+  /** Oldest first. */
+  readonly earlier?: readonly Attempt[]
+}
+
+/** A revision may be as long as a draft. Returns its candidate, or undefined when it failed (a failed candidate is told). */
+export async function* revise(
+  refinement: Refinement,
+  { parent, critique, round, seed, earlier = [] }: Revision,
+): Events<number | undefined> {
+  const { task, context, pool } = refinement
+  const prompt = context.prompts.refiner.refine(task, pool.text(parent), critique, earlier)
+  let completed: number | undefined
+  yield* sample(refinement, {
+    model: context.models.refiner,
+    messages: prompt.messages,
+    samples: 1,
+    sampling: { temperature: REVISION_TEMPERATURE, ...task.sampling },
+    role: 'revision',
+    round,
+    parents: [parent],
+    ...(seed === undefined ? {} : { seed }),
+    ended: (_, candidate) => (completed = candidate),
+  })
+  return completed
+}

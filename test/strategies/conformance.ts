@@ -1,0 +1,203 @@
+/** The suite that every strategy is held to, whatever its method. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { BudgetSpent } from '../../src/core/budget.ts'
+import { RefineError } from '../../src/core/errors.ts'
+import { STOP_REASONS } from '../../src/core/event.ts'
+import type { Strategy } from '../../src/core/strategy.ts'
+import { validate } from '../../src/core/validation.ts'
+import {
+  BROKEN,
+  defaultReply,
+  FakeModel,
+  tokensOf,
+  type FakeOptions,
+} from '../support/fake-model.ts'
+import { ofType, runStrategy, settle, TASK, type Outcome } from '../support/run-strategy.ts'
+import { createContext } from '../support/run-strategy.ts'
+
+type Options = Record<string, unknown>
+
+const SIZE = { promptTokens: tokensOf(TASK.messages[0]!.content) + 4, maxTokens: 64 }
+const STEPLESS = { step_scores: 'none', log_probabilities: 'none' } as const
+
+const assertWithinWorstCase = (strategy: Strategy, options: Options, model: FakeModel): void => {
+  const bound = strategy.worstCase(SIZE, options)
+  for (const [role, tally] of model.tallies) {
+    const entries = bound.filter((entry) => entry.role === role)
+    for (const unit of ['calls', 'inputTokens', 'outputTokens'] as const) {
+      const most = entries.reduce((sum, entry) => sum + entry[unit], 0)
+      assert.ok(tally[unit] <= most, `${role}: ${tally[unit]} ${unit}, at most ${most} declared`)
+    }
+  }
+}
+
+const assertCompletes = (strategy: Strategy, { selection, thrown }: Outcome): void => {
+  assert.equal(thrown, undefined, `${strategy.name} must not throw`)
+  assert.ok(selection !== undefined && STOP_REASONS.includes(selection.stopReason))
+}
+
+/** Runs the method with every variant of its options, and the model in every condition we can think of. */
+export const conform = (strategy: Strategy, variants: readonly Options[]): void => {
+  for (const options of variants) {
+    const named = (behaviour: string): string =>
+      `${strategy.name} ${JSON.stringify(options)} ${behaviour}`
+
+    const completes = (behaviour: string, fake: FakeOptions): void => {
+      test(named(behaviour), async () => {
+        const model = new FakeModel(fake)
+        const outcome = await runStrategy(strategy, model, { options })
+        assertCompletes(strategy, outcome)
+        assertWithinWorstCase(strategy, options, model)
+      })
+    }
+
+    completes('completes within its worst case', {})
+    completes('survives a model without log-probabilities and step scores', {
+      capabilities: STEPLESS,
+    })
+    completes('survives judges, reviewers and verifiers that talk nonsense', {
+      capabilities: STEPLESS,
+      reply: (ask) => (ask.system === 'solve' || ask.system === 'refine' ? defaultReply(ask) : '?'),
+    })
+    completes('survives a judge that says nothing at all', {
+      reply: (ask) => (ask.system === 'judge' || ask.system === 'compare' ? '' : defaultReply(ask)),
+    })
+    completes('survives verifiers that give too few scores', { steps: () => [] })
+    completes('survives candidates without an answer', {
+      reply: (ask) =>
+        ask.system === 'solve' ? 'Nobody knows.\nReally, nobody does.' : defaultReply(ask),
+    })
+    completes('survives empty candidates', {
+      reply: (ask) => (ask.system === 'solve' ? '' : defaultReply(ask)),
+    })
+    completes('survives candidates that are all equal', {
+      reply: (ask) => (ask.system === 'solve' ? '- a: 1 + 1 = 2\n#### 2' : defaultReply(ask)),
+    })
+    completes('survives samples that fail', {
+      reply: (ask) => (ask.system === 'solve' && ask.sample % 2 === 1 ? BROKEN : defaultReply(ask)),
+    })
+    completes('keeps the first answer when every role but the generator is down', {
+      fails: ({ system }) => system !== 'solve',
+    })
+    completes('survives reviewers and refiners that fail in the middle', {
+      reply: (ask) => (ask.system === 'solve' ? defaultReply(ask) : BROKEN),
+    })
+
+    test(named('is repeated exactly by the same seed'), async () => {
+      const first = await runStrategy(strategy, new FakeModel(), { options, seed: 5 })
+      const second = await runStrategy(strategy, new FakeModel(), { options, seed: 5 })
+      assert.deepEqual(second, first)
+    })
+
+    test(named('fails with the causes when no candidate can be generated'), async () => {
+      const model = new FakeModel({ reply: () => BROKEN })
+      const { thrown, selection } = await runStrategy(strategy, model, { options })
+      assert.equal(selection, undefined)
+      assert.ok(thrown instanceof RefineError && thrown.code === 'all_candidates_failed')
+      assert.match(thrown.message, /The fake model is down/)
+      assert.ok(thrown.cause instanceof AggregateError && thrown.cause.errors[0] === BROKEN)
+    })
+
+    test(named('fails with an error of ours when the generator is down'), async () => {
+      const model = new FakeModel({ fails: () => true })
+      const { thrown } = await runStrategy(strategy, model, { options })
+      assert.ok(thrown instanceof RefineError)
+    })
+
+    test(named('lets a spent budget through at every call'), async () => {
+      const whole = new FakeModel()
+      const reference = await runStrategy(strategy, whole, { options })
+      for (let spentAt = 1; spentAt <= whole.calls; spentAt++) {
+        const model = new FakeModel({ spentAt })
+        const { thrown, events } = await runStrategy(strategy, model, { options })
+        assert.ok(
+          thrown instanceof BudgetSpent,
+          `call ${spentAt} of ${whole.calls}: ${String(thrown)}`,
+        )
+        assert.ok(model.calls < spentAt)
+        assert.ok(events.length <= reference.events.length + whole.calls)
+        assert.ok(model.signals.every((signal) => signal.aborted))
+      }
+    })
+
+    test(named('ends at once when it is cancelled at any event'), async () => {
+      const { events } = await runStrategy(strategy, new FakeModel(), { options })
+      for (let at = 0; at < events.length; at++) {
+        const model = new FakeModel()
+        const controller = new AbortController()
+        const reason = new Error('cancelled')
+        const outcome = await runStrategy(strategy, model, {
+          options,
+          signal: controller.signal,
+          onEvent: (_, index) => {
+            if (index === at) controller.abort(reason)
+          },
+        })
+        assert.ok(outcome.thrown === reason || outcome.selection !== undefined)
+        assert.ok(model.signals.every((signal) => signal.aborted))
+      }
+    })
+
+    test(named('stops its model when nobody reads any further'), async () => {
+      const { events } = await runStrategy(strategy, new FakeModel(), { options })
+      for (let at = 0; at < events.length; at++) {
+        const model = new FakeModel()
+        const run = strategy.run(TASK, options, createContext(model))
+        for (let read = 0; read <= at; read++) await run.next()
+        await run.return({ candidate: 0, stopReason: 'cancelled' })
+        await settle(model)
+        assert.ok(model.signals.every((signal) => signal.aborted))
+      }
+    })
+
+    test(named('ends a model that hangs when it is cancelled'), async () => {
+      const { calls } = await (async () => {
+        const model = new FakeModel()
+        await runStrategy(strategy, model, { options })
+        return model
+      })()
+      for (let stalled = 1; stalled <= calls; stalled++) {
+        const model = new FakeModel({ stalls: ({ call }) => call === stalled })
+        const controller = new AbortController()
+        const reason = new Error('cancelled')
+        const timer = setInterval(() => {
+          if (model.calls >= stalled) controller.abort(reason)
+        }, 1)
+        const { thrown, selection } = await runStrategy(strategy, model, {
+          options,
+          signal: controller.signal,
+        })
+        clearInterval(timer)
+        assert.ok(thrown === reason || selection !== undefined)
+      }
+    })
+
+    test(named('draws fewer samples when the budget of calls is small'), async () => {
+      const model = new FakeModel()
+      const { thrown, events } = await runStrategy(strategy, model, {
+        options,
+        budget: { calls: 2 },
+      })
+      assert.equal(thrown, undefined)
+      assert.ok(ofType(events, 'candidate.created').some(({ role }) => role === 'draft'))
+    })
+  }
+
+  test(`${strategy.name} takes {} and describes every option`, () => {
+    assert.deepEqual(Object.keys(validate(strategy.options, {})).toSorted(), defaults(strategy))
+    for (const [name, schema] of Object.entries(strategy.options.properties)) {
+      const described = schema as { description?: string; default?: unknown }
+      assert.ok(described.description, `${name} has no description`)
+      assert.ok(described.default !== undefined || name === 'threshold', `${name} has no default`)
+    }
+    assert.throws(() => validate(strategy.options, { unheard_of: 1 }), /unheard_of/)
+    assert.match(strategy.name, /^[a-z]+(-[a-z]+)*$/)
+    assert.ok(strategy.description.length > 20 && strategy.source.length > 0)
+  })
+}
+
+const defaults = (strategy: Strategy): string[] =>
+  Object.keys(strategy.options.properties)
+    .filter((name) => name !== 'threshold')
+    .toSorted()
