@@ -108,6 +108,13 @@ const endingOf = (thrown: unknown): Ending => {
   return { kind: 'failed', error: toRefineError(thrown) }
 }
 
+/** The first answer is shown before it is scored; at the end its score is known. */
+const withScore = (answer: Answer | null, { state }: LiveRun): Answer | null => {
+  if (answer === null || answer.score !== null) return answer
+  const last = state.candidates[answer.candidate]?.scores.at(-1)
+  return { ...answer, score: last?.score ?? null }
+}
+
 const terminalEvent = (
   ending: Ending,
   answer: Answer | null,
@@ -205,5 +212,5 @@ export const drive = async (
   clearTimeout(deadline)
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
-  await live.append(terminalEvent(ending, await salvage(live), session))
+  await live.append(terminalEvent(ending, withScore(await salvage(live), live), session))
 }

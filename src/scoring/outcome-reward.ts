@@ -8,12 +8,18 @@ import type { LanguageModel } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Score, Scorer } from '../core/scorer.ts'
 import { createJudge } from './judge.ts'
-import { createProcessReward, hasNativeSteps } from './process-reward.ts'
+import { createProcessReward, hasNativeSteps, type StepMemo } from './process-reward.ts'
 
 /** Range [0, 1]; one call per score where steps are scored natively, else those of the judge. */
-export const createOutcomeReward = (model: LanguageModel, prompts: RolePrompts): Scorer => {
+export const createOutcomeReward = (
+  model: LanguageModel,
+  prompts: RolePrompts,
+  memo?: StepMemo,
+): Scorer => {
   const native = hasNativeSteps(model)
-  const inner = native ? createProcessReward(model, prompts, 'last') : createJudge(model, prompts)
+  const inner = native
+    ? createProcessReward(model, prompts, 'last', memo)
+    : createJudge(model, prompts)
   return {
     name: 'outcome-reward',
     range: [0, 1],

@@ -59,20 +59,41 @@ const criticise = async (
   return (await askForVerdict(model, prompt, read, options)).value
 }
 
+/** Step scores that one model gave already, by task and draft: the outcome and the process reward share one pass. */
+export type StepMemo = WeakMap<Task, Map<string, readonly number[]>>
+
+const scoreNatively = async (
+  model: LanguageModel,
+  prompts: RolePrompts,
+  task: Task,
+  steps: readonly string[],
+  options: CallOptions,
+  memo: StepMemo,
+): Promise<readonly number[]> => {
+  const known = memo.get(task) ?? new Map<string, readonly number[]>()
+  memo.set(task, known)
+  const key = steps.join('\n')
+  const scores =
+    known.get(key) ??
+    (await model.scoreSteps!({ messages: prompts.verify(task), steps }, options)).steps
+  known.set(key, scores)
+  return scores
+}
+
 /** Range [0, 1]; one call per score, two when a critic's first reply cannot be read. */
 export const createProcessReward = (
   model: LanguageModel,
   prompts: RolePrompts,
   aggregate: Aggregate = 'product',
+  memo: StepMemo = new WeakMap(),
 ): Scorer => ({
   name: 'process-reward',
   range: [0, 1],
   score: async (task, draft, options) => {
     const texts = prompts.splitSteps(draft.text)
     if (texts.length === 0) return unreadable('no_steps', 'There are no steps to score.')
-    const request = { messages: prompts.verify(task), steps: texts }
     const steps = hasNativeSteps(model)
-      ? (await model.scoreSteps!(request, options)).steps
+      ? await scoreNatively(model, prompts, task, texts, options, memo)
       : await criticise(model, prompts, task, texts, options)
     if (steps === undefined || steps.length !== texts.length) {
       return unreadable(

@@ -8,7 +8,12 @@ import { createJudge } from './judge.ts'
 import { createLikelihood } from './likelihood.ts'
 import { createOutcomeReward } from './outcome-reward.ts'
 import { createComparator } from './pairwise.ts'
-import { canScoreSteps, createProcessReward, type Aggregate } from './process-reward.ts'
+import {
+  canScoreSteps,
+  createProcessReward,
+  type Aggregate,
+  type StepMemo,
+} from './process-reward.ts'
 
 export interface ScoringOptions {
   /** Default `product`, as in MAgICoRe. */
@@ -24,17 +29,19 @@ const NEEDS: Readonly<Record<ScorerName, string>> = {
   likelihood: 'a generator that tells log-probabilities or scores a given text',
 }
 
-/** Scorers are made on first use and kept; they hold no state of a run. */
+/** For one run: scorers are made on first use and kept, and remember the step scores of the run's drafts. */
 export const createScorers = (
   models: Readonly<Record<Role, LanguageModel>>,
   prompts: Readonly<Record<Role, RolePrompts>>,
   { aggregate = 'product', likelihoodPerToken = false }: ScoringOptions = {},
 ): Scorers => {
+  const { outcome_reward: outcome, process_reward: process } = models
+  const steps: StepMemo = new WeakMap()
+  const outcomeSteps: StepMemo = outcome.id === process.id ? steps : new WeakMap()
   const factories: Readonly<Record<ScorerName, () => Scorer>> = {
     judge: () => createJudge(models.judge, prompts.judge),
-    'outcome-reward': () => createOutcomeReward(models.outcome_reward, prompts.outcome_reward),
-    'process-reward': () =>
-      createProcessReward(models.process_reward, prompts.process_reward, aggregate),
+    'outcome-reward': () => createOutcomeReward(outcome, prompts.outcome_reward, outcomeSteps),
+    'process-reward': () => createProcessReward(process, prompts.process_reward, aggregate, steps),
     likelihood: () => createLikelihood(models.generator, prompts.generator, likelihoodPerToken),
   }
   const { capabilities } = models.generator
@@ -42,7 +49,7 @@ export const createScorers = (
     if (name === 'likelihood') {
       return capabilities.log_probabilities !== 'none' || capabilities.text_scoring !== 'none'
     }
-    return name !== 'process-reward' || canScoreSteps(models.process_reward, prompts.process_reward)
+    return name !== 'process-reward' || canScoreSteps(process, prompts.process_reward)
   }
   const made = new Map<ScorerName, Scorer>()
   return {

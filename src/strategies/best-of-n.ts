@@ -46,10 +46,11 @@ export const bestOfN = defineStrategy({
     const { n, scorer } = options.settle(OPTIONS, given)
     return [draftCost(size, n), scoreCost(size, scorer, n)]
   },
-  run: (task, given, context) => {
-    const { n, scorer, threshold } = options.settle(OPTIONS, given)
-    return compose(task, context, {
-      sampler: sampler(n, context.scorers.scorer(scorer), threshold),
-    })
-  },
+  run: (task, given, context) =>
+    compose(task, context, () => {
+      const { n, scorer, threshold } = options.settle(OPTIONS, given)
+      return {
+        sampler: sampler(n, context.scorers.scorer(scorer), threshold),
+      }
+    }),
 })

@@ -50,18 +50,18 @@ async function* loop(composition: Composition, refinement: Refinement): Events<S
 /**
  * Runs a composition: keeps the pool in step with the delivered events, makes the first completed candidate the
  * incumbent, selects the incumbent in the end, and ends all model work however the run ends.
- * @throws RefineError all_candidates_failed when the sampler completed nothing.
+ * @throws RefineError all_candidates_failed when the sampler completed nothing; whatever `build` throws.
  */
 export async function* compose(
   task: Task,
   context: StrategyContext,
-  composition: Composition,
+  build: () => Composition,
 ): Events<Selection> {
   const work = new AbortController()
   const signal = AbortSignal.any([context.signal, work.signal])
   const pool = new Pool()
   const cancel = (): void => work.abort(new DOMException('No longer needed.', 'AbortError'))
-  const events = loop(composition, { task, context: { ...context, signal }, pool, cancel })
+  const events = loop(build(), { task, context: { ...context, signal }, pool, cancel })
   try {
     for (;;) {
       const { done, value } = await events.next()

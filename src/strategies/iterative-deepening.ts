@@ -28,7 +28,8 @@ const OPTIONS = Type.Object(
       default: 512,
       minimum: 1,
       maximum: 100_000,
-      description: 'Tokens before the first reflection.',
+      description:
+        'Tokens before the first reflection, at most the longest response divided by the growth.',
     }),
     growth: options.number({
       default: 2,
@@ -68,7 +69,8 @@ const scheduleOf = (
   limits: readonly (number | undefined)[],
 ): Schedule => {
   const limit = Math.min(...limits.filter((value) => value !== undefined))
-  return { allowance: Math.min(allowance, limit), growth, triggers, limit }
+  const roomToGrow = Math.max(1, Math.floor(limit / growth))
+  return { allowance: Math.min(allowance, roomToGrow), growth, triggers, limit }
 }
 
 /** n responses side by side, each with the seeds of its stages drawn beforehand. */
@@ -139,11 +141,12 @@ export const iterativeDeepening = defineStrategy({
     const scored = { ...size, maxTokens: Math.max(size.maxTokens, longest) }
     return selector === 'score' ? [drafts, scoreCost(scored, scorer, n)] : [drafts]
   },
-  run: (task, given, context) => {
-    const settled = options.settle(OPTIONS, given)
-    const { n, max_tokens, selector, scorer, threshold } = settled
-    const schedule = scheduleOf(settled, [max_tokens, task.sampling.max_tokens])
-    const rater = selector === 'score' ? context.scorers.scorer(scorer) : undefined
-    return compose(task, context, { sampler: sampler(n, schedule, rater, threshold) })
-  },
+  run: (task, given, context) =>
+    compose(task, context, () => {
+      const settled = options.settle(OPTIONS, given)
+      const { n, max_tokens, selector, scorer, threshold } = settled
+      const schedule = scheduleOf(settled, [max_tokens, task.sampling.max_tokens])
+      const rater = selector === 'score' ? context.scorers.scorer(scorer) : undefined
+      return { sampler: sampler(n, schedule, rater, threshold) }
+    }),
 })

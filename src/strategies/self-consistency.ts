@@ -116,8 +116,9 @@ export const selfConsistency = defineStrategy({
   requires: [],
   options: OPTIONS,
   worstCase: (size, given) => [draftCost(size, options.settle(OPTIONS, given).n)],
-  run: (task, given, context) => {
-    const { n, batch, stop, confidence } = options.settle(OPTIONS, given)
-    return compose(task, context, { sampler: sampler(n, batch, { stop, confidence }) })
-  },
+  run: (task, given, context) =>
+    compose(task, context, () => {
+      const { n, batch, stop, confidence } = options.settle(OPTIONS, given)
+      return { sampler: sampler(n, batch, { stop, confidence }) }
+    }),
 })

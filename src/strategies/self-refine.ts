@@ -149,24 +149,25 @@ export const selfRefine = defineStrategy({
       scorer === 'pairwise' ? compareCost(size, rounds) : scoreCost(size, scorer, rounds + 1),
     ]
   },
-  run: (task, given, context) => {
-    const { rounds, scorer, ...rest } = options.settle(OPTIONS, given)
-    const rating: Rating =
-      scorer === 'pairwise'
-        ? { comparator: context.scorers.comparator() }
-        : { scorer: context.scorers.scorer(scorer) }
-    const rewriting = new Rewriting({ ...rest, rating })
-    return compose(task, context, {
-      rounds,
-      sampler: async function* (refinement) {
-        yield* sample(refinement, {
-          ...draftCall(refinement, 1),
-          likelihood: scorer === 'likelihood',
-        })
-        refinement.pool.requireCompleted()
-        return yield* rewriting.reached(refinement)
-      },
-      updater: rewriting.round,
-    })
-  },
+  run: (task, given, context) =>
+    compose(task, context, () => {
+      const { rounds, scorer, ...rest } = options.settle(OPTIONS, given)
+      const rating: Rating =
+        scorer === 'pairwise'
+          ? { comparator: context.scorers.comparator() }
+          : { scorer: context.scorers.scorer(scorer) }
+      const rewriting = new Rewriting({ ...rest, rating })
+      return {
+        rounds,
+        sampler: async function* (refinement) {
+          yield* sample(refinement, {
+            ...draftCall(refinement, 1),
+            likelihood: scorer === 'likelihood',
+          })
+          refinement.pool.requireCompleted()
+          return yield* rewriting.reached(refinement)
+        },
+        updater: rewriting.round,
+      }
+    }),
 })

@@ -14,10 +14,10 @@ export const single = defineStrategy({
   options: Type.Object({}, { additionalProperties: false }),
   worstCase: (size) => [draftCost(size, 1)],
   run: (task, _options, context) =>
-    compose(task, context, {
+    compose(task, context, () => ({
       sampler: async function* (refinement: Refinement) {
         yield* sample(refinement, draftCall(refinement, 1))
         return undefined
       },
-    }),
+    })),
 })

@@ -208,14 +208,15 @@ export const solverReviewerRefiner = defineStrategy({
       scoreCost(size, 'process-reward', solutions),
     ]
   },
-  run: (task, given, context) => {
-    const { rounds, ...settings } = options.settle(OPTIONS, given)
-    const refining = new Refining(settings)
-    return compose(task, context, {
-      rounds,
-      sampler: (refinement) => refining.solve(refinement),
-      gate: (refinement) => refining.gate(refinement),
-      updater: (refinement, round) => refining.refine(refinement, round),
-    })
-  },
+  run: (task, given, context) =>
+    compose(task, context, () => {
+      const { rounds, ...settings } = options.settle(OPTIONS, given)
+      const refining = new Refining(settings)
+      return {
+        rounds,
+        sampler: (refinement) => refining.solve(refinement),
+        gate: (refinement) => refining.gate(refinement),
+        updater: (refinement, round) => refining.refine(refinement, round),
+      }
+    }),
 })

@@ -104,9 +104,31 @@ const ofType = <Type extends StrategyEvent['type']>(
 ): Of<Type>[] => events.filter((event): event is Of<Type> => event.type === type)
 export { ofType }
 
+const CANDIDATE_EVENTS = [
+  'candidate.created',
+  'candidate.delta',
+  'candidate.completed',
+  'candidate.failed',
+  'candidate.dropped',
+] as const
+const NEEDS_TEXT: ReadonlySet<StrategyEvent['type']> = new Set([
+  'candidate.scored',
+  'critique.delta',
+  'critique.completed',
+  'answer.revised',
+])
+const isAboutText = (event: StrategyEvent): event is Of<'candidate.scored'> =>
+  NEEDS_TEXT.has(event.type)
+const isCandidateEvent = (event: StrategyEvent): event is Of<(typeof CANDIDATE_EVENTS)[number]> =>
+  (CANDIDATE_EVENTS as readonly string[]).includes(event.type)
+
 const checkCandidates = (events: readonly StrategyEvent[]): void => {
   const status: ('open' | 'completed' | 'ended')[] = []
   for (const event of events) {
+    if (isAboutText(event)) {
+      assert.equal(status[event.candidate], 'completed', 'it is about a complete text')
+    }
+    if (!isCandidateEvent(event)) continue
     switch (event.type) {
       case 'candidate.created':
         assert.equal(event.candidate, status.length, 'candidates are numbered without gaps')
@@ -124,14 +146,6 @@ const checkCandidates = (events: readonly StrategyEvent[]): void => {
       case 'candidate.dropped':
         assert.equal(status[event.candidate], 'open')
         status[event.candidate] = 'ended'
-        break
-      case 'candidate.scored':
-      case 'critique.delta':
-      case 'critique.completed':
-      case 'answer.revised':
-        assert.equal(status[event.candidate], 'completed', `${event.type} needs a complete text`)
-        break
-      default:
     }
   }
 }

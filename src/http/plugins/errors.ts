@@ -42,8 +42,9 @@ const fromFramework = (thrown: unknown, bodyBytes: number): RefineError => {
 }
 
 const logError = (request: FastifyRequest, error: RefineError): void => {
-  const isOurs = error.level === 'warn' || error.level === 'error'
-  const details = { code: error.code, run_id: request.runId, ...(isOurs ? { err: error } : {}) }
+  // A stack helps only where the fault is ours or has a cause of its own.
+  const explain = error.level === 'error' || (error.level === 'warn' && error.cause !== undefined)
+  const details = { code: error.code, run_id: request.runId, ...(explain && { err: error }) }
   request.log[error.level](details, error.message)
 }
 

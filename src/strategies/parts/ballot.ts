@@ -38,16 +38,17 @@ export function* vote(
 
 /**
  * Probability that the leading answer is the majority, given `a` votes for it and `b` for the next one, under a
- * uniform prior: P = 1 − I_½(a+1, b+1), which for whole numbers is the upper tail of a fair binomial over a+b+1 draws.
+ * uniform prior: P = 1 − I_½(a+1, b+1), which for whole numbers is how likely a fair coin shows at most `a` heads in
+ * a+b+1 throws.
  * Source: Adaptive-Consistency, Aggarwal et al. 2023, arXiv:2305.11860. `a` and `b` up to about 500.
  */
 export const majorityProbability = (a: number, b: number): number => {
   const draws = a + b + 1
   let term = 0.5 ** draws
-  let tail = 0
-  for (let successes = 0; successes <= draws; successes++) {
-    if (successes > a) tail += term
+  let sum = 0
+  for (let successes = 0; successes <= a; successes++) {
+    sum += term
     term *= (draws - successes) / (successes + 1)
   }
-  return Math.min(1, tail)
+  return Math.min(1, sum)
 }

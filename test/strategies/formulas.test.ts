@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { Pool } from '../../src/strategies/parts/pool.ts'
+import { majorityProbability } from '../../src/strategies/parts/ballot.ts'
+import { allowanceAt } from '../../src/strategies/parts/deepening.ts'
+import { difficultyOf } from '../../src/strategies/solver-reviewer-refiner.ts'
+
+test('five equal votes make the majority .984 sure, four .969', () => {
+  assert.equal(majorityProbability(5, 0), 1 - 2 ** -6)
+  assert.equal(majorityProbability(4, 0), 1 - 2 ** -5)
+  assert.equal(majorityProbability(3, 3), 0.5)
+})
+
+test('the majority probability is the Beta integral it stands for', () => {
+  for (const [a, b] of [
+    [6, 2],
+    [9, 7],
+    [3, 1],
+  ] as const) {
+    const density = (x: number): number => x ** a * (1 - x) ** b
+    let upper = 0
+    let whole = 0
+    for (let step = 0; step < 20_000; step++) {
+      const x = (step + 0.5) / 20_000
+      whole += density(x)
+      if (x > 0.5) upper += density(x)
+    }
+    assert.ok(Math.abs(majorityProbability(a, b) - upper / whole) < 1e-6)
+  }
+  assert.ok(majorityProbability(256, 0) <= 1)
+  assert.ok(majorityProbability(200, 50) > 0.999)
+})
+
+/** A pool of completed chains with an answer, an outcome reward and a product of step scores each. */
+const poolOf = (chains: readonly (readonly [answer: string, o: number, p: number])[]): Pool => {
+  const pool = new Pool()
+  chains.forEach(([answer, o, p], candidate) => {
+    const range = [0, 1]
+    pool.observe({
+      type: 'candidate.created',
+      candidate,
+      parents: [],
+      round: 0,
+      model: 'm',
+      role: 'draft',
+    })
+    pool.observe({ type: 'candidate.delta', candidate, text: `#### ${answer}` })
+    pool.observe({
+      type: 'candidate.completed',
+      candidate,
+      finish_reason: 'stop',
+      usage: { output_tokens: 1 },
+    })
+    const scored = { type: 'candidate.scored', candidate, range } as const
+    pool.observe({ ...scored, scorer: 'outcome-reward', score: o })
+    pool.observe({ ...scored, scorer: 'process-reward', score: p })
+  })
+  return pool
+}
+const GATE = { effective_answers: 3, mean: 1, deviation: 0.5 }
+
+test('three equal answers are still an easy vote, a fourth makes it hard', () => {
+  const three = poolOf([
+    ['1', 0.4, 0.4],
+    ['2', 0.4, 0.4],
+    ['3', 0.4, 0.4],
+  ])
+  const easy = difficultyOf(three, three.completed, GATE)
+  assert.ok(Math.abs(easy.byOutcome - 3) < 1e-9 && easy.agrees)
+  const four = poolOf([
+    ['1', 0.4, 0.4],
+    ['2', 0.4, 0.4],
+    ['3', 0.4, 0.4],
+    ['4', 0.01, 0.01],
+  ])
+  const hard = difficultyOf(four, four.completed, GATE)
+  assert.ok(hard.byOutcome > 3 && !hard.agrees && !hard.isGood)
+})
+
+test('both weightings of the vote must be sure', () => {
+  const pool = poolOf([
+    ['1', 0.9, 0.25],
+    ['2', 0.001, 0.25],
+    ['3', 0.001, 0.25],
+    ['4', 0.001, 0.25],
+  ])
+  const found = difficultyOf(pool, pool.completed, GATE)
+  assert.ok(found.byOutcome < 1.1 && Math.abs(found.byProcess - 4) < 1e-9)
+  assert.equal(found.agrees, false)
+})
+
+test('the z-score is that of the chains of the most frequent answer', () => {
+  const pool = poolOf([
+    ['1', 0.9, 0.7],
+    ['2', 0.1, 0.1],
+    ['1', 0.8, 0.6],
+  ])
+  const { z, isGood } = difficultyOf(pool, pool.completed, GATE)
+  assert.ok(Math.abs(z - (1.5 - 1) / 0.5) < 1e-12)
+  assert.equal(isGood, true)
+  assert.equal(difficultyOf(pool, pool.completed, { ...GATE, mean: 1.51 }).isGood, false)
+})
+
+test('a missing reward counts as one half', () => {
+  const pool = poolOf([['1', 0.9, 0.9]])
+  pool.observe({
+    type: 'candidate.scored',
+    candidate: 0,
+    range: [0, 1],
+    scorer: 'outcome-reward',
+    score: null,
+  })
+  const { z } = difficultyOf(pool, pool.completed, GATE)
+  assert.ok(Math.abs(z - (1.4 - 1) / 0.5) < 1e-12)
+})
+
+test('the allowance doubles up to the limit, and the last stage may use all', () => {
+  const schedule = { allowance: 100, growth: 2, triggers: 4, limit: 1000 }
+  assert.deepEqual(
+    [0, 1, 2, 3, 4].map((stage) => allowanceAt(schedule, stage)),
+    [100, 200, 400, 800, 1000],
+  )
+  assert.equal(allowanceAt({ ...schedule, triggers: 0 }, 0), 1000)
+})
