@@ -2,7 +2,12 @@
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
-import { evaluate, type EvaluationEnd, type RunSource } from '../evaluation/evaluate.ts'
+import {
+  evaluate,
+  type EvaluationEnd,
+  type Progress,
+  type RunSource,
+} from '../evaluation/evaluate.ts'
 import { Journal } from '../evaluation/journal.ts'
 import { describeResults, toMarkdown } from '../evaluation/report/markdown.ts'
 import { toHtml } from '../evaluation/report/page.ts'
@@ -86,7 +91,7 @@ export const runEvaluate = async (options: EvaluateOptions): Promise<number> => 
   const display = createProgressDisplay(stderr, () => performance.now())
   let end: EvaluationEnd
   try {
-    const onProgress = display.show
+    const onProgress = (progress: Progress): void => display.show(progress)
     end = await evaluate({ plan, source, journal, concurrency, retryFailed, signal, onProgress })
   } finally {
     display.end()

@@ -36,7 +36,7 @@ th:first-child, td:first-child { text-align: left; font-weight: 600; }
 summary { cursor: pointer; margin: 12px 0 4px; }
 text { fill: var(--ink); }
 .tick { fill: var(--muted); font-size: 11px; }
-.label { fill: var(--muted); }
+.label { fill: var(--muted); paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
 .strong { fill: var(--ink); font-weight: 600; }
 .inside { font-size: 11px; }
 .on-kept, .on-broken { fill: var(--on-dark); }
@@ -49,8 +49,8 @@ text { fill: var(--ink); }
 .point.best { fill: var(--accent); }
 .whisker { stroke: var(--grey); stroke-width: 1.5; }
 .whisker.best { stroke: var(--accent); }
-.curve { fill: none; stroke: var(--line); stroke-width: 1.25; }
-.curve.own { stroke: var(--accent); stroke-width: 2; }
+.curve { fill: none; stroke: var(--grey); stroke-opacity: 0.35; stroke-width: 1.25; }
+.curve.own { stroke: var(--accent); stroke-opacity: 1; stroke-width: 2; }
 .bar { fill: var(--accent); fill-opacity: 0.55; }
 .bar + .whisker { stroke: var(--ink); }
 .kept { fill: var(--kept); background: var(--kept); }

@@ -6,10 +6,10 @@ import { linearScale, logScale, type Scale } from './scale.ts'
 import { drawing, element, line, text } from './svg.ts'
 
 const WIDTH = 250
-const HEIGHT = 170
+const HEIGHT = 184
 const LEFT = 34
-const TOP = 26
-const RIGHT = 8
+const TOP = 40
+const RIGHT = 16
 const BOTTOM = 24
 
 const path = (curve: Curve, x: Scale, y: Scale): string => {
@@ -63,7 +63,7 @@ export const anytimeCharts = ({ arms, horizon }: Results, unit: 'seconds' | 'tok
       background,
       element('path', { d: paths[index], class: 'curve own' }),
       text(LEFT, 14, name, { class: 'label strong' }),
-      text(WIDTH - RIGHT, 14, `area ${percent(area)} %`, { class: 'tick', 'text-anchor': 'end' }),
+      text(LEFT, 29, `area ${percent(area)} %`, { class: 'tick' }),
     ]
     return drawing(WIDTH, HEIGHT, `Accuracy of ${name} over ${unit}`, content.join(''))
   })

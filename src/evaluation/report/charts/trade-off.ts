@@ -8,7 +8,7 @@ const WIDTH = 1040
 const HEIGHT = 440
 const LEFT = 52
 const RIGHT = 24
-const TOP = 16
+const TOP = 24
 const BOTTOM = 46
 
 interface Box {
@@ -46,21 +46,22 @@ const axes = (x: Scale, y: Scale): string =>
       }),
     ),
     line([LEFT, HEIGHT - BOTTOM], [WIDTH - RIGHT, HEIGHT - BOTTOM], 'axis'),
-    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, 'tokens a run (mean)', {
+    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, 'tokens a run (mean, logarithmic)', {
       class: 'tick',
       'text-anchor': 'middle',
     }),
   ].join('')
 
+/** Above and to the left of a point of the front, and below and to the right of any other, no line of the front runs. */
 const SPOTS = [
+  [-8, -8, 'end'],
+  [9, 16, 'start'],
+  [9, -9, 'start'],
+  [-9, 18, 'end'],
   [9, 4, 'start'],
   [-9, 4, 'end'],
-  [0, -10, 'middle'],
-  [0, 19, 'middle'],
-  [9, -10, 'start'],
-  [9, 18, 'start'],
-  [-9, -10, 'end'],
-  [-9, 18, 'end'],
+  [0, -12, 'middle'],
+  [0, 21, 'middle'],
 ] as const
 
 /** Places each name beside its point where nothing else stands yet; the best arms first. */
@@ -77,11 +78,15 @@ const labels = (points: readonly Point[]): string => {
     return { left, top: y + dy - 11, right: left + width, bottom: y + dy + 3 }
   }
   const isFree = (box: Box): boolean =>
-    box.left >= LEFT && box.right <= WIDTH && !taken.some((other) => overlaps(box, other))
+    box.left >= LEFT &&
+    box.right <= WIDTH &&
+    box.top >= 0 &&
+    !taken.some((other) => overlaps(box, other))
   return points
     .toSorted((left, right) => right.arm.accuracy.value - left.arm.accuracy.value)
     .map((point) => {
-      const spot = SPOTS.find((candidate) => isFree(boxAt(point, candidate))) ?? SPOTS[0]
+      const spots = point.arm.on_pareto_front ? SPOTS : [...SPOTS.slice(1), SPOTS[0]]
+      const spot = spots.find((candidate) => isFree(boxAt(point, candidate))) ?? SPOTS[1]
       taken.push(boxAt(point, spot))
       const mark = point.arm.on_pareto_front ? 'label strong' : 'label'
       return text(point.x + spot[0], point.y + spot[1], point.arm.name, {
@@ -126,7 +131,7 @@ export const tradeOffChart = (arms: readonly ArmResult[]): string => {
   const [fewest, most] = [Math.min(...tokens), Math.max(...tokens)]
   const low = Math.max(0, Math.floor(Math.min(...arms.map((arm) => arm.accuracy.low)) * 20) / 20)
   const high = Math.min(1, Math.ceil(Math.max(...arms.map((arm) => arm.accuracy.high)) * 20) / 20)
-  const x = logScale([fewest / 1.25, most * 1.6], [LEFT, WIDTH - RIGHT])
+  const x = logScale([fewest / 1.6, most * 1.6], [LEFT, WIDTH - RIGHT])
   const y = linearScale([low, high], [HEIGHT - BOTTOM, TOP], 6)
   const points = arms.map((arm) => ({
     arm,
