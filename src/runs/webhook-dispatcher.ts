@@ -73,6 +73,8 @@ export class WebhookDispatcher {
     this.#isDirty = true
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined
+      // Woken behind the last look, before it went to sleep.
+      if (this.#isDirty && !this.#closing.signal.aborted) this.wake()
     })
   }
 
@@ -86,23 +88,26 @@ export class WebhookDispatcher {
 
   async #look(): Promise<void> {
     const { store, log } = this.#options
+    let looked = Date.now()
     try {
       while (this.#isDirty && !this.#closing.signal.aborted) {
         this.#isDirty = false
-        const due = await store.due(Date.now(), MOST_AT_ONCE + this.#active.size)
+        looked = Date.now()
+        const due = await store.due(looked, MOST_AT_ONCE + this.#active.size)
         const fresh = due.filter(({ id }) => !this.#active.has(id))
         for (const delivery of fresh.slice(0, MOST_AT_ONCE - this.#active.size))
           this.#start(delivery)
       }
-      await this.#sleep()
+      await this.#sleep(looked)
     } catch (cause) {
       log.error({ err: cause }, 'webhooks could not be looked up')
     }
   }
 
-  async #sleep(): Promise<void> {
+  /** Until the first message that was not due yet when the store was last looked at. */
+  async #sleep(looked: number): Promise<void> {
     clearTimeout(this.#timer)
-    const next = await this.#options.store.nextDue(Date.now())
+    const next = await this.#options.store.nextDue(looked)
     if (next === undefined || this.#closing.signal.aborted) return
     const pause = Math.min(Math.max(0, next - Date.now()), LONGEST_SLEEP)
     this.#timer = setTimeout(() => this.wake(), pause)
