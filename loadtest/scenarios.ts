@@ -94,12 +94,15 @@ export const describeStreams = (
 const FAILURE_PAUSE_MS = 50
 
 /** Keeps `streams` runs open, one after the other in each place, until the time is over. */
+const GRACE_SECONDS = 10
+
 const keepOpen = async (
   { streams, seconds }: Load,
   run: (place: number, signal: AbortSignal) => Promise<RunTiming>,
 ): Promise<{ readonly timings: RunTiming[]; readonly elapsed: number }> => {
   const start = performance.now()
-  const signal = AbortSignal.timeout(2 * seconds * 1000)
+  // Runs that are under way when the time is over may still end.
+  const signal = AbortSignal.timeout((seconds + GRACE_SECONDS) * 1000)
   // One listener per open stream is what is wanted here, not a leak.
   setMaxListeners(0, signal)
   const timings: RunTiming[] = []

@@ -1,6 +1,10 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
 import { registerChatCompletions } from './compat/openai-chat.ts'
+import { registerResponses } from './compat/openai-responses.ts'
+import { registerResponsesSocket } from './compat/openai-responses-socket.ts'
+import { registerUiChat } from './compat/ui-chat.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
@@ -30,6 +34,10 @@ const ROUTES = [
   registerStrategies,
   registerModels,
   registerChatCompletions,
+  registerResponses,
+  registerResponsesSocket,
+  registerAnthropicMessages,
+  registerUiChat,
   registerWebSocket,
   registerHealth,
   registerDocs,

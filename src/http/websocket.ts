@@ -26,7 +26,7 @@ const SCHEMA = {
 }
 
 /** A web page of another site must not use the visitor's access; programs send no origin. */
-const checkOrigin = ({ headers }: FastifyRequest, origins: readonly string[]): void => {
+export const checkOrigin = ({ headers }: FastifyRequest, origins: readonly string[]): void => {
   const { origin, host } = headers
   if (origin === undefined || origins.includes(origin)) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
@@ -34,7 +34,7 @@ const checkOrigin = ({ headers }: FastifyRequest, origins: readonly string[]): v
 }
 
 /** Finds dead peers, which TCP alone does not: the second ping missed in a row ends the connection. */
-const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
+export const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
   let missed = 0
   const timer = setInterval(() => {
     if (missed >= 2) return socket.terminate()

@@ -77,6 +77,12 @@ export interface RunService {
   /** Ends the run with its best answer so far; does nothing to a run that has ended. Resolves with the final state. */
   cancel(id: string, owner: string): Promise<RunState>
 
+  /** The request that made the run, as it came. @throws RefineError run_not_found */
+  request(id: string, owner: string): Promise<RunRequest>
+
+  /** Ends the run if it goes on, then forgets it, its log and its feedback. @throws RefineError run_not_found */
+  remove(id: string, owner: string): Promise<void>
+
   /** Worst case before running, by the tokenizer of the run's model. */
   estimate(request: RunRequest): Promise<Estimate>
 

@@ -131,6 +131,17 @@ export class Runner implements RunService {
     return this.ended(id, owner, new AbortController().signal)
   }
 
+  async request(id: string, owner: string): Promise<RunRequest> {
+    return (await this.#stored(id, owner)).request as RunRequest
+  }
+
+  async remove(id: string, owner: string): Promise<void> {
+    await this.cancel(id, owner)
+    await this.#writer.idle()
+    this.#live.delete(id)
+    await this.#store.remove(id)
+  }
+
   estimate(request: RunRequest): Promise<Estimate> {
     return estimateRun(planRun(request, this.#parts), this.#parts, this.#store)
   }

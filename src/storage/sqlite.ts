@@ -60,6 +60,7 @@ class SqliteStore implements RunStore {
   readonly #database: Database.Database
   readonly #insertEvent: Database.Statement
   readonly #create: (record: RunRecord, created: RunEvent) => void
+  readonly #remove: (id: string) => void
   readonly #append: (events: readonly RunEvent[]) => void
 
   constructor(database: Database.Database) {
@@ -73,6 +74,11 @@ class SqliteStore implements RunStore {
     })
     this.#append = database.transaction((events: readonly RunEvent[]) => {
       for (const event of events) this.#insert(event)
+    })
+    this.#remove = database.transaction((id: string) => {
+      database.prepare('DELETE FROM feedback WHERE run_id = ?').run(id)
+      database.prepare('DELETE FROM events WHERE run_id = ?').run(id)
+      database.prepare('DELETE FROM runs WHERE id = ?').run(id)
     })
   }
 
@@ -153,6 +159,10 @@ class SqliteStore implements RunStore {
       .prepare('SELECT id FROM runs WHERE finished = 0 ORDER BY id')
       .all() as { id: string }[]
     return rows.map(({ id }) => id)
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#remove(id)
   }
 
   async addFeedback(feedback: FeedbackRecord): Promise<void> {

@@ -16,7 +16,14 @@ import {
   STEP_MARKS,
 } from '../inference/model-fixture.ts'
 
-const options = { id: 'small', folder: FOLDER, prompts: 'compact', stepMarks: STEP_MARKS } as const
+// One thread: other test files run beside this one, and threads that spin for work would take theirs.
+const options = {
+  id: 'small',
+  folder: FOLDER,
+  prompts: 'compact',
+  stepMarks: STEP_MARKS,
+  threads: 1,
+} as const
 /** One engine for all tests: they run one after the other, and it must not matter what came before. */
 const model = createOnnxModel({ ...options, maxRows: 24, prefillTokens: 32 })
 after(() => model.close())

@@ -288,6 +288,15 @@ export class FakeRuns implements RunService {
     return this.ended(id, owner, new AbortController().signal)
   }
 
+  async request(id: string, owner: string): Promise<RunRequest> {
+    return this.#entry(id, owner).request
+  }
+
+  async remove(id: string, owner: string): Promise<void> {
+    await this.cancel(id, owner)
+    this.entries.delete(id)
+  }
+
   async estimate(request: RunRequest): Promise<Estimate> {
     taskOf(request)
     return {
