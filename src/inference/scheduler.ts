@@ -20,7 +20,10 @@ const MAX_LOGITS = 16_000_000
 const SHARED_SAMPLES = 4
 const SHARED_TOKENS = 32
 
-export type SchedulerSettings = Pick<WorkerSettings, 'maxRows' | 'cacheBytes' | 'prefillTokens'>
+export type SchedulerSettings = Pick<
+  WorkerSettings,
+  'maxRows' | 'cacheBytes' | 'promptBytes' | 'prefillTokens'
+>
 
 interface Waiting {
   readonly row: Row
@@ -53,7 +56,7 @@ export class Scheduler {
     this.#vocabulary = vocabulary
     this.#settings = settings
     this.#post = post
-    this.#library = new PromptLibrary(settings.cacheBytes)
+    this.#library = new PromptLibrary(settings.promptBytes)
     this.#single = new DecodeBatch(decoder)
   }
 

@@ -50,6 +50,30 @@ test('a call aborted while the model is loading throws at once', async () => {
   await loading.close()
 })
 
+test('closing while the model is loading ends the calls that wait for it', async () => {
+  const loading = new Engine({ folder: FOLDER, threads: 1 })
+  const call = assert.rejects(loading.generate(work(ids), never).next(), { code: 'shutting_down' })
+  await loading.close()
+  await call
+})
+
+test('samples for which there is no memory wait, and one always runs', async () => {
+  const small = new Engine({ folder: FOLDER, threads: 1, cacheBytes: 1, promptBytes: 1 })
+  const texts = await Promise.all(
+    [1, 2].map(async () => {
+      const found = ['', '']
+      for await (const chunk of small.generate({ ...work(ids), samples: 2 }, never))
+        if (chunk.type === 'delta') found[chunk.sample] += chunk.text
+      return found
+    }),
+  )
+  await small.close()
+  assert.deepEqual(texts, [
+    [expected, expected],
+    [expected, expected],
+  ])
+})
+
 test('an engine that never started closes at once', async () => {
   await new Engine({ folder: FOLDER }).close()
 })
