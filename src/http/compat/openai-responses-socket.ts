@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
-import { startForegroundRun } from '../foreground-run.ts'
+import { forgetRun, startForegroundRun } from '../foreground-run.ts'
 import { checkDepth } from '../json-text.ts'
 import { openAiErrorOf } from '../problem.ts'
 import type { HttpContext } from '../server-options.ts'
@@ -134,7 +134,7 @@ export class ResponsesSocket {
         for (const each of response.add(event)) await this.#send(each, streamId)
       }
     } finally {
-      if (body.store === false) await runs.remove(runId, owner)
+      if (body.store === false) await forgetRun(runs, runId, owner)
     }
   }
 
