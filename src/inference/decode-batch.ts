@@ -45,15 +45,29 @@ export class DecodeBatch {
   reservedTokens(candidate?: Sample): number {
     const samples = this.#rows.map(({ sample }) => sample)
     if (candidate !== undefined) samples.push(candidate)
-    const shared = this.#prefix?.length ?? 0
-    const longest = Math.max(0, ...samples.map((sample) => sample.maxLength - shared))
-    return shared + samples.length * longest
+    const longest = Math.max(0, ...samples.map(({ maxLength }) => maxLength - this.sharedTokens))
+    return this.sharedTokens + samples.length * longest
   }
 
   /** `prefix` holds all tokens of the sample's prompt but the last; it is copied unless it is the batch's own. */
   add(row: Row, prefix: CachedPrefix | undefined): void {
     this.#cache.add(prefix === this.#prefix ? undefined : prefix)
     this.#rows.push(row)
+  }
+
+  /** Tokens that are stored once for all rows. */
+  get sharedTokens(): number {
+    return this.#prefix?.length ?? 0
+  }
+
+  /** Hands all rows, each with a copy of what they shared here, to a batch without a prefix. */
+  moveTo(other: DecodeBatch): void {
+    if (this.#prefix === undefined) return
+    for (const [index, row] of this.#rows.entries()) {
+      other.#cache.adopt(this.#cache, index, this.#prefix)
+      other.#rows.push(row)
+    }
+    this.removeWhere(() => true)
   }
 
   removeWhere(leaves: (row: Row) => boolean): void {

@@ -29,8 +29,10 @@ export interface EngineOptions {
   readonly weights?: WeightFormat
   /** Samples decoded at the same time, 32 when absent; more wait. */
   readonly maxRows?: number
-  /** Bytes for the caches of running samples, and as many for prompts kept for reuse; 512 MiB when absent. */
+  /** Bytes that the caches of running samples may come to take, 1 GiB when absent; samples beyond that wait. */
   readonly cacheBytes?: number
+  /** Bytes for prompts kept for reuse, 128 MiB when absent. */
+  readonly promptBytes?: number
   /** Prompt tokens computed between two decode steps, 128 when absent: smaller gaps against faster prompts. */
   readonly prefillTokens?: number
 }
@@ -38,7 +40,11 @@ export interface EngineOptions {
 /** The compiled worker lies beside this file, with the same ending. */
 const WORKER = new URL(`./worker${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url)
 
+const MIB = 1024 * 1024
+
 type EventCall = Call<EngineEvent>
+
+const closedError = (): RefineError => new RefineError('shutting_down', 'The model was closed.')
 
 export class Engine {
   readonly #settings: WorkerSettings
@@ -53,7 +59,8 @@ export class Engine {
       threads: options.threads ?? availableParallelism(),
       weights: options.weights ?? 'float32',
       maxRows: options.maxRows ?? 32,
-      cacheBytes: options.cacheBytes ?? 512 * 1024 * 1024,
+      cacheBytes: options.cacheBytes ?? 1024 * MIB,
+      promptBytes: options.promptBytes ?? 128 * MIB,
       prefillTokens: options.prefillTokens ?? 128,
     }
   }
@@ -92,7 +99,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closed = true
     const worker = await this.#worker?.catch(() => undefined)
-    this.#failAll(new RefineError('shutting_down', 'The model was closed.'))
+    this.#failAll(closedError())
     // An idle worker does not keep the process alive, but its end must be waited for.
     worker?.ref()
     await worker?.terminate()
@@ -110,7 +117,8 @@ export class Engine {
     let left = false
     let worker: Worker | undefined
     const send = (started: Worker): void => {
-      if (left) return
+      if (this.#closed) call.fail(closedError())
+      if (left || this.#closed) return
       worker = started
       worker.ref()
       this.#calls.set(id, call)
@@ -129,8 +137,7 @@ export class Engine {
   }
 
   #start(): Promise<Worker> {
-    if (this.#closed)
-      return Promise.reject(new RefineError('shutting_down', 'The model was closed.'))
+    if (this.#closed) return Promise.reject(closedError())
     this.#worker ??= this.#launch()
     return this.#worker
   }

@@ -1,7 +1,7 @@
 /** Computes prompts: one request in chunks, or several short ones in one run. */
 import { commonLength, type PromptLibrary } from './cache/prompt-library.ts'
 import { PromptCache, type CachedPrefix } from './cache/prompt-cache.ts'
-import type { Present } from './cache/cache-shape.ts'
+import type { TokenSpan } from './cache/cache-shape.ts'
 import type { ScoreWork } from './protocol.ts'
 import type { Decoder, HeadInputs } from './runtime/decoder.ts'
 import type { Outputs } from './runtime/session.ts'
@@ -61,12 +61,12 @@ export class Prefill {
     return { first: this.#scored, end }
   }
 
-  accept(decoder: Decoder, present: Present, row: number, count: number, scored: number): void {
+  accept(decoder: Decoder, computed: TokenSpan, count: number, scored: number): void {
     if (this.#own === undefined) {
       this.#own = new PromptCache(decoder.cache, this.tokens)
       if (this.#base !== undefined) this.#own.copyFrom(this.#base)
     }
-    this.#own.append(present, row, count)
+    this.#own.append(computed, count)
     this.#scored = scored
   }
 }
@@ -138,7 +138,8 @@ export const runPrefills = async (
   }
   const { present, head } = await decoder.run(prefix === undefined ? run : { ...run, prefix })
   readScores(parts, head)
-  for (const { job, row, count, end } of parts) job.accept(decoder, present, row, count, end)
+  for (const { job, row, count, end } of parts)
+    job.accept(decoder, { parts: present, stride: length, row, at: 0 }, count, end)
 }
 
 const headInputs = (parts: readonly Part[], start: number, length: number): HeadInputs => {

@@ -50,8 +50,10 @@ export interface WorkerSettings {
   readonly weights: WeightFormat
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
-  /** Memory for the caches of running samples and of prompts kept for reuse, in bytes, each. */
+  /** Memory that the caches of running samples may come to take, in bytes. */
   readonly cacheBytes: number
+  /** Memory for prompts kept for reuse, in bytes. */
+  readonly promptBytes: number
   /** Prompt tokens computed between two decode steps while samples are running. */
   readonly prefillTokens: number
 }

@@ -16,15 +16,18 @@ import { Sample, type Vocabulary } from './sample.ts'
 const IDLE_PREFILL_TOKENS = 512
 /** Logits per run, in elements: bounds the memory that scoring a long text takes. */
 const MAX_LOGITS = 16_000_000
-/** A prompt is shared in place by at least this many samples; for fewer, or a short one, a copy per sample is faster. */
+/** Fewer samples than this, or of a shorter prompt, have a copy of the prompt each. */
 const SHARED_SAMPLES = 4
-const SHARED_TOKENS = 64
+const SHARED_TOKENS = 32
 
-export type SchedulerSettings = Pick<WorkerSettings, 'maxRows' | 'cacheBytes' | 'prefillTokens'>
+export type SchedulerSettings = Pick<
+  WorkerSettings,
+  'maxRows' | 'cacheBytes' | 'promptBytes' | 'prefillTokens'
+>
 
 interface Waiting {
   readonly row: Row
-  readonly batch: DecodeBatch
+  batch: DecodeBatch
   readonly prefix: CachedPrefix | undefined
 }
 
@@ -53,7 +56,7 @@ export class Scheduler {
     this.#vocabulary = vocabulary
     this.#settings = settings
     this.#post = post
-    this.#library = new PromptLibrary(settings.cacheBytes)
+    this.#library = new PromptLibrary(settings.promptBytes)
     this.#single = new DecodeBatch(decoder)
   }
 
@@ -97,6 +100,7 @@ export class Scheduler {
 
   async #turn(): Promise<void> {
     this.#dropCancelled()
+    this.#merge()
     for (const batch of this.#batches()) {
       if (batch.size > 0)
         await batch.step((id, chunk) => this.#events.push({ type: 'chunk', id, chunk }))
@@ -147,9 +151,28 @@ export class Scheduler {
   #batchFor({ samples }: GenerateWork, prefix: CachedPrefix | undefined): DecodeBatch {
     if (prefix === undefined || samples < SHARED_SAMPLES || prefix.length < SHARED_TOKENS)
       return this.#single
+    const busy = this.#rows() > 0 || this.#waiting.length > 0
+    if (busy && !this.#savesMore(samples, prefix.length)) return this.#single
     const batch = new DecodeBatch(this.#decoder, prefix)
     this.#shared.push(batch)
     return batch
+  }
+
+  /** Whether rows that share a prompt save more memory traffic per step than a run of their own costs. */
+  #savesMore(rows: number, sharedTokens: number): boolean {
+    const saved = (rows - 1) * sharedTokens * bytesPerToken(this.#decoder.cache)
+    return saved > this.#decoder.weightBytes
+  }
+
+  /** Where several batches are running, gives up those that no longer save more than their own run costs. */
+  #merge(): void {
+    if (this.#batches().filter(({ size }) => size > 0).length < 2) return
+    const [kept, left] = [new Set<DecodeBatch>(), new Set<DecodeBatch>()]
+    for (const batch of this.#shared)
+      (this.#savesMore(batch.size, batch.sharedTokens) ? kept : left).add(batch)
+    for (const batch of left) batch.moveTo(this.#single)
+    for (const waiting of this.#waiting) if (left.has(waiting.batch)) waiting.batch = this.#single
+    this.#shared = [...kept]
   }
 
   /** Lets waiting samples in, in their order, as long as there are rows and memory for them. */

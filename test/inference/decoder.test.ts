@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { after } from 'node:test'
+import type { CacheParts } from '../../src/inference/cache/cache-shape.ts'
 import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { readModelConfig } from '../../src/inference/checkpoint/model-config.ts'
@@ -40,6 +41,8 @@ const compute = async (ids: readonly number[], start = 0, cache?: PromptCache) =
   return { head, present, logProbabilities }
 }
 
+const spanOf = (parts: CacheParts, stride: number) => ({ parts, stride, row: 0, at: 0 })
+
 const assertClose = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => {
   assert.equal(actual.length, expected.length)
   for (let index = 0; index < expected.length; index++)
@@ -79,7 +82,7 @@ test('a prompt computed in chunks has the same log-probabilities', async () => {
   for (const end of [1, 40, 41, 90, ids.length]) {
     const start = cache.length
     const chunk = await compute(ids.slice(0, end), start, start > 0 ? cache : undefined)
-    cache.append(chunk.present, 0, end - start)
+    cache.append(spanOf(chunk.present, end - start), end - start)
     found.push(...chunk.logProbabilities.slice(0, -1))
     if (end < ids.length) {
       const logits = chunk.head['logits']!.slice(-shape.vocabulary)
@@ -106,7 +109,7 @@ const teacherForce = async (
       continue
     }
     const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, start)))
-    cache.append((await compute(ids.slice(0, start))).present, 0, start)
+    cache.append(spanOf((await compute(ids.slice(0, start))).present, start), start)
     rows.add({ cache, length: start })
   }
   const found = texts.map((): number[] => [])
@@ -149,7 +152,7 @@ test('rows that share one stored prefix equal the independent implementation', a
   const steps = 12
   const length = ids.length - steps - 1
   const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, length)))
-  cache.append((await compute(ids.slice(0, length))).present, 0, length)
+  cache.append(spanOf((await compute(ids.slice(0, length))).present, length), length)
   const found = await teacherForce([ids, ids, ids], steps, cache)
   for (const row of found) assertClose(row, token_log_probabilities.slice(-steps))
 })
@@ -160,18 +163,18 @@ test('a row keeps its text when another leaves and when the room grows', async (
   const caches: PromptCache[] = []
   for (const tokens of texts) {
     const cache = new PromptCache(decoder.cache, tokens)
-    cache.append((await compute([...tokens])).present, 0, tokens.length)
+    const { present } = await compute([...tokens])
+    cache.append(spanOf(present, tokens.length), tokens.length)
     caches.push(cache)
     rows.add({ cache, length: cache.length })
   }
   rows.remove(0)
   assert.equal(rows.rows, 2)
-  const { mask, keys } = rows.tensors()
-  assert.deepEqual(mask.dims, [2, 1, 1, 64])
+  const { mask, parts } = rows.tensors()
+  assert.deepEqual(mask.dims, [2, 1, 1, 1, 64])
   // The last row took the place of the first.
-  const columns = (data: ArrayLike<number>, stride: number) =>
-    Array.from({ length: 40 }, (_, index) => data[stride + index])
-  assert.deepEqual(columns(keys[3]!.data as Float32Array, 64), columns(caches[2]!.keys[3]!, 40))
+  const tokens = (data: unknown) => (data as Float32Array).subarray(0, 40 * shape.headSize)
+  assert.deepEqual(tokens(parts[3]!.data), tokens(caches[2]!.tensors[3]!.data))
 })
 
 test('a draw inverts the cumulative distribution at the given number', async () => {

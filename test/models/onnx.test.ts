@@ -74,6 +74,27 @@ test('prompts of all lengths at once give the answers that they give alone', asy
   )
 })
 
+test('samples that share a prompt go on as before when another call joins them', async () => {
+  const first = model.generate(
+    { messages: solve.messages, samples: 6, sampling: { temperature: 0 }, seed: 1 },
+    { signal: never },
+  )
+  let joined: Promise<unknown> | undefined
+  const texts = Array.from({ length: 6 }, () => '')
+  for await (const chunk of first) {
+    if (chunk.type !== 'delta') continue
+    texts[chunk.sample] += chunk.text
+    joined ??= collect(model, { messages: reference('review').messages }).then((other) =>
+      assert.equal(other.texts[0], answerOf(reference('review').greedy_text)),
+    )
+  }
+  await joined
+  assert.deepEqual(
+    texts,
+    texts.map(() => answerOf(solve.greedy_text)),
+  )
+})
+
 test('more samples than rows wait for their turn and all end', async () => {
   const request = { messages: solve.messages, samples: 60, sampling: sampled, seed: 3 }
   const { finishes, texts } = await collect(model, request)
@@ -285,7 +306,7 @@ test('the event loop stays free while samples are decoded', async (t) => {
   assert.ok(milliseconds < 200)
 })
 
-test('a damaged checkpoint is refused by name, and a call says so too', async (t) => {
+test('a damaged checkpoint is refused by name until it is repaired', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'checkpoint-'))
   t.after(() => rmSync(folder, { recursive: true }))
   cpSync(FOLDER, folder, { recursive: true })
@@ -294,6 +315,9 @@ test('a damaged checkpoint is refused by name, and a call says so too', async (t
   await assert.rejects(damaged.ready(), hasCode('model_failed', /model\.safetensors.*cut off/))
   const call = collect(damaged, { messages: solve.messages })
   await assert.rejects(call, hasCode('model_failed', /cut off/))
+  cpSync(path.join(FOLDER, 'model.safetensors'), path.join(folder, 'model.safetensors'))
+  const { texts } = await collect(damaged, { messages: solve.messages })
+  assert.equal(texts[0], answerOf(solve.greedy_text))
   await damaged.close()
   rmSync(path.join(folder, 'tokenizer.json'))
   assert.throws(

@@ -1,11 +1,12 @@
 /** Keys and values of one token sequence: filled from the front, then shared by whoever begins with these tokens. */
 import { makeTensor, type Tensor } from '../runtime/session.ts'
 import {
+  allocateParts,
   bytesPerToken,
   copyTokens,
   MASKED,
+  type CacheParts,
   type CacheShape,
-  type Present,
   type TokenSpan,
 } from './cache-shape.ts'
 
@@ -17,25 +18,18 @@ export interface CachedPrefix {
 
 export class PromptCache {
   readonly tokens: Int32Array
-  /** Per layer [K, H, capacity] and [K, capacity, H], where the capacity is the number of tokens. */
-  readonly keys: readonly Float32Array[]
-  readonly values: readonly Float32Array[]
-  readonly keyTensors: readonly Tensor[]
-  readonly valueTensors: readonly Tensor[]
+  /** Per part [K, capacity, H]; they see what is filled in later. */
+  readonly tensors: readonly Tensor[]
   readonly #shape: CacheShape
+  readonly #parts: CacheParts
   #length = 0
 
   constructor(shape: CacheShape, tokens: Int32Array) {
-    const { layers, heads, headSize } = shape
-    const capacity = tokens.length
-    const allocate = (): Float32Array[] =>
-      Array.from({ length: layers }, () => new Float32Array(heads * headSize * capacity))
+    const dimensions = [shape.heads, tokens.length, shape.headSize]
     this.#shape = shape
     this.tokens = tokens
-    this.keys = allocate()
-    this.values = allocate()
-    this.keyTensors = this.keys.map((data) => makeTensor(data, [heads, headSize, capacity]))
-    this.valueTensors = this.values.map((data) => makeTensor(data, [heads, capacity, headSize]))
+    this.#parts = allocateParts(shape, 1, tokens.length)
+    this.tensors = this.#parts.map((data) => makeTensor(data, dimensions))
   }
 
   get capacity(): number {
@@ -64,18 +58,16 @@ export class PromptCache {
 
   /** Takes over the tokens of a prefix; this cache must be empty. */
   copyFrom({ cache, length }: CachedPrefix): void {
-    copyTokens(this.#shape, cache.span, this.span, length)
-    this.#length = length
+    this.append(cache.span, length)
   }
 
-  /** Adds the first `count` new tokens of a row that was just computed. */
-  append({ keys, values, length: stride }: Present, row: number, count: number): void {
-    const computed = { keys, values, stride, row, at: 0 }
+  /** Adds `count` tokens that were computed to follow those that are here. */
+  append(computed: TokenSpan, count: number): void {
     copyTokens(this.#shape, computed, this.#span(this.#length), count)
     this.#length += count
   }
 
   #span(at: number): TokenSpan {
-    return { keys: this.keys, values: this.values, stride: this.capacity, row: 0, at }
+    return { parts: this.#parts, stride: this.capacity, row: 0, at }
   }
 }

@@ -1,117 +1,114 @@
 /**
- * Keys and values of the rows that are decoded together. Rows lie side by side in one array per layer, so that any
+ * Keys and values of the rows that are decoded together. Rows lie side by side in one array per part, so that any
  * number of them from the first on is a tensor without a copy; a row that leaves is replaced by the last one.
  */
 import { makeTensor, type Tensor } from '../runtime/session.ts'
-import { copyTokens, MASKED, type CacheShape, type Present, type TokenSpan } from './cache-shape.ts'
+import {
+  allocateParts,
+  copyTokens,
+  MASKED,
+  type CacheParts,
+  type CacheShape,
+  type TokenSpan,
+} from './cache-shape.ts'
 import type { CachedPrefix } from './prompt-cache.ts'
 
 /** The length of all rows grows in steps of this many tokens: the work per step follows the longest row. */
-const STEP = 64
+const STEP = 32
 
 const roundUp = (value: number): number => Math.ceil(value / STEP) * STEP
 
 export interface PastTensors {
-  readonly keys: readonly Tensor[]
-  readonly values: readonly Tensor[]
+  /** Per part [B, K, 1, PAST, H]. */
+  readonly parts: readonly Tensor[]
+  /** [B, 1, 1, 1, PAST] */
   readonly mask: Tensor
 }
 
 export class RowCache {
   readonly #shape: CacheShape
-  #keys: Float32Array[]
-  #values: Float32Array[]
+  #parts: CacheParts
   #mask = new Float32Array()
-  #rows = 0
   /** Room for rows and for the tokens of each. */
   #room = { rows: 0, tokens: 0 }
-  #lengths: number[] = []
+  readonly #lengths: number[] = []
   #tensors: PastTensors | undefined
 
   constructor(shape: CacheShape) {
     this.#shape = shape
-    this.#keys = Array.from({ length: shape.layers }, () => new Float32Array())
-    this.#values = Array.from({ length: shape.layers }, () => new Float32Array())
+    this.#parts = allocateParts(shape, 0, 0)
   }
 
   get rows(): number {
-    return this.#rows
-  }
-
-  /** Tokens of a row that are cached here. */
-  length(row: number): number {
-    return this.#lengths[row]!
+    return this.#lengths.length
   }
 
   /** Adds a row behind the others that begins with a copy of the prefix, or empty. */
   add(prefix: CachedPrefix | undefined): void {
-    const length = prefix?.length ?? 0
-    this.#reserve(this.#rows + 1, length + 1)
-    const row = this.#rows++
-    this.#lengths.push(length)
-    this.#mask.fill(MASKED, row * this.#room.tokens, (row + 1) * this.#room.tokens)
-    this.#mask.fill(0, row * this.#room.tokens, row * this.#room.tokens + length)
-    this.#tensors = undefined
-    if (prefix !== undefined) copyTokens(this.#shape, prefix.cache.span, this.#span(row), length)
+    this.#addRow(prefix?.length ?? 0)
+    if (prefix !== undefined) this.#copy(prefix.cache.span, 0, prefix.length)
+  }
+
+  /** Adds a row of another cache behind the others, after a copy of the prefix that it shared there. */
+  adopt(other: RowCache, row: number, prefix: CachedPrefix): void {
+    const length = other.#lengths[row]!
+    this.#addRow(prefix.length + length)
+    this.#copy(prefix.cache.span, 0, prefix.length)
+    this.#copy(other.#span(row), prefix.length, length)
   }
 
   /** Makes room for one more token in every row; call it before `tensors`. */
   prepare(): void {
-    this.#reserve(this.#rows, Math.max(...this.#lengths) + 1)
+    this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
   }
 
   /** Views of the cache for a run; they hold until rows are added, removed or outgrow their room. */
   tensors(): PastTensors {
-    if (this.#tensors !== undefined) return this.#tensors
     const { heads, headSize } = this.#shape
-    const [rows, tokens] = [this.#rows, this.#room.tokens]
-    const view = (data: Float32Array, dimensions: readonly number[]): Tensor =>
-      makeTensor(data.subarray(0, rows * heads * headSize * tokens), dimensions)
-    this.#tensors = {
-      keys: this.#keys.map((data) => view(data, [rows, heads, headSize, tokens])),
-      values: this.#values.map((data) => view(data, [rows, heads, tokens, headSize])),
-      mask: makeTensor(this.#mask.subarray(0, rows * tokens), [rows, 1, 1, tokens]),
+    const [rows, tokens] = [this.rows, this.#room.tokens]
+    const size = rows * heads * headSize * tokens
+    const dimensions = [rows, heads, 1, tokens, headSize]
+    this.#tensors ??= {
+      parts: this.#parts.map((data) => makeTensor(data.subarray(0, size), dimensions)),
+      mask: makeTensor(this.#mask.subarray(0, rows * tokens), [rows, 1, 1, 1, tokens]),
     }
     return this.#tensors
   }
 
-  /** Adds the token that was just computed for each row. */
-  append(present: Present): void {
-    const { layers, heads, headSize } = this.#shape
-    const { tokens } = this.#room
-    for (let layer = 0; layer < layers; layer++) {
-      const [keys, values] = [this.#keys[layer]!, this.#values[layer]!]
-      const [newKeys, newValues] = [present.keys[layer]!, present.values[layer]!]
-      for (let row = 0; row < this.#rows; row++) {
-        const at = this.#lengths[row]!
-        for (let line = row * heads; line < (row + 1) * heads; line++) {
-          const from = line * headSize
-          for (let place = from; place < from + headSize; place++)
-            keys[place * tokens + at] = newKeys[place]!
-          values.set(newValues.subarray(from, from + headSize), (line * tokens + at) * headSize)
-        }
-      }
-    }
-    for (let row = 0; row < this.#rows; row++) {
-      this.#mask[row * tokens + this.#lengths[row]!] = 0
-      this.#lengths[row]!++
+  /** Adds the token that was just computed for each row, given as [B, K, 1, H] per part. */
+  append(computed: CacheParts): void {
+    const from = { parts: computed, stride: 1, at: 0 }
+    for (const [row, length] of this.#lengths.entries()) {
+      copyTokens(this.#shape, { ...from, row }, { ...this.#span(row), at: length }, 1)
+      this.#mask[row * this.#room.tokens + length] = 0
+      this.#lengths[row] = length + 1
     }
   }
 
   /** Removes a row; the last row takes its place. */
   remove(row: number): void {
-    const last = --this.#rows
+    const length = this.#lengths.pop()!
+    const last = this.rows
     this.#tensors = undefined
-    if (row !== last) {
-      const { heads, headSize } = this.#shape
-      const size = heads * headSize * this.#room.tokens
-      for (const data of [...this.#keys, ...this.#values])
-        data.copyWithin(row * size, last * size, (last + 1) * size)
-      const { tokens } = this.#room
-      this.#mask.copyWithin(row * tokens, last * tokens, (last + 1) * tokens)
-      this.#lengths[row] = this.#lengths[last]!
-    }
-    this.#lengths.pop()
+    if (row === last) return
+    this.#lengths[row] = length
+    const { tokens } = this.#room
+    this.#mask.copyWithin(row * tokens, last * tokens, (last + 1) * tokens)
+    copyTokens(this.#shape, this.#span(last), this.#span(row), length)
+  }
+
+  #addRow(length: number): void {
+    this.#reserve(this.rows + 1, length + 1)
+    const start = this.rows * this.#room.tokens
+    this.#mask.fill(MASKED, start, start + this.#room.tokens)
+    this.#mask.fill(0, start, start + length)
+    this.#lengths.push(length)
+    this.#tensors = undefined
+  }
+
+  /** Copies tokens into the last row. */
+  #copy(from: TokenSpan, at: number, count: number): void {
+    copyTokens(this.#shape, from, { ...this.#span(this.rows - 1), at }, count)
   }
 
   /** Grows in either direction, and shrinks the rows once they need less than half of their room. */
@@ -123,30 +120,18 @@ export class RowCache {
       rows: rows <= this.#room.rows ? this.#room.rows : Math.max(rows, this.#room.rows * 2),
       tokens: wanted,
     }
-    this.#move(room)
-  }
-
-  #move(room: { readonly rows: number; readonly tokens: number }): void {
-    const { layers, heads, headSize } = this.#shape
-    const old = { keys: this.#keys, values: this.#values, stride: this.#room.tokens, at: 0 }
-    const allocate = (): Float32Array[] =>
-      Array.from(
-        { length: layers },
-        () => new Float32Array(room.rows * heads * headSize * room.tokens),
-      )
-    this.#room = { ...room }
-    this.#keys = allocate()
-    this.#values = allocate()
+    const old = this.#lengths.map((_, row) => this.#span(row))
+    this.#room = room
+    this.#parts = allocateParts(this.#shape, room.rows, room.tokens)
     this.#mask = new Float32Array(room.rows * room.tokens).fill(MASKED)
     this.#tensors = undefined
-    for (let row = 0; row < this.#rows; row++) {
-      const length = this.#lengths[row]!
+    for (const [row, length] of this.#lengths.entries()) {
       this.#mask.fill(0, row * room.tokens, row * room.tokens + length)
-      copyTokens(this.#shape, { ...old, row }, this.#span(row), length)
+      copyTokens(this.#shape, old[row]!, this.#span(row), length)
     }
   }
 
   #span(row: number): TokenSpan {
-    return { keys: this.#keys, values: this.#values, stride: this.#room.tokens, row, at: 0 }
+    return { parts: this.#parts, stride: this.#room.tokens, row, at: 0 }
   }
 }

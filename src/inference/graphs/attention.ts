@@ -27,7 +27,7 @@ export interface AttentionInputs {
 interface Heads {
   /** [B, K, G * S, H], already scaled. */
   readonly query: string
-  /** [B, K, H, S] */
+  /** [B, K, S, H] */
   readonly key: string
   /** [B, K, S, H] */
   readonly value: string
@@ -41,9 +41,9 @@ interface Weights {
 
 const SWAP_FIRST = { attributes: { perm: [1, 0, 2, 3] } }
 const SWAP_MIDDLE = { attributes: { perm: [0, 2, 1, 3] } }
-const SWAP_LAST = { attributes: { perm: [0, 1, 3, 2] } }
 const ALONG_LAST = { attributes: { axis: -1 } }
 const ALONG_FIRST = { attributes: { axis: 0 } }
+const TRANSPOSE_RIGHT = { domain: CONTRIB, attributes: { transB: 1 } }
 /** A zero in the shape means no elements, not "as before": the prefix may be empty. */
 const LITERAL = { attributes: { allowzero: 1 } }
 
@@ -70,7 +70,7 @@ export const addAttentionInputs = (
 ): AttentionInputs => {
   const { heads, keyValueHeads, headSize } = shape
   const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
-  const pastMask = builder.input('past_mask', 'float32', ['B', 1, 1, 'PAST'])
+  const pastMask = builder.input('past_mask', 'float32', ['B', 1, 1, 1, 'PAST'])
   const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
   const dimension = (value: string, axis: number): string =>
     builder.node('Shape', [value], { attributes: { start: axis, end: axis + 1 } })
@@ -90,7 +90,7 @@ export const addAttentionInputs = (
       prefixByRow: sizes(perHead, batch, queries, prefix),
       prefixByHead: sizes(perHead, rows, prefix),
       valuesByRow: sizes(perHead, batch, queries, builder.integers([headSize])),
-      parts: sizes(prefix, dimension(pastMask, 3), length),
+      parts: sizes(prefix, dimension(pastMask, 4), length),
     },
   }
 }
@@ -115,10 +115,21 @@ const splitHeads = (
   const scaled = builder.node('Mul', [query!, builder.floats([headSize ** -0.5], [])])
   return {
     query: builder.node('Reshape', [scaled, builder.integers([0, keyValueHeads, -1, headSize])]),
-    key: builder.node('Transpose', [key!], SWAP_LAST),
+    key: key!,
     value: value!,
   }
 }
+
+/**
+ * [B, K, G * S, n] to [B, K, G * S, 1, n]: the runtime multiplies a single line with a matrix without repacking the
+ * matrix, which costs more than the multiplication itself.
+ */
+const oneByOne = (builder: GraphBuilder, lines: string): string =>
+  builder.node('Unsqueeze', [lines, builder.integers([3])])
+
+/** Undoes `oneByOne`. */
+const together = (builder: GraphBuilder, lines: string): string =>
+  builder.node('Squeeze', [lines, builder.integers([3])])
 
 const addWeights = (
   builder: GraphBuilder,
@@ -129,7 +140,7 @@ const addWeights = (
   { prefixMask, pastMask, causalMask, sizes }: AttentionInputs,
 ): Weights => {
   const masked = (left: string, right: string, mask: string): string =>
-    builder.node('Add', [builder.node('MatMul', [left, right]), mask])
+    builder.node('Add', [builder.node('FusedMatMul', [left, right], TRANSPOSE_RIGHT), mask])
   // All rows meet the shared prefix in one multiplication per head.
   const queryByHead = builder.node('Reshape', [
     builder.node('Transpose', [query], SWAP_FIRST),
@@ -142,12 +153,34 @@ const addWeights = (
   )
   const scores = [
     builder.node('Transpose', [prefixScores], SWAP_FIRST),
-    masked(query, pastKey, pastMask),
+    together(builder, masked(oneByOne(builder, query), pastKey, pastMask)),
     masked(query, key, causalMask),
   ]
   const weights = builder.node('Softmax', [builder.node('Concat', scores, ALONG_LAST)], ALONG_LAST)
   const parts = builder.nodes('Split', [weights, sizes.parts], 3, ALONG_LAST)
   return { onPrefix: parts[0]!, onPast: parts[1]!, onNew: parts[2]! }
+}
+
+/** The attended values of the three parts together, [B, K, G * S, H]. */
+const addValues = (
+  builder: GraphBuilder,
+  { onPrefix, onPast, onNew }: Weights,
+  values: { readonly prefix: string; readonly past: string; readonly fresh: string },
+  sizes: AttentionInputs['sizes'],
+): string => {
+  const multiply = (left: string, right: string): string => builder.node('MatMul', [left, right])
+  const add = (left: string, right: string): string => builder.node('Add', [left, right])
+  const byHead = builder.node('Transpose', [onPrefix], SWAP_FIRST)
+  const weightsByHead = builder.node('Reshape', [byHead, sizes.prefixByHead], LITERAL)
+  const fromPrefix = builder.node('Reshape', [
+    multiply(weightsByHead, values.prefix),
+    sizes.valuesByRow,
+  ])
+  const fromPast = together(builder, multiply(oneByOne(builder, onPast), values.past))
+  return add(
+    add(fromPast, multiply(onNew, values.fresh)),
+    builder.node('Transpose', [fromPrefix], SWAP_FIRST),
+  )
 }
 
 /** Takes the projections [B * S, (heads + 2 K) * H] of a layer; returns the attended values [B * S, heads * H]. */
@@ -159,31 +192,20 @@ export const addAttention = (
   inputs: AttentionInputs,
 ): string => {
   const { heads, keyValueHeads: K, headSize: H } = shape
-  const { sizes } = inputs
   const parts = splitHeads(builder, shape, projected, inputs)
-  const prefixKey = builder.input(`prefix.${layer}.key`, 'float32', [K, H, 'PREFIX'])
-  const prefixValue = builder.input(`prefix.${layer}.value`, 'float32', [K, 'PREFIX', H])
-  const pastKey = builder.input(`past.${layer}.key`, 'float32', ['B', K, H, 'PAST'])
-  const pastValue = builder.input(`past.${layer}.value`, 'float32', ['B', K, 'PAST', H])
-  builder.output(`present.${layer}.key`, parts.key, 'float32', ['B', K, H, 'S'])
+  const cached = (part: string) => ({
+    prefix: builder.input(`prefix.${layer}.${part}`, 'float32', [K, 'PREFIX', H]),
+    past: builder.input(`past.${layer}.${part}`, 'float32', ['B', K, 1, 'PAST', H]),
+  })
+  const [keys, values] = [cached('key'), cached('value')]
+  builder.output(`present.${layer}.key`, parts.key, 'float32', ['B', K, 'S', H])
   builder.output(`present.${layer}.value`, parts.value, 'float32', ['B', K, 'S', H])
 
-  const weights = addWeights(builder, shape, parts, prefixKey, pastKey, inputs)
-  const multiply = (left: string, right: string): string => builder.node('MatMul', [left, right])
-  const add = (left: string, right: string): string => builder.node('Add', [left, right])
-  const prefixWeights = builder.node('Transpose', [weights.onPrefix], SWAP_FIRST)
-  const weightsByHead = builder.node('Reshape', [prefixWeights, sizes.prefixByHead], LITERAL)
-  const fromPrefix = builder.node('Reshape', [
-    multiply(weightsByHead, prefixValue),
-    sizes.valuesByRow,
-  ])
-  const own = add(multiply(weights.onPast, pastValue), multiply(weights.onNew, parts.value))
-  const attended = builder.node('Reshape', [
-    add(own, builder.node('Transpose', [fromPrefix], SWAP_FIRST)),
-    builder.integers([0, heads, -1, H]),
-  ])
+  const weights = addWeights(builder, shape, parts, keys.prefix, keys.past, inputs)
+  const attended = addValues(builder, weights, { ...values, fresh: parts.value }, inputs.sizes)
+  const byHead = builder.node('Reshape', [attended, builder.integers([0, heads, -1, H])])
   return builder.node('Reshape', [
-    builder.node('Transpose', [attended], SWAP_MIDDLE),
+    builder.node('Transpose', [byHead], SWAP_MIDDLE),
     builder.integers([-1, heads * H]),
   ])
 }

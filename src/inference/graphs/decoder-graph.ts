@@ -8,12 +8,11 @@
  *
  * Inputs, float32 unless noted; G = heads / key-value heads, K = key-value heads, H = head size:
  *   input_ids, position_ids  int64 [B, S]
- *   prefix.N.key [K, H, PREFIX], prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
- *   past.N.key [B, K, H, PAST], past.N.value [B, K, PAST, H], past_mask [B, 1, 1, PAST]
+ *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
+ *   past.N.key, past.N.value [B, K, 1, PAST, H], past_mask [B, 1, 1, 1, PAST]
  *   causal_mask [G * S, S]
- * Masks are added to the scores: 0 lets a position through, a large negative number does not. Keys are stored
- * transposed, as the multiplication wants them.
- * Outputs: present.N.key [B, K, H, S], present.N.value [B, K, S, H] and those of the token head.
+ * Masks are added to the scores: 0 lets a position through, a large negative number does not.
+ * Outputs: present.N.key, present.N.value [B, K, S, H] and those of the token head.
  */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
 import type { TensorSource } from '../checkpoint/tensor-source.ts'

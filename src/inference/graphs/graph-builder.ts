@@ -66,10 +66,20 @@ const tensor = (name: string, type: ElementType, dimensions: readonly number[]) 
   return message.integer(2, ELEMENT_TYPE[type]).text(8, name)
 }
 
+interface GraphNode {
+  readonly operator: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly options: NodeOptions
+}
+
 export class GraphBuilder {
   readonly #graph = new ProtobufMessage()
   readonly #externalData: { path: string; data: Uint8Array }[] = []
   readonly #constants = new Map<string, string>()
+  readonly #nodes: GraphNode[] = []
+  /** Names of values that are outputs. */
+  readonly #renamed = new Map<string, string>()
   #values = 0
 
   input(name: string, type: ElementType, dimensions: readonly Dimension[]): string {
@@ -77,9 +87,9 @@ export class GraphBuilder {
     return name
   }
 
-  /** Gives `value` the name under which it can be fetched. */
+  /** Gives `value`, which a node computes, the name under which it can be fetched; once per value. */
   output(name: string, value: string, type: ElementType, dimensions: readonly Dimension[]): void {
-    this.#append('Identity', [value], [name], {})
+    this.#renamed.set(value, name)
     this.#graph.message(12, encodeValue(name, type, dimensions))
   }
 
@@ -119,11 +129,13 @@ export class GraphBuilder {
     const names = Array.from({ length: outputs }, (_, position) =>
       options.omit?.includes(position) ? '' : `${operator}_${this.#values++}`,
     )
-    this.#append(operator, inputs, names, options)
+    this.#nodes.push({ operator, inputs, outputs: names, options })
     return names
   }
 
+  /** The model; the builder is spent afterwards. */
   build(): OnnxModel {
+    for (const node of this.#nodes) this.#graph.message(1, this.#encodeNode(node))
     const operatorSet = (domain: string, version: number): ProtobufMessage =>
       new ProtobufMessage().text(1, domain).integer(2, version)
     const model = new ProtobufMessage()
@@ -135,20 +147,15 @@ export class GraphBuilder {
     return { bytes: model.encode(), externalData: this.#externalData }
   }
 
-  #append(
-    operator: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    { domain, attributes = {} }: NodeOptions,
-  ): void {
+  #encodeNode({ operator, inputs, outputs, options }: GraphNode): ProtobufMessage {
+    const { domain, attributes = {} } = options
     const node = new ProtobufMessage()
-    for (const input of inputs) node.text(1, input)
-    for (const output of outputs) node.text(2, output)
+    for (const input of inputs) node.text(1, this.#renamed.get(input) ?? input)
+    for (const output of outputs) node.text(2, this.#renamed.get(output) ?? output)
     node.text(3, `node_${outputs[0]}`).text(4, operator)
     for (const [name, value] of Object.entries(attributes))
       node.message(5, encodeAttribute(name, value))
-    if (domain !== undefined) node.text(7, domain)
-    this.#graph.message(1, node)
+    return domain === undefined ? node : node.text(7, domain)
   }
 
   #constant(

@@ -1,6 +1,6 @@
 /** Runs the decoder graph: puts its inputs together and sorts its outputs. */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
-import { cacheShape, MASKED, type CacheShape, type Present } from '../cache/cache-shape.ts'
+import { cacheShape, MASKED, type CacheParts, type CacheShape } from '../cache/cache-shape.ts'
 import type { CachedPrefix } from '../cache/prompt-cache.ts'
 import type { PastTensors } from '../cache/row-cache.ts'
 import { makeTensor, type Outputs, type Session, type Tensor } from './session.ts'
@@ -30,33 +30,53 @@ export interface HeadInputs {
 
 type Feeds = Record<string, Tensor>
 
+export interface DecoderResults {
+  /** Keys and values of the new tokens, [B, K, S, H] per part. */
+  readonly present: CacheParts
+  readonly head: Outputs
+}
+
+/** Names of the parts of a cache, in the order of `CacheParts`. */
+const partNames = (kind: string, layers: number): readonly string[] =>
+  ['key', 'value'].flatMap((part) =>
+    Array.from({ length: layers }, (_, layer) => `${kind}.${layer}.${part}`),
+  )
+
+const feedParts = (names: readonly string[], tensors: readonly Tensor[]): Feeds =>
+  Object.fromEntries(names.map((name, part) => [name, tensors[part]!]))
+
+const NONE = new Float32Array()
+
 export class Decoder {
   readonly shape: DecoderShape
   readonly cache: CacheShape
   readonly #session: Session
-  readonly #presentNames: readonly string[]
-  readonly #causalMasks = new Map<number, Tensor>()
+  readonly #names: Readonly<Record<'prefix' | 'past' | 'present', readonly string[]>>
   readonly #noPrefix: Feeds
+  #singleMask: Tensor | undefined
 
   constructor(session: Session, shape: DecoderShape) {
     this.#session = session
     this.shape = shape
     this.cache = cacheShape(shape)
-    const layers = Array.from({ length: shape.layers }, (_, layer) => layer)
-    this.#presentNames = ['key', 'value'].flatMap((part) =>
-      layers.map((layer) => `present.${layer}.${part}`),
+    const [prefix, past, present] = ['prefix', 'past', 'present'].map((kind) =>
+      partNames(kind, shape.layers),
     )
-    const { heads, headSize } = this.cache
-    const none = new Float32Array()
-    this.#noPrefix = { prefix_mask: makeTensor(none, [1, 1, 0]) }
-    for (const layer of layers) {
-      this.#noPrefix[`prefix.${layer}.key`] = makeTensor(none, [heads, headSize, 0])
-      this.#noPrefix[`prefix.${layer}.value`] = makeTensor(none, [heads, 0, headSize])
+    this.#names = { prefix: prefix!, past: past!, present: present! }
+    const empty = makeTensor(NONE, [this.cache.heads, 0, this.cache.headSize])
+    this.#noPrefix = {
+      prefix_mask: makeTensor(NONE, [1, 1, 0]),
+      ...Object.fromEntries(prefix!.map((name) => [name, empty])),
     }
   }
 
+  /** Bytes of weights that a run reads. */
+  get weightBytes(): number {
+    return this.#session.weightBytes
+  }
+
   /** Blocks this thread while it computes. */
-  async run(run: DecoderRun): Promise<{ readonly present: Present; readonly head: Outputs }> {
+  async run(run: DecoderRun): Promise<DecoderResults> {
     const dimensions = [run.rows, run.length]
     const feeds: Feeds = {
       input_ids: makeTensor(run.tokens, dimensions),
@@ -66,53 +86,36 @@ export class Decoder {
       ...this.#pastFeeds(run.past, run.rows),
       ...headFeeds(run.head),
     }
-    const outputs = await this.#session.run(feeds, [...this.#presentNames, ...run.head.outputs])
-    const present = this.#presentNames.map((name) => outputs[name] as Float32Array)
-    const { layers } = this.shape
-    return {
-      present: {
-        keys: present.slice(0, layers),
-        values: present.slice(layers),
-        length: run.length,
-      },
-      head: outputs,
-    }
+    const { present } = this.#names
+    const outputs = await this.#session.run(feeds, [...present, ...run.head.outputs])
+    return { present: present.map((name) => outputs[name] as Float32Array), head: outputs }
   }
 
-  #prefixFeeds(prefix: DecoderRun['prefix']): Feeds {
+  #prefixFeeds(prefix: CachedPrefix | undefined): Feeds {
     if (prefix === undefined || prefix.length === 0) return this.#noPrefix
     const { cache, length } = prefix
-    const feeds: Feeds = { prefix_mask: cache.mask(length) }
-    for (let layer = 0; layer < this.shape.layers; layer++) {
-      feeds[`prefix.${layer}.key`] = cache.keyTensors[layer]!
-      feeds[`prefix.${layer}.value`] = cache.valueTensors[layer]!
-    }
-    return feeds
+    return { prefix_mask: cache.mask(length), ...feedParts(this.#names.prefix, cache.tensors) }
   }
 
   #pastFeeds(past: PastTensors | undefined, rows: number): Feeds {
-    const { heads, headSize } = this.cache
-    const none = new Float32Array()
-    const feeds: Feeds = { past_mask: past?.mask ?? makeTensor(none, [rows, 1, 1, 0]) }
-    const noKeys = makeTensor(none, [rows, heads, headSize, 0])
-    const noValues = makeTensor(none, [rows, heads, 0, headSize])
-    for (let layer = 0; layer < this.shape.layers; layer++) {
-      feeds[`past.${layer}.key`] = past?.keys[layer] ?? noKeys
-      feeds[`past.${layer}.value`] = past?.values[layer] ?? noValues
+    if (past !== undefined)
+      return { past_mask: past.mask, ...feedParts(this.#names.past, past.parts) }
+    const empty = makeTensor(NONE, [rows, this.cache.heads, 1, 0, this.cache.headSize])
+    return {
+      past_mask: makeTensor(NONE, [rows, 1, 1, 1, 0]),
+      ...Object.fromEntries(this.#names.past.map((name) => [name, empty])),
     }
-    return feeds
   }
 
   /** [G * S, S]: a token sees itself and those before it. */
   #causalMask(length: number): Tensor {
-    const known = this.#causalMasks.get(length)
-    if (known !== undefined) return known
-    const group = this.shape.heads / this.shape.keyValueHeads
-    const mask = new Float32Array(group * length * length)
-    for (let line = 0; line < group * length; line++)
+    if (length === 1 && this.#singleMask !== undefined) return this.#singleMask
+    const lines = (this.shape.heads / this.shape.keyValueHeads) * length
+    const mask = new Float32Array(lines * length)
+    for (let line = 0; line < lines; line++)
       mask.fill(MASKED, line * length + (line % length) + 1, (line + 1) * length)
-    const tensor = makeTensor(mask, [group * length, length])
-    if (length === 1) this.#causalMasks.set(length, tensor)
+    const tensor = makeTensor(mask, [lines, length])
+    if (length === 1) this.#singleMask = tensor
     return tensor
   }
 }

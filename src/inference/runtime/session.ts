@@ -21,11 +21,20 @@ export const makeTensor = (data: TensorData, dimensions: readonly number[]): Ten
 
 export type { Tensor }
 
+/**
+ * Threads that wait for their share of an operator spin for 20 microseconds, which bridges the gap to the next one, and
+ * sleep then. By default they spin for so long that they take the cores from the event loop and from other programs.
+ */
+const SPIN_BRIEFLY = { session: { intra_op: { spin_duration_us: '20' } } } as const
+
 export class Session {
+  /** Bytes of the weights. */
+  readonly weightBytes: number
   readonly #session: InferenceSession
 
-  private constructor(session: InferenceSession) {
+  private constructor(session: InferenceSession, weightBytes: number) {
     this.#session = session
+    this.weightBytes = weightBytes
   }
 
   /** @throws RefineError model_failed when the runtime refuses the graph. */
@@ -36,9 +45,13 @@ export class Session {
         intraOpNumThreads: threads,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
+        logSeverityLevel: 4, // failures are thrown, and told by whoever catches them
+        extra: SPIN_BRIEFLY,
       })
-      return new Session(session)
+      return new Session(
+        session,
+        externalData.reduce((sum, { data }) => sum + data.byteLength, 0),
+      )
     } catch (cause) {
       throw new RefineError('model_failed', `ONNX Runtime refused the model: ${String(cause)}`, {
         cause,

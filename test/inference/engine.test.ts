@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import test, { after } from 'node:test'
+import { Engine } from '../../src/inference/engine.ts'
+import type { GenerateWork } from '../../src/inference/protocol.ts'
+import { FOLDER, never, reference } from './model-fixture.ts'
+
+const engine = new Engine({ folder: FOLDER, threads: 1 })
+after(() => engine.close())
+
+const work = (prompt: readonly number[]): GenerateWork => ({
+  prompt: Int32Array.from(prompt),
+  samples: 1,
+  sampling: { temperature: 0, topP: 1, topK: 0, maxTokens: 48, stop: [] },
+  keepStop: false,
+  seed: 1,
+  topLogProbabilities: undefined,
+})
+
+const answer = async (prompt: readonly number[], signal = never): Promise<string> => {
+  let text = ''
+  for await (const chunk of engine.generate(work(prompt), signal))
+    if (chunk.type === 'delta') text += chunk.text
+  return text
+}
+
+const { ids, greedy_text } = reference('solve')
+const expected = greedy_text.replace('<|im_end|>', '')
+
+test('a run that fails ends the calls in flight as model_failed, and the next call starts anew', async () => {
+  const impossible = [...ids.slice(0, 5), 1_000_000]
+  const [failed, beside] = await Promise.allSettled([answer(impossible), answer(impossible)])
+  for (const result of [failed, beside]) {
+    assert.equal(result.status, 'rejected')
+    assert.equal((result.reason as { code: string }).code, 'model_failed')
+  }
+  assert.equal(await answer(ids), expected)
+})
+
+test('a prompt of a single token is answered', async () => {
+  assert.equal(typeof (await answer([7])), 'string')
+})
+
+test('a call aborted while the model is loading throws at once', async () => {
+  const loading = new Engine({ folder: FOLDER, threads: 1 })
+  const controller = new AbortController()
+  const reason = new Error('gone')
+  const call = loading.generate(work(ids), controller.signal).next()
+  controller.abort(reason)
+  await assert.rejects(call, reason)
+  await loading.close()
+})
+
+test('closing while the model is loading ends the calls that wait for it', async () => {
+  const loading = new Engine({ folder: FOLDER, threads: 1 })
+  const call = assert.rejects(loading.generate(work(ids), never).next(), { code: 'shutting_down' })
+  await loading.close()
+  await call
+})
+
+test('samples for which there is no memory wait, and one always runs', async () => {
+  const small = new Engine({ folder: FOLDER, threads: 1, cacheBytes: 1, promptBytes: 1 })
+  const texts = await Promise.all(
+    [1, 2].map(async () => {
+      const found = ['', '']
+      for await (const chunk of small.generate({ ...work(ids), samples: 2 }, never))
+        if (chunk.type === 'delta') found[chunk.sample] += chunk.text
+      return found
+    }),
+  )
+  await small.close()
+  assert.deepEqual(texts, [
+    [expected, expected],
+    [expected, expected],
+  ])
+})
+
+test('an engine that never started closes at once', async () => {
+  await new Engine({ folder: FOLDER }).close()
+})
