@@ -8,6 +8,7 @@ import {
   describeComparison,
   describeEnd,
   describeGate,
+  describeMeasures,
   describeVerdict,
   describeVotes,
   formatNumber,
@@ -25,6 +26,11 @@ const createdLine = (event: EventOf<'candidate.created'>): string => {
   const from = parents.length === 0 ? '' : ` of ${parents.join(', ')}`
   return `candidate ${candidate}: ${role}${from}, round ${round}, ${model}`
 }
+
+const lostLine = (event: EventOf<'candidate.failed'> | EventOf<'candidate.dropped'>): string =>
+  event.type === 'candidate.failed'
+    ? `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
+    : `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
 
 const scoredLine = ({ candidate, scorer, score, range, steps }: EventOf<'candidate.scored'>) => {
   const perStep = steps === undefined ? '' : `, steps ${steps.map(formatNumber).join(' ')}`
@@ -51,9 +57,8 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
     case 'candidate.completed':
       return `text of ${event.candidate} (${event.finish_reason}, ${event.usage.output_tokens} tokens): ${quote(run.candidates[event.candidate]?.text ?? '')}`
     case 'candidate.failed':
-      return `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
     case 'candidate.dropped':
-      return `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
+      return lostLine(event)
     case 'candidate.scored':
       return scoredLine(event)
     case 'critique.completed':
@@ -68,6 +73,8 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
       return revisedLine(event)
     case 'budget.updated':
       return `budget ${describeBudget(event)}`
+    case 'measures.reported':
+      return `measures ${oneLine(describeMeasures(event))}`
     case 'warning':
       return `warning ${event.code}: ${oneLine(event.message)}`
     case 'run.completed':

@@ -2,6 +2,7 @@
 import { BudgetLedger, BudgetSpent } from '../core/budget.ts'
 import { describeError, RefineError, toRefineError } from '../core/errors.ts'
 import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/event.ts'
+import { measureRun } from '../core/measures.ts'
 import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
 import type { Task } from '../core/task.ts'
@@ -212,5 +213,8 @@ export const drive = async (
   clearTimeout(deadline)
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
-  await live.append(terminalEvent(ending, withScore(await salvage(live), live), session))
+  const answer = withScore(await salvage(live), live)
+  const measures = measureRun(live.state)
+  if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
+  await live.append(terminalEvent(ending, answer, session))
 }

@@ -123,6 +123,7 @@ export class ReasoningText {
         return this.#blocks.line(this.#remark(event))
       case 'run.created':
       case 'budget.updated':
+      case 'measures.reported':
         return ''
       default:
         return assertNever(event)
