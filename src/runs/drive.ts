@@ -150,6 +150,14 @@ const contextOf = (
     models,
     prompts: plan.prompts,
     scorers: parts.scorers(models, plan.prompts),
+    model: (id) => {
+      const named = plan.named.get(id)
+      if (named === undefined) {
+        throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
+      }
+      const model = meterModel(named, 'generator', ledger, account)
+      return { model, prompts: parts.prompts(named.prompts) }
+    },
     budget: ledger,
     random: createRandom(seed),
     signal: live.controller.signal,
@@ -174,7 +182,9 @@ const execute = async (
 ): Promise<Ending> => {
   const { live } = session
   try {
-    const loading = [...new Set(Object.values(plan.models))].map((model) => model.ready())
+    const loading = [...new Set([...Object.values(plan.models), ...plan.named.values()])].map(
+      (model) => model.ready(),
+    )
     await orAbort(Promise.all(loading), live.controller.signal)
     const { maxTokens } = measureTask(plan, parts.defaults)
     const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }

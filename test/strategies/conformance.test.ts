@@ -26,4 +26,10 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
 }
 
-for (const strategy of STRATEGIES) conform(strategy, VARIANTS[strategy.name] ?? [{}])
+/** Strategies that ask what only the full prompt set can ask. */
+const FULL: readonly string[] = []
+
+for (const strategy of STRATEGIES) {
+  const prompts = FULL.includes(strategy.name) ? 'full' : 'compact'
+  conform(strategy, VARIANTS[strategy.name] ?? [{}], prompts)
+}

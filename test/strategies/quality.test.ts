@@ -34,6 +34,7 @@ const accuracy = async (
       models,
       prompts,
       scorers: createScorers(models, prompts),
+      model: () => ({ model, prompts: prompts.generator }),
       budget: { remaining: () => Infinity },
       random: createRandom(question),
       signal: new AbortController().signal,
