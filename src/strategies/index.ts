@@ -5,6 +5,7 @@ import { iterativeDeepening } from './iterative-deepening.ts'
 import { selfConsistency } from './self-consistency.ts'
 import { selfRefine } from './self-refine.ts'
 import { single } from './single.ts'
+import { universalSelfConsistency } from './universal-self-consistency.ts'
 import { solverReviewerRefiner } from './solver-reviewer-refiner.ts'
 
 export const STRATEGIES: readonly Strategy[] = [
@@ -12,6 +13,7 @@ export const STRATEGIES: readonly Strategy[] = [
   selfRefine,
   bestOfN,
   selfConsistency,
+  universalSelfConsistency,
   solverReviewerRefiner,
   iterativeDeepening,
 ]

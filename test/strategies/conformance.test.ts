@@ -10,8 +10,23 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { scorer: 'outcome-reward', threshold: 0.4, patience: 2 },
     { rounds: 0 },
   ],
-  'best-of-n': [{ n: 4 }, { n: 1 }, { n: 3, scorer: 'outcome-reward' }, { n: 4, threshold: 5 }],
-  'self-consistency': [{}, { n: 1 }, { n: 6, batch: 3, stop: 'window' }, { n: 5, stop: 'none' }],
+  'best-of-n': [
+    { n: 4 },
+    { n: 1 },
+    { n: 3, scorer: 'outcome-reward' },
+    { n: 4, threshold: 5 },
+    { n: 5, scorer: 'knockout' },
+    { n: 4, scorer: 'league', comparisons: 1, opponents: 2 },
+  ],
+  'self-consistency': [
+    {},
+    { n: 1 },
+    { n: 6, batch: 3, stop: 'window' },
+    { n: 5, stop: 'none' },
+    { n: 4, weights: 'judge' },
+    { n: 4, weights: 'confidence' },
+  ],
+  'universal-self-consistency': [{ n: 4 }, { n: 1 }, { n: 3, orders: 2 }],
   'solver-reviewer-refiner': [
     { n: 4 },
     { n: 1 },
@@ -27,7 +42,7 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
 }
 
 /** Strategies that ask what only the full prompt set can ask. */
-const FULL: readonly string[] = []
+const FULL: readonly string[] = ['universal-self-consistency']
 
 for (const strategy of STRATEGIES) {
   const prompts = FULL.includes(strategy.name) ? 'full' : 'compact'

@@ -1,27 +1,27 @@
 /** Asks the reviewer what is wrong with a candidate, and streams what it says. */
 import { RefineError } from '../../core/errors.ts'
-import type { Critique } from '../../core/prompts.ts'
+import type { StrategyEvent } from '../../core/event.ts'
+import type { Critique, Prompt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
+import { formOf } from './forms.ts'
 
-/**
- * Yields `critique.delta` as the reviewer writes and `critique.completed` in the end. A reviewer that fails gives a
- * warning and undefined. Temperature 0: the same candidate is told the same.
- */
-export async function* critique(
-  { task, context, pool }: Refinement,
+/** How a remark is sampled; default: temperature 0, so that the same candidate is told the same. */
+interface Voice {
+  readonly temperature: number
+  readonly seed: number
+}
+
+/** Yields `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
+export async function* remark(
+  { context }: Refinement,
   candidate: number,
-  stepScores?: readonly number[],
-): Events<Critique | undefined> {
-  const prompts = context.prompts.reviewer
-  const { messages, maxTokens } = prompts.review(task, pool.text(candidate), stepScores)
-  const request = {
-    messages,
-    samples: 1,
-    sampling: { temperature: 0, max_tokens: maxTokens },
-    seed: 0,
-  }
+  { messages, maxTokens }: Prompt,
+  { temperature, seed }: Voice = { temperature: 0, seed: 0 },
+): Events<string | undefined> {
+  const sampling = { temperature, max_tokens: maxTokens }
   let text = ''
   try {
+    const request = { messages, samples: 1, sampling, seed }
     const chunks = context.models.reviewer.generate(request, { signal: context.signal })
     for await (const chunk of chunks) {
       if (chunk.type === 'failure') throw chunk.error
@@ -35,13 +35,46 @@ export async function* critique(
     yield { type: 'warning', code: thrown.code, message: thrown.message }
     return undefined
   }
+  return text
+}
+
+export const critiqueCompleted = (
+  candidate: number,
+  { text, step, verdict }: Critique,
+): StrategyEvent => ({
+  type: 'critique.completed',
+  candidate,
+  text,
+  ...(step === undefined ? {} : { step }),
+  ...(verdict === undefined ? {} : { verdict }),
+})
+
+/** A located critique: yields its deltas and `critique.completed` in the end. */
+export async function* critique(
+  refinement: Refinement,
+  candidate: number,
+  stepScores?: readonly number[],
+): Events<Critique | undefined> {
+  const { task, context, pool } = refinement
+  const prompts = context.prompts.reviewer
+  const prompt = prompts.review(task, pool.text(candidate), stepScores)
+  const text = yield* remark(refinement, candidate, prompt)
+  if (text === undefined) return undefined
   const found = prompts.readReview(text)
-  yield {
-    type: 'critique.completed',
-    candidate,
-    text: found.text,
-    ...(found.step === undefined ? {} : { step: found.step }),
-    ...(found.verdict === undefined ? {} : { verdict: found.verdict }),
-  }
+  yield critiqueCompleted(candidate, found)
+  return found
+}
+
+/** A critique without steps and verdict: what the reviewer thinks could be better. */
+export async function* untargetedCritique(
+  refinement: Refinement,
+  candidate: number,
+): Events<Critique | undefined> {
+  const { task, context, pool } = refinement
+  const ask = formOf(context, 'reviewer', 'critique')
+  const said = yield* remark(refinement, candidate, ask(task, pool.text(candidate)))
+  if (said === undefined) return undefined
+  const found = { text: said.trim(), step: undefined, verdict: undefined }
+  yield critiqueCompleted(candidate, found)
   return found
 }
