@@ -27,6 +27,21 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { n: 4, weights: 'confidence' },
   ],
   'universal-self-consistency': [{ n: 4 }, { n: 1 }, { n: 3, orders: 2 }],
+  'self-correct': [{}, { n: 3 }, { n: 1, selector: 'vote' }, { n: 3, selector: 'vote' }],
+  progressive: [{}, { scorer: 'outcome-reward', threshold: 0.4 }, { rounds: 0 }],
+  selective: [{}, { n: 3, threshold: 8 }],
+  'self-check': [{ n: 4 }, { n: 1 }, { n: 3, critics: 3, certainty: 10 }],
+  ensemble: [{}, { n: 3, models: ['one', 'two'], similarity: 'rouge-l' }],
+  'verify-refine': [
+    {},
+    { improve: false, passes: 1 },
+    { failures: 2, tolerate_gaps: true },
+    { rounds: 0 },
+  ],
+  glore: [{}, { step_threshold: 0.4 }],
+  rsa: [{ n: 4, k: 2, rounds: 2 }, { n: 1 }, { n: 3, k: 1 }],
+  'parallel-synthesis': [{}, { widths: [3, 2] }, { widths: [1, 1, 1] }],
+  mixture: [{}, { proposers: ['one', 'two'], n: 3, layers: 2 }, { n: 2, layers: 3 }],
   'solver-reviewer-refiner': [
     { n: 4 },
     { n: 1 },
@@ -42,7 +57,12 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
 }
 
 /** Strategies that ask what only the full prompt set can ask. */
-const FULL: readonly string[] = ['universal-self-consistency']
+const FULL: readonly string[] = [
+  'universal-self-consistency',
+  'rsa',
+  'parallel-synthesis',
+  'mixture',
+]
 
 for (const strategy of STRATEGIES) {
   const prompts = FULL.includes(strategy.name) ? 'full' : 'compact'

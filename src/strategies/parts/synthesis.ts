@@ -18,8 +18,7 @@ export interface Synthesis {
 }
 
 /** A model that thinks aloud hands on what stands behind its thinking (PaCoRe's compaction). */
-export const withoutThinking = (text: string): string =>
-  text.slice(text.lastIndexOf('</think>') + 1 && text.lastIndexOf('</think>') + '</think>'.length)
+export const withoutThinking = (text: string): string => text.split('</think>').at(-1)!.trim()
 
 /** Returns the new candidate, or undefined when it failed (a failed candidate is told). */
 export async function* synthesise(

@@ -25,7 +25,7 @@ export interface Weighing {
   isDue(event: StrategyEvent): boolean
   /** Candidates that have a weight. */
   voters(): readonly number[]
-  weightOf(candidate: number): number
+  readonly weightOf: (candidate: number) => number
 }
 
 const UNKNOWN = 0.5
