@@ -1,6 +1,7 @@
 /** The only list of built-in strategies. */
 import type { Strategy } from '../core/strategy.ts'
 import { bestOfN } from './best-of-n.ts'
+import { composed } from './composed.ts'
 import { ensemble } from './ensemble.ts'
 import { glore } from './glore.ts'
 import { iterativeDeepening } from './iterative-deepening.ts'
@@ -36,4 +37,5 @@ export const STRATEGIES: readonly Strategy[] = [
   rsa,
   parallelSynthesis,
   mixture,
+  composed,
 ]

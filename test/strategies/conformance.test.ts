@@ -42,6 +42,45 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   rsa: [{ n: 4, k: 2, rounds: 2 }, { n: 1 }, { n: 3, k: 1 }],
   'parallel-synthesis': [{}, { widths: [3, 2] }, { widths: [1, 1, 1] }],
   mixture: [{}, { proposers: ['one', 'two'], n: 3, layers: 2 }, { n: 2, layers: 3 }],
+  compose: [
+    {},
+    {
+      scorer: { kind: 'judge' },
+      updater: { kind: 'rewrite', targets: 'all', critique: 'untargeted' },
+      selector: { kind: 'weighted-vote' },
+      stopper: { kind: 'stagnation', patience: 1 },
+    },
+    {
+      sampler: { kind: 'models', models: ['one', 'two'], n: 3 },
+      gate: { kind: 'agreement' },
+      updater: { kind: 'aggregate', k: 2 },
+      selector: { kind: 'universal' },
+      stopper: { kind: 'near-copy' },
+    },
+    {
+      gate: { kind: 'magicore', mean: 2, effective_answers: 1 },
+      scorer: { kind: 'chain-reward' },
+      updater: { kind: 'rewrite' },
+      selector: { kind: 'best' },
+    },
+    {
+      gate: { kind: 'self-check' },
+      updater: { kind: 'rewrite', critique: 'none' },
+      selector: { kind: 'knockout' },
+      stopper: { kind: 'beta' },
+    },
+    {
+      gate: { kind: 'difficulty' },
+      updater: { kind: 'aggregate' },
+      selector: { kind: 'league' },
+      stopper: { kind: 'first-finished' },
+    },
+    {
+      scorer: { kind: 'likelihood' },
+      selector: { kind: 'consensus', similarity: 'rouge-l' },
+      stopper: { kind: 'threshold', score: -1 },
+    },
+  ],
   'solver-reviewer-refiner': [
     { n: 4 },
     { n: 1 },
@@ -62,6 +101,7 @@ const FULL: readonly string[] = [
   'rsa',
   'parallel-synthesis',
   'mixture',
+  'compose',
 ]
 
 for (const strategy of STRATEGIES) {

@@ -28,7 +28,7 @@ export const wordOverlap = (left: string, right: string): number => {
 /** F measure of the longest common subsequence of words (Rouge-L, Lin 2004). */
 export const rougeL = (left: string, right: string): number => {
   const [first, second] = [tokensOf(left), tokensOf(right)]
-  let previous = new Array<number>(second.length + 1).fill(0)
+  let previous = Array.from({ length: second.length + 1 }, () => 0)
   for (const word of first) {
     const current = [0]
     for (const [at, other] of second.entries()) {
