@@ -8,6 +8,7 @@ import {
   describeComparison,
   describeEnd,
   describeGate,
+  describeMeasures,
   describeVerdict,
   describeVotes,
   formatNumber,
@@ -26,6 +27,11 @@ const createdLine = (event: EventOf<'candidate.created'>): string => {
   return `candidate ${candidate}: ${role}${from}, round ${round}, ${model}`
 }
 
+const lostLine = (event: EventOf<'candidate.failed'> | EventOf<'candidate.dropped'>): string =>
+  event.type === 'candidate.failed'
+    ? `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
+    : `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
+
 const scoredLine = ({ candidate, scorer, score, range, steps }: EventOf<'candidate.scored'>) => {
   const perStep = steps === undefined ? '' : `, steps ${steps.map(formatNumber).join(' ')}`
   return `score of ${candidate}: ${scorer} ${formatScore(score)} in [${range.join(', ')}]${perStep}`
@@ -40,11 +46,6 @@ const revisedLine = (event: EventOf<'answer.revised'>): string => {
   const score = event.score === null ? '' : `, score ${formatScore(event.score)}`
   return `revision ${event.revision}: candidate ${event.candidate}${score} (${oneLine(event.reason)})`
 }
-
-const givenUpLine = (event: EventOf<'candidate.failed'> | EventOf<'candidate.dropped'>): string =>
-  event.type === 'candidate.failed'
-    ? `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
-    : `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
 
 const steeredLine = ({ steering: { action, ...rest } }: EventOf<'run.steered'>): string => {
   const details = Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
@@ -62,7 +63,7 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
       return `text of ${event.candidate} (${event.finish_reason}, ${event.usage.output_tokens} tokens): ${quote(run.candidates[event.candidate]?.text ?? '')}`
     case 'candidate.failed':
     case 'candidate.dropped':
-      return givenUpLine(event)
+      return lostLine(event)
     case 'run.steered':
       return steeredLine(event)
     case 'candidate.scored':
@@ -79,6 +80,8 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
       return revisedLine(event)
     case 'budget.updated':
       return `budget ${describeBudget(event)}`
+    case 'measures.reported':
+      return `measures ${oneLine(describeMeasures(event))}`
     case 'warning':
       return `warning ${event.code}: ${oneLine(event.message)}`
     case 'run.completed':

@@ -26,6 +26,19 @@ export const describeGate = ({ gate, outcome, values }: EventOf<'gate.decided'>)
   return `${gate}: ${outcome}${numbers.length === 0 ? '' : ` (${numbers.join(', ')})`}`
 }
 
+export const describeMeasures = (event: EventOf<'measures.reported'>): string => {
+  const { effective_answers, majority, collapse, oscillation } = event
+  const parts = [
+    ...(effective_answers === null ? [] : [`effective answers ${formatNumber(effective_answers)}`]),
+    ...(majority === null
+      ? []
+      : [`majority of ${majority.samples} ${majority.agrees ? 'agrees' : majority.answer}`]),
+    ...(collapse === null ? [] : [`collapse ${formatNumber(collapse)}`]),
+    ...(oscillation ? ['oscillation'] : []),
+  ]
+  return parts.length === 0 ? 'none' : parts.join(', ')
+}
+
 export const describeComparison = (event: EventOf<'comparison.completed'>): string => {
   const { candidates, winner, orders } = event
   const verdict = winner === null ? 'tie' : `candidate ${winner} wins`

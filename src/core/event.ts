@@ -85,6 +85,37 @@ const body = <Name extends string, Properties extends Record<string, TSchema>>(
 
 const ending = { answer: Nullable(Answer), usage: Usage }
 
+/** What a run tells about itself at no extra cost, whatever the strategy. */
+const MEASURES = {
+  effective_answers: Nullable(
+    Type.Number({
+      description: 'exp of the entropy of the answers of all candidates, unweighted.',
+    }),
+  ),
+  majority: Nullable(
+    Type.Object(
+      {
+        answer: Type.String(),
+        candidate: CandidateNumber,
+        votes: Count,
+        samples: Count,
+        agrees: Type.Boolean({ description: 'Whether the run answered the same.' }),
+      },
+      { description: 'What a majority vote of the drafts alone would have said.' },
+    ),
+  ),
+  collapse: Nullable(
+    Type.Number({
+      description: 'Share of the revisions that hardly differ from what they came from.',
+    }),
+  ),
+  oscillation: Type.Boolean({
+    description: 'Whether a revision went back to a version before the one it came from.',
+  }),
+}
+export const Measures = Type.Object(MEASURES, { $id: 'Measures' })
+export type Measures = Static<typeof Measures>
+
 /** Bodies that a strategy may yield. */
 export const STRATEGY_EVENTS = [
   body('candidate.created', {
@@ -163,6 +194,7 @@ export const RUNNER_EVENTS = [
     spent: PerUnit(Type.Number()),
     left: PerUnit(Nullable(Type.Number())),
   }),
+  body('measures.reported', MEASURES),
   body('run.completed', { ...ending, stop_reason: Type.Enum([...STOP_REASONS]) }),
   body('run.failed', { ...ending, error: RunError }),
   body('run.cancelled', { ...ending, stop_reason: Type.Literal('cancelled') }),

@@ -18,6 +18,25 @@ export interface Critique {
   readonly verdict: 'right' | 'wrong' | undefined
 }
 
+/** What a strict verifier found. A gap is a claim that may be right but is not shown. */
+export interface Report {
+  readonly text: string
+  /** The first step at fault, counted from 1, where the verifier named one. */
+  readonly step: number | undefined
+  /** `undefined` when no verdict could be read. */
+  readonly verdict: 'pass' | 'gap' | 'critical' | undefined
+}
+
+/** Questions that not every set can ask: absent where a set has no words for them. */
+export const PROMPT_FORMS = [
+  'critique',
+  'verifyReport',
+  'aggregate',
+  'synthesise',
+  'select',
+] as const
+export type PromptForm = (typeof PROMPT_FORMS)[number]
+
 /** An earlier version of the answer, and what was said about it. */
 export interface Attempt {
   readonly text: string
@@ -65,6 +84,20 @@ export interface RolePrompts {
   /** Asks a critic for a JSON list with one number per step, for models without step scores. */
   verifyVerdict(task: Task, steps: readonly string[]): Prompt | undefined
   readStepVerdict(text: string, steps: number): readonly number[] | undefined
+
+  /** Asks for remarks on the draft, with neither aspects nor a verdict. */
+  critique?(task: Task, draft: string): Prompt
+  /** Asks a verifier who does not solve for a report that tells critical errors from justification gaps. */
+  verifyReport?(task: Task, draft: string): Prompt
+  readReport(text: string): Report
+  /** Asks for one better answer out of several candidates, which may all be wrong. */
+  aggregate?(task: Task, drafts: readonly string[]): Prompt
+  /** Asks for an answer of its own with the answers of others as references. */
+  synthesise?(task: Task, drafts: readonly string[]): Prompt
+  /** Asks which of the candidates agrees most with the others. */
+  select?(task: Task, drafts: readonly string[]): Prompt
+  /** Index from 0 of the candidate that was named, undefined when the reply names none of `drafts` many. */
+  readSelection(text: string, drafts: number): number | undefined
 
   /** The sentence that makes a model look again at what it wrote (ID-sampling's trigger). */
   readonly reflection: string

@@ -5,6 +5,7 @@ import {
   Assignment,
   CANDIDATE_ROLES,
   FINISH_REASONS,
+  Measures,
   RunError,
   STOP_REASONS,
   Usage,
@@ -72,6 +73,7 @@ export const RunState = Type.Object(
     candidates: Type.Array(Candidate),
     steering: Type.Array(Steering, { description: 'What was asked of the run, oldest first.' }),
     usage: Usage,
+    measures: Type.Union([Measures, Type.Null()]),
     assignment: Type.Union([Assignment, Type.Null()]),
     last_sequence: Type.Integer({ minimum: 0 }),
     metadata: Type.Record(Type.String(), Type.Unknown()),
@@ -110,6 +112,7 @@ const start = (created: Envelope & CreatedBody): RunState => ({
   candidates: [],
   steering: [],
   usage: emptyUsage(),
+  measures: null,
   assignment: created.assignment,
   last_sequence: 0,
   metadata: created.metadata,
@@ -156,6 +159,11 @@ const spend = (state: RunState, { spent }: EventOf<'budget.updated'>): void => {
   state.usage = { ...state.usage, calls: spent.calls, seconds: spent.seconds, cost: spent.cost }
 }
 
+const measure = (state: RunState, event: EventOf<'measures.reported'>): void => {
+  const { effective_answers, majority, collapse, oscillation } = event
+  state.measures = { effective_answers, majority, collapse, oscillation }
+}
+
 type TerminalEvent = EventOf<'run.completed'> | EventOf<'run.failed'> | EventOf<'run.cancelled'>
 
 const end = (state: RunState, event: TerminalEvent): void => {
@@ -174,6 +182,8 @@ const end = (state: RunState, event: TerminalEvent): void => {
 
 type OwnEvent = Exclude<RunEvent, EventOf<'run.created'> | EventOf<'run.steered'>>
 
+const END_OF = { 'candidate.failed': 'failed', 'candidate.dropped': 'dropped' } as const
+
 const apply = (state: RunState, event: OwnEvent): void => {
   switch (event.type) {
     case 'candidate.created':
@@ -185,10 +195,8 @@ const apply = (state: RunState, event: OwnEvent): void => {
       candidateOf(state, event).finish_reason = event.finish_reason
       return
     case 'candidate.failed':
-      candidateOf(state, event).finish_reason = 'failed'
-      return
     case 'candidate.dropped':
-      candidateOf(state, event).finish_reason = 'dropped'
+      candidateOf(state, event).finish_reason = END_OF[event.type]
       return
     case 'candidate.scored':
       return score(state, event)
@@ -203,6 +211,8 @@ const apply = (state: RunState, event: OwnEvent): void => {
       return end(state, event)
     case 'budget.updated':
       return spend(state, event)
+    case 'measures.reported':
+      return measure(state, event)
     case 'critique.delta':
     case 'comparison.completed':
     case 'vote.updated':

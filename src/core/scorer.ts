@@ -38,7 +38,13 @@ export interface Comparison {
 
 export interface Comparator {
   readonly name: string
-  compare(task: Task, left: Draft, right: Draft, options: CallOptions): Promise<Comparison>
+  /** With a seed the verdict is sampled, so that several of one pair can differ; without one it is always the same. */
+  compare(
+    task: Task,
+    left: Draft,
+    right: Draft,
+    options: CallOptions & { readonly seed?: number },
+  ): Promise<Comparison>
 }
 
 /** Names a request may choose a scorer by. */

@@ -3,9 +3,9 @@ import type { Static, TObject } from 'typebox'
 import type { BudgetUnit } from './budget.ts'
 import type { StopReason, StrategyEvent } from './event.ts'
 import type { Capability, LanguageModel } from './language-model.ts'
-import type { RolePrompts } from './prompts.ts'
+import type { PromptForm, RolePrompts } from './prompts.ts'
 import type { Random } from './random.ts'
-import type { Scorers } from './scorer.ts'
+import type { ScorerName, Scorers } from './scorer.ts'
 import type { SteeringView } from './steering.ts'
 import type { Role, Task } from './task.ts'
 
@@ -31,6 +31,24 @@ export interface RoleCost {
   readonly calls: number
   readonly inputTokens: number
   readonly outputTokens: number
+  /** Id of a model that `Needs` names, when it is not the role's own. */
+  readonly model?: string
+}
+
+/** What the options of a run ask for beyond `requires`; checked before the run starts. */
+export interface Needs {
+  readonly scorers?: readonly ScorerName[]
+  /** Of the generator, natively or emulated. */
+  readonly capabilities?: readonly Capability[]
+  readonly prompts?: readonly { readonly role: Role; readonly form: PromptForm }[]
+  /** Ids of models beside those of the roles, and the option that names each. */
+  readonly models?: readonly { readonly id: string; readonly pointer: string }[]
+}
+
+/** A model that the options name by its id, with the prompts that fit it. */
+export interface NamedModel {
+  readonly model: LanguageModel
+  readonly prompts: RolePrompts
 }
 
 export interface Log {
@@ -46,6 +64,8 @@ export interface StrategyContext {
   /** The prompts that fit the role's model. */
   readonly prompts: Readonly<Record<Role, RolePrompts>>
   readonly scorers: Scorers
+  /** A model that `needs` named; its calls count for the generator. @throws RefineError unknown_model */
+  model(id: string): NamedModel
   readonly budget: { remaining(unit: BudgetUnit): number }
   readonly random: Random
   /** What those who watch have asked for; may be looked at whenever something new begins. */
@@ -65,13 +85,16 @@ export interface Strategy<Options extends TObject = TObject> {
   readonly feedback: Feedback
   /** What the generator must offer, natively or emulated. */
   readonly requires: readonly Capability[]
+  /** @throws RefineError invalid_request when options contradict one another. */
+  needs?(options: Static<Options>): Needs
   /** Closed-form upper bound, before the run starts. */
   worstCase(size: TaskSize, options: Static<Options>): RoleCost[]
   /**
    * Passes the signal to every await, cleans up in `finally`, never reads the clock or `Math.random`, and never yields
    * a terminal event. Candidates are numbered from 0 in order of creation and immutable once completed; the first
-   * completed one becomes the incumbent by `answer.revised`, and only a better one by the same scorer, or by a
-   * comparison in both orders, replaces it.
+   * completed one becomes the incumbent by `answer.revised`. Only a better one replaces it: by the same scorer, by a
+   * comparison in both orders, by the weight of its answer in a vote, by the choice of a selector that saw all, or
+   * because it is the synthesis of them that the method exists to make.
    */
   run(
     task: Task,

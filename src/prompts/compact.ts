@@ -4,7 +4,7 @@
  * models know no conversations. A candidate is brought to one line a step, each with its own mark, so that no line of
  * it can pose as a review, as another candidate or as a new part of the prompt.
  */
-import type { Critique, Prompt, RolePrompts } from '../core/prompts.ts'
+import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
 import { hashWording } from './wording-hash.ts'
 
@@ -52,6 +52,13 @@ const readReview = (text: string): Critique => {
   return { text: trimmed, step: step >= 1 ? step : undefined, verdict: 'wrong' }
 }
 
+/** These models know one kind of fault: a wrong step. */
+const readReport = (text: string): Report => {
+  const { verdict, ...found } = readReview(text)
+  const told = { right: 'pass', wrong: 'critical' } as const
+  return { ...found, verdict: verdict === undefined ? undefined : told[verdict] }
+}
+
 const refine = (task: Task, draft: string, critique: string | undefined): Prompt => ({
   messages: ask('refine', task, numbered(draft), critique?.trim() ?? ''),
   maxTokens: 256,
@@ -85,6 +92,9 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   verify: (task) => ask('verify', task),
   verifyVerdict: () => undefined,
   readStepVerdict: () => undefined,
+  verifyReport: (task, draft) => prompts.review(task, draft),
+  readReport,
+  readSelection: () => undefined,
   reflection: '\nCheck it again.\n',
 }
 

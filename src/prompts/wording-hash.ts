@@ -26,6 +26,11 @@ export const hashWording = (prompts: Omit<RolePrompts, 'hash'>): string => {
     prompts.compare(TASK, '- a', '- b'),
     prompts.verify(TASK),
     prompts.verifyVerdict(TASK, ['a', 'b']) ?? null,
+    prompts.critique?.(TASK, '- a') ?? null,
+    prompts.verifyReport?.(TASK, '- a') ?? null,
+    prompts.aggregate?.(TASK, ['- a', '- b']) ?? null,
+    prompts.synthesise?.(TASK, ['- a', '- b']) ?? null,
+    prompts.select?.(TASK, ['- a', '- b']) ?? null,
     prompts.reflection,
   ]
   return createHash('sha256').update(JSON.stringify(said)).digest('hex')

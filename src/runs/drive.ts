@@ -2,6 +2,7 @@
 import { BudgetLedger, BudgetSpent } from '../core/budget.ts'
 import { describeError, RefineError, toRefineError } from '../core/errors.ts'
 import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/event.ts'
+import { measureRun } from '../core/measures.ts'
 import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
 import type { Task } from '../core/task.ts'
@@ -153,6 +154,14 @@ const contextOf = (
     models,
     prompts: plan.prompts,
     scorers: parts.scorers(models, plan.prompts),
+    model: (id) => {
+      const named = plan.named.get(id)
+      if (named === undefined) {
+        throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
+      }
+      const model = meterModel(named, 'generator', ledger, account)
+      return { model, prompts: parts.prompts(named.prompts) }
+    },
     budget: ledger,
     random: createRandom(seed),
     steering: live.steering,
@@ -178,7 +187,9 @@ const execute = async (
 ): Promise<Ending> => {
   const { live } = session
   try {
-    const loading = [...new Set(Object.values(plan.models))].map((model) => model.ready())
+    const loading = [...new Set([...Object.values(plan.models), ...plan.named.values()])].map(
+      (model) => model.ready(),
+    )
     await orAbort(Promise.all(loading), live.controller.signal)
     const { maxTokens } = measureTask(plan, parts.defaults)
     const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }
@@ -232,5 +243,8 @@ export const drive = async (
   endWatch()
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
-  await live.append(terminalEvent(ending, withScore(await salvage(live), live), session))
+  const answer = withScore(await salvage(live), live)
+  const measures = measureRun(live.state)
+  if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
+  await live.append(terminalEvent(ending, answer, session))
 }

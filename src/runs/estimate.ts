@@ -10,8 +10,8 @@ export const estimateRun = async (plan: Plan, parts: Parts, store: RunStore): Pr
   await plan.models.generator.ready()
   const byRole = plan.strategy.worstCase(measureTask(plan, parts.defaults), plan.options)
   const total = { calls: 0, input_tokens: 0, output_tokens: 0, cost: 0 }
-  for (const { role, calls, inputTokens, outputTokens } of byRole) {
-    const { price } = plan.models[role]
+  for (const { role, calls, inputTokens, outputTokens, model } of byRole) {
+    const { price } = (model === undefined ? undefined : plan.named.get(model)) ?? plan.models[role]
     total.calls += calls
     total.input_tokens += inputTokens
     total.output_tokens += outputTokens

@@ -9,6 +9,7 @@ import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
 import { validate } from '../core/validation.ts'
 import type { RunnerEvent } from '../core/event.ts'
+import { meetNeeds, under } from './needs.ts'
 import { RunRequest, taskOf } from './run-request.ts'
 import type { ModelDescription } from './run-service.ts'
 
@@ -45,6 +46,8 @@ export interface Plan {
   readonly modelIds: Partial<Record<Role, string>>
   readonly models: RoleModels
   readonly prompts: PromptsByRole
+  /** Models that the options name, by id. */
+  readonly named: ReadonlyMap<string, LanguageModel>
   readonly budget: Budget
   readonly seed: number | undefined
   readonly metadata: Readonly<Record<string, unknown>>
@@ -52,19 +55,6 @@ export interface Plan {
 
 const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
   Object.fromEntries(ROLES.map((role) => [role, valueOf(role)])) as Record<Role, Value>
-
-/** Runs a look-up and tells under which field of the request it failed. */
-const under = <Value>(pointer: string, lookUp: () => Value): Value => {
-  try {
-    return lookUp()
-  } catch (cause) {
-    if (!(cause instanceof RefineError) || cause.fields.length > 0) throw cause
-    throw new RefineError(cause.code, cause.message, {
-      fields: [{ pointer, message: cause.message }],
-      cause,
-    })
-  }
-}
 
 const strategyNamed = (name: string, strategies: readonly Strategy[]): Strategy => {
   const found = strategies.find((strategy) => strategy.name === name)
@@ -103,6 +93,8 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     return id === undefined ? model : under(`/models/${role}`, () => parts.models.get(id))
   })
   under('/model', () => checkCapabilities(strategy, models.generator))
+  const prompts = byRole((role) => parts.prompts(models[role].prompts))
+  const named = meetNeeds(strategy, options, models, prompts, parts)
   return {
     task,
     strategy,
@@ -110,7 +102,8 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     model,
     modelIds,
     models,
-    prompts: byRole((role) => parts.prompts(models[role].prompts)),
+    prompts,
+    named,
     budget: { ...parts.defaults.budget, ...request.budget },
     seed: request.seed,
     metadata: request.metadata ?? {},

@@ -17,7 +17,7 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     task: Task,
     drafts: Readonly<Record<Side, Draft>>,
     first: Side,
-    options: CallOptions,
+    options: CallOptions & { readonly seed?: number },
   ): Promise<Order> => {
     const second: Side = first === 'left' ? 'right' : 'left'
     const prompt = prompts.compare(task, drafts[first].text, drafts[second].text)
@@ -32,11 +32,11 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     compare: async (task, left, right, options) => {
       const drafts = { left, right }
       const pair = new AbortController()
-      const signal = AbortSignal.any([options.signal, pair.signal])
+      const asked = { ...options, signal: AbortSignal.any([options.signal, pair.signal]) }
       try {
         const orders = await Promise.all([
-          inOrder(task, drafts, 'left', { signal }),
-          inOrder(task, drafts, 'right', { signal }),
+          inOrder(task, drafts, 'left', asked),
+          inOrder(task, drafts, 'right', asked),
         ])
         const agreed = orders[0].winner === orders[1].winner
         return { winner: agreed ? orders[0].winner : 'tie', orders }

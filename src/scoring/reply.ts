@@ -10,20 +10,20 @@ export interface Reply {
 }
 
 /**
- * Asks at temperature 0 and gives the whole reply.
+ * Asks at temperature 0, or with a seed at 1, and gives the whole reply.
  * @throws RefineError of the model, also when it fails in the middle of the reply.
  */
 export const ask = async (
   model: LanguageModel,
   { messages, maxTokens }: Prompt,
-  { signal }: CallOptions,
+  { signal, seed }: CallOptions & { readonly seed?: number },
   topLogProbabilities?: number,
 ): Promise<Reply> => {
   const request = {
     messages,
     samples: 1,
-    sampling: { temperature: 0, max_tokens: maxTokens },
-    seed: 0,
+    sampling: { temperature: seed === undefined ? 0 : 1, max_tokens: maxTokens },
+    seed: seed ?? 0,
     ...(topLogProbabilities === undefined ? {} : { topLogProbabilities }),
   }
   let text = ''

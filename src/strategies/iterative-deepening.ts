@@ -134,6 +134,10 @@ export const iterativeDeepening = defineStrategy({
   feedback: 'self',
   requires: ['assistant_continuation'],
   options: OPTIONS,
+  needs: (given) => {
+    const { selector, scorer } = options.settle(OPTIONS, given)
+    return selector === 'score' ? { scorers: [scorer] } : {}
+  },
   worstCase: (size, given) => {
     const { n, triggers, max_tokens, selector, scorer } = options.settle(OPTIONS, given)
     const drafts = chainCost(size, n, triggers, max_tokens)

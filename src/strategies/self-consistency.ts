@@ -3,18 +3,28 @@
  * the majority is sure enough: Adaptive-Consistency's Beta rule (Aggarwal et al. 2023, arXiv:2305.11860), or ESC's
  * unanimous window (Li et al. 2024, arXiv:2401.10480). Deviations: the Beta rule is asked after every sample although
  * samples are drawn in batches, and what is still being written is cut off; both adaptive rules also stop when no
- * outstanding sample can change the majority.
+ * outstanding sample can change the majority. With `weights` the votes are weighted (`parts/weights.ts`); the rules then
+ * ask for the numbers of votes, and stop only where numbers and weights name the same answer.
  */
 import { Type } from 'typebox'
 import type { StopReason, StrategyEvent } from '../core/event.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import type { AnswerWeight } from '../core/vote.ts'
-import { compose, react, type Refinement, type Stage } from './compose.ts'
+import { compose, react, type Events, type Refinement, type Stage } from './compose.ts'
 import { affordableSamples } from './parts/allowance.ts'
 import { majorityProbability, vote } from './parts/ballot.ts'
-import { draftCost } from './parts/cost.ts'
-import { draftCall, sample } from './parts/draft.ts'
+import { draftCost, scoreCost } from './parts/cost.ts'
+import { draftCall, sample, sampleAndScore, type SampleCall } from './parts/draft.ts'
 import * as options from './parts/options.ts'
+import { score } from './parts/score.ts'
+import {
+  createWeighing,
+  scorerOf,
+  weightNeeds,
+  WEIGHTS,
+  type Weighing,
+  type Weights,
+} from './parts/weights.ts'
 
 const STOPS = ['beta', 'window', 'none'] as const
 
@@ -40,6 +50,13 @@ const OPTIONS = Type.Object(
       maximum: 1,
       description: 'Confidence in the majority at which `beta` stops; 1 never does.',
     }),
+    weights: Type.Optional(
+      Type.Enum([...WEIGHTS], {
+        default: 'none',
+        description:
+          'What a vote counts: one each, the score of the sample, or how sure the model was of its own words.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -67,37 +84,55 @@ const isUnanimous = ({ pool }: Refinement, since: number): boolean => {
   return batch.length > 0 && answers.size === 1 && !answers.has(undefined)
 }
 
-const onCompleted = (
+/** Counts the votes at each new weight; the rule asks numbers of votes, and that the weights name the same answer. */
+const count = (
   { pool }: Refinement,
+  weighing: Weighing,
   rule: Rule,
   outstanding: () => number,
 ): ((event: StrategyEvent) => Generator<StrategyEvent, StopReason | undefined, void>) =>
   function* (event) {
-    if (event.type !== 'candidate.completed') return undefined
-    const answers = yield* vote(pool, pool.completed, () => 1)
-    return isDecided(answers, rule, outstanding()) ? 'agreement' : undefined
+    if (!weighing.isDue(event)) return undefined
+    const answers = yield* vote(pool, weighing.voters(), weighing.weightOf)
+    const heads = answers
+      .map((entry) => ({ ...entry, weight: entry.candidates.length }))
+      .toSorted((left, right) => right.weight - left.weight)
+    const agreed = heads[0]?.answer === answers[0]?.answer
+    return agreed && isDecided(heads, rule, outstanding()) ? 'agreement' : undefined
   }
 
-const sampler = (n: number, batch: number, rule: Rule): Stage =>
+const draw = (refinement: Refinement, call: SampleCall, { scorer }: Weighing): Events =>
+  scorer === undefined
+    ? sample(refinement, call)
+    : sampleAndScore(refinement, call, async function* (candidate) {
+        yield* score(refinement, scorer, candidate)
+      })
+
+const sampler = (n: number, batch: number, rule: Rule, weights: Weights): Stage =>
   async function* (refinement) {
     const { context, pool, task } = refinement
+    const weighing = createWeighing(refinement, weights)
+    const callsEach = weighing.scorer === undefined ? 1 : 2
     let drawn = 0
     let ended = 0
-    let total = draftCall(refinement, n).samples
+    let total = draftCall(refinement, n, callsEach).samples
+    const outstanding = (): number =>
+      total - (weighing.scorer === undefined ? ended + 1 : weighing.voters().length)
     while (drawn < total) {
       const since = pool.size
-      const call = draftCall(refinement, n)
+      const call = draftCall(refinement, n, callsEach)
       const samples = Math.min(batch, total - drawn)
       drawn += samples
-      const events = sample(refinement, { ...call, samples, ended: () => void ended++ })
-      const decide = onCompleted(refinement, rule, () => total - ended - 1)
-      const stop = yield* react(refinement, events, decide)
+      const likelihood = weights === 'confidence'
+      const asked = { ...call, samples, likelihood, ended: () => void ended++ }
+      const events = draw(refinement, asked, weighing)
+      const stop = yield* react(refinement, events, count(refinement, weighing, rule, outstanding))
       if (stop !== undefined) return stop
       ended = drawn // a call that failed as a whole ended no sample by itself
       if (rule.stop === 'window' && drawn < total && isUnanimous(refinement, since)) {
         return 'agreement'
       }
-      const more = affordableSamples(context, call.messages, task.sampling, n)
+      const more = affordableSamples(context, call.messages, task.sampling, n, callsEach)
       total = Math.min(total, drawn + more)
     }
     if (pool.completed.every((candidate) => pool.answer(candidate) === undefined)) {
@@ -115,10 +150,15 @@ export const selfConsistency = defineStrategy({
   feedback: 'vote',
   requires: [],
   options: OPTIONS,
-  worstCase: (size, given) => [draftCost(size, options.settle(OPTIONS, given).n)],
+  needs: (given) => weightNeeds(options.settle(OPTIONS, given).weights),
+  worstCase: (size, given) => {
+    const { n, weights } = options.settle(OPTIONS, given)
+    const scorer = scorerOf(weights)
+    return [draftCost(size, n), ...(scorer === undefined ? [] : [scoreCost(size, scorer, n)])]
+  },
   run: (task, given, context) =>
     compose(task, context, () => {
-      const { n, batch, stop, confidence } = options.settle(OPTIONS, given)
-      return { sampler: sampler(n, batch, { stop, confidence }) }
+      const { n, batch, stop, confidence, weights } = options.settle(OPTIONS, given)
+      return { sampler: sampler(n, batch, { stop, confidence }, weights) }
     }),
 })

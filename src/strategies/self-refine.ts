@@ -3,7 +3,8 @@
  * returns the last version, and its own figures per round are not monotone; here a revision must beat the incumbent
  * under the same scorer, or in a comparison in both orders, and the next round goes on from the incumbent. An incumbent
  * that was reviewed once is not reviewed again. Of the history only `history` rejected attempts are shown (default
- * none), where the prompt set has a form for them.
+ * none), where the prompt set has a form for them. `critique: untargeted` is the domain-agnostic variant of Democratizing
+ * LLMs (Shashidhar et al. 2023, arXiv:2310.07611): what the reviewer thinks could be better, without steps or verdict.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'
@@ -12,8 +13,9 @@ import { SCORERS, type Comparator, type Scorer } from '../core/scorer.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, type Events, type Refinement, type Stage } from './compose.ts'
 import { compareCost, draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
-import { critique, isOutdated } from './parts/critique.ts'
+import { critique, isOutdated, untargetedCritique } from './parts/critique.ts'
 import { draftCall, sample } from './parts/draft.ts'
+import { formOf } from './parts/forms.ts'
 import * as options from './parts/options.ts'
 import { revise } from './parts/revise.ts'
 import { challenge, score } from './parts/score.ts'
@@ -25,6 +27,12 @@ const OPTIONS = Type.Object(
       Type.Enum([...SCORERS, 'pairwise'], {
         default: 'judge',
         description: 'What must find a revision better before it replaces the answer.',
+      }),
+    ),
+    critique: Type.Optional(
+      Type.Enum(['located', 'untargeted'], {
+        default: 'located',
+        description: 'Asks for the first wrong step and a verdict, or for any remarks.',
       }),
     ),
     threshold: options.threshold(),
@@ -47,6 +55,7 @@ const OPTIONS = Type.Object(
 type Rating = { readonly scorer: Scorer } | { readonly comparator: Comparator }
 
 interface Settings {
+  readonly critique: 'located' | 'untargeted'
   readonly rating: Rating
   readonly threshold: number | undefined
   readonly patience: number
@@ -123,7 +132,8 @@ class Rewriting {
     if (known?.candidate === candidate && !isOutdated(refinement, candidate, known.critique)) {
       return known.critique
     }
-    const found = yield* critique(refinement, candidate)
+    const ask = this.#settings.critique === 'located' ? critique : untargetedCritique
+    const found = yield* ask(refinement, candidate)
     if (found !== undefined) this.#reviewed = { candidate, critique: found }
     return found
   }
@@ -143,6 +153,13 @@ export const selfRefine = defineStrategy({
   feedback: 'self',
   requires: [],
   options: OPTIONS,
+  needs: (given) => {
+    const { scorer, critique: kind } = options.settle(OPTIONS, given)
+    return {
+      ...(scorer === 'pairwise' ? {} : { scorers: [scorer] }),
+      ...(kind === 'untargeted' ? { prompts: [{ role: 'reviewer', form: 'critique' }] } : {}),
+    }
+  },
   worstCase: (size, given) => {
     const { rounds, scorer, history } = options.settle(OPTIONS, given)
     return [
@@ -159,6 +176,7 @@ export const selfRefine = defineStrategy({
         scorer === 'pairwise'
           ? { comparator: context.scorers.comparator() }
           : { scorer: context.scorers.scorer(scorer) }
+      if (rest.critique === 'untargeted') formOf(context, 'reviewer', 'critique')
       const rewriting = new Rewriting({ ...rest, rating })
       return {
         rounds,

@@ -10,8 +10,77 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { scorer: 'outcome-reward', threshold: 0.4, patience: 2 },
     { rounds: 0 },
   ],
-  'best-of-n': [{ n: 4 }, { n: 1 }, { n: 3, scorer: 'outcome-reward' }, { n: 4, threshold: 5 }],
-  'self-consistency': [{}, { n: 1 }, { n: 6, batch: 3, stop: 'window' }, { n: 5, stop: 'none' }],
+  'best-of-n': [
+    { n: 4 },
+    { n: 1 },
+    { n: 3, scorer: 'outcome-reward' },
+    { n: 4, threshold: 5 },
+    { n: 5, scorer: 'knockout' },
+    { n: 4, scorer: 'league', comparisons: 1, opponents: 2 },
+  ],
+  'self-consistency': [
+    {},
+    { n: 1 },
+    { n: 6, batch: 3, stop: 'window' },
+    { n: 5, stop: 'none' },
+    { n: 4, weights: 'judge' },
+    { n: 4, weights: 'confidence' },
+  ],
+  'universal-self-consistency': [{ n: 4 }, { n: 1 }, { n: 3, orders: 2 }],
+  'self-correct': [{}, { n: 3 }, { n: 1, selector: 'vote' }, { n: 3, selector: 'vote' }],
+  progressive: [{}, { scorer: 'outcome-reward', threshold: 0.4 }, { rounds: 0 }],
+  selective: [{}, { n: 3, threshold: 8 }],
+  'self-check': [{ n: 4 }, { n: 1 }, { n: 3, critics: 3, certainty: 10 }],
+  ensemble: [{}, { n: 3, models: ['one', 'two'], similarity: 'rouge-l' }],
+  'verify-refine': [
+    {},
+    { improve: false, passes: 1 },
+    { failures: 2, tolerate_gaps: true },
+    { rounds: 0 },
+  ],
+  glore: [{}, { step_threshold: 0.4 }],
+  rsa: [{ n: 4, k: 2, rounds: 2 }, { n: 1 }, { n: 3, k: 1 }],
+  'parallel-synthesis': [{}, { widths: [3, 2] }, { widths: [1, 1, 1] }],
+  mixture: [{}, { proposers: ['one', 'two'], n: 3, layers: 2 }, { n: 2, layers: 3 }],
+  compose: [
+    {},
+    {
+      scorer: { kind: 'judge' },
+      updater: { kind: 'rewrite', targets: 'all', critique: 'untargeted' },
+      selector: { kind: 'weighted-vote' },
+      stopper: { kind: 'stagnation', patience: 1 },
+    },
+    {
+      sampler: { kind: 'models', models: ['one', 'two'], n: 3 },
+      gate: { kind: 'agreement' },
+      updater: { kind: 'aggregate', k: 2 },
+      selector: { kind: 'universal' },
+      stopper: { kind: 'near-copy' },
+    },
+    {
+      gate: { kind: 'magicore', mean: 2, effective_answers: 1 },
+      scorer: { kind: 'chain-reward' },
+      updater: { kind: 'rewrite' },
+      selector: { kind: 'best' },
+    },
+    {
+      gate: { kind: 'self-check' },
+      updater: { kind: 'rewrite', critique: 'none' },
+      selector: { kind: 'knockout' },
+      stopper: { kind: 'beta' },
+    },
+    {
+      gate: { kind: 'difficulty' },
+      updater: { kind: 'aggregate' },
+      selector: { kind: 'league' },
+      stopper: { kind: 'first-finished' },
+    },
+    {
+      scorer: { kind: 'likelihood' },
+      selector: { kind: 'consensus', similarity: 'rouge-l' },
+      stopper: { kind: 'threshold', score: -1 },
+    },
+  ],
   'solver-reviewer-refiner': [
     { n: 4 },
     { n: 1 },
@@ -26,4 +95,16 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
 }
 
-for (const strategy of STRATEGIES) conform(strategy, VARIANTS[strategy.name] ?? [{}])
+/** Strategies that ask what only the full prompt set can ask. */
+const FULL: readonly string[] = [
+  'universal-self-consistency',
+  'rsa',
+  'parallel-synthesis',
+  'mixture',
+  'compose',
+]
+
+for (const strategy of STRATEGIES) {
+  const prompts = FULL.includes(strategy.name) ? 'full' : 'compact'
+  conform(strategy, VARIANTS[strategy.name] ?? [{}], prompts)
+}

@@ -4,6 +4,7 @@ import test from 'node:test'
 import { BudgetSpent } from '../../src/core/budget.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import { STOP_REASONS } from '../../src/core/event.ts'
+import type { PromptSet } from '../../src/core/language-model.ts'
 import type { Strategy } from '../../src/core/strategy.ts'
 import { validate } from '../../src/core/validation.ts'
 import {
@@ -19,6 +20,7 @@ import { createContext } from '../support/run-strategy.ts'
 type Options = Record<string, unknown>
 
 const SIZE = { promptTokens: tokensOf(TASK.messages[0]!.content) + 4, maxTokens: 64 }
+const WRITERS = ['solve', 'refine', 'aggregate']
 const STEPLESS = { step_scores: 'none', log_probabilities: 'none' } as const
 
 const assertWithinWorstCase = (strategy: Strategy, options: Options, model: FakeModel): void => {
@@ -38,15 +40,19 @@ const assertCompletes = (strategy: Strategy, { selection, thrown }: Outcome): vo
 }
 
 /** Runs the method with every variant of its options, and the model in every condition we can think of. */
-export const conform = (strategy: Strategy, variants: readonly Options[]): void => {
+export const conform = (
+  strategy: Strategy,
+  variants: readonly Options[],
+  prompts: PromptSet = 'compact',
+): void => {
   for (const options of variants) {
     const named = (behaviour: string): string =>
       `${strategy.name} ${JSON.stringify(options)} ${behaviour}`
 
     const completes = (behaviour: string, fake: FakeOptions): void => {
       test(named(behaviour), async () => {
-        const model = new FakeModel(fake)
-        const outcome = await runStrategy(strategy, model, { options })
+        const model = new FakeModel({ prompts, ...fake })
+        const outcome = await runStrategy(strategy, model, { options, prompts })
         assertCompletes(strategy, outcome)
         assertWithinWorstCase(strategy, options, model)
       })
@@ -58,7 +64,7 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
     completes('survives judges, reviewers and verifiers that talk nonsense', {
       capabilities: STEPLESS,
-      reply: (ask) => (ask.system === 'solve' || ask.system === 'refine' ? defaultReply(ask) : '?'),
+      reply: (ask) => (WRITERS.includes(ask.system) ? defaultReply(ask) : '?'),
     })
     completes('survives a judge that says nothing at all', {
       reply: (ask) => (ask.system === 'judge' || ask.system === 'compare' ? '' : defaultReply(ask)),
@@ -85,14 +91,22 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
 
     test(named('is repeated exactly by the same seed'), async () => {
-      const first = await runStrategy(strategy, new FakeModel(), { options, seed: 5 })
-      const second = await runStrategy(strategy, new FakeModel(), { options, seed: 5 })
+      const first = await runStrategy(strategy, new FakeModel({ prompts }), {
+        options,
+        prompts,
+        seed: 5,
+      })
+      const second = await runStrategy(strategy, new FakeModel({ prompts }), {
+        options,
+        prompts,
+        seed: 5,
+      })
       assert.deepEqual(second, first)
     })
 
     test(named('fails with the causes when no candidate can be generated'), async () => {
-      const model = new FakeModel({ reply: () => BROKEN })
-      const { thrown, selection } = await runStrategy(strategy, model, { options })
+      const model = new FakeModel({ prompts, reply: () => BROKEN })
+      const { thrown, selection } = await runStrategy(strategy, model, { options, prompts })
       assert.equal(selection, undefined)
       assert.ok(thrown instanceof RefineError && thrown.code === 'all_candidates_failed')
       assert.match(thrown.message, /The fake model is down/)
@@ -100,17 +114,17 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
 
     test(named('fails with an error of ours when the generator is down'), async () => {
-      const model = new FakeModel({ fails: () => true })
-      const { thrown } = await runStrategy(strategy, model, { options })
+      const model = new FakeModel({ prompts, fails: () => true })
+      const { thrown } = await runStrategy(strategy, model, { options, prompts })
       assert.ok(thrown instanceof RefineError)
     })
 
     test(named('lets a spent budget through at every call'), async () => {
-      const whole = new FakeModel()
-      const reference = await runStrategy(strategy, whole, { options })
+      const whole = new FakeModel({ prompts })
+      const reference = await runStrategy(strategy, whole, { options, prompts })
       for (let spentAt = 1; spentAt <= whole.calls; spentAt++) {
-        const model = new FakeModel({ spentAt })
-        const { thrown, events } = await runStrategy(strategy, model, { options })
+        const model = new FakeModel({ prompts, spentAt })
+        const { thrown, events } = await runStrategy(strategy, model, { options, prompts })
         assert.ok(
           thrown instanceof BudgetSpent,
           `call ${spentAt} of ${whole.calls}: ${String(thrown)}`,
@@ -122,13 +136,17 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
 
     test(named('ends at once when it is cancelled at any event'), async () => {
-      const { events } = await runStrategy(strategy, new FakeModel(), { options })
+      const { events } = await runStrategy(strategy, new FakeModel({ prompts }), {
+        options,
+        prompts,
+      })
       for (let at = 0; at < events.length; at++) {
-        const model = new FakeModel()
+        const model = new FakeModel({ prompts })
         const controller = new AbortController()
         const reason = new Error('cancelled')
         const outcome = await runStrategy(strategy, model, {
           options,
+          prompts,
           signal: controller.signal,
           onEvent: (_, index) => {
             if (index === at) controller.abort(reason)
@@ -140,10 +158,13 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
 
     test(named('stops its model when nobody reads any further'), async () => {
-      const { events } = await runStrategy(strategy, new FakeModel(), { options })
+      const { events } = await runStrategy(strategy, new FakeModel({ prompts }), {
+        options,
+        prompts,
+      })
       for (let at = 0; at < events.length; at++) {
-        const model = new FakeModel()
-        const run = strategy.run(TASK, options, createContext(model))
+        const model = new FakeModel({ prompts })
+        const run = strategy.run(TASK, options, createContext(model, { prompts }))
         for (let read = 0; read <= at; read++) await run.next()
         await run.return({ candidate: 0, stopReason: 'cancelled' })
         await settle(model)
@@ -153,12 +174,12 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
 
     test(named('ends a model that hangs when it is cancelled'), async () => {
       const { calls } = await (async () => {
-        const model = new FakeModel()
-        await runStrategy(strategy, model, { options })
+        const model = new FakeModel({ prompts })
+        await runStrategy(strategy, model, { options, prompts })
         return model
       })()
       for (let stalled = 1; stalled <= calls; stalled++) {
-        const model = new FakeModel({ stalls: ({ call }) => call === stalled })
+        const model = new FakeModel({ prompts, stalls: ({ call }) => call === stalled })
         const controller = new AbortController()
         const reason = new Error('cancelled')
         const timer = setInterval(() => {
@@ -166,6 +187,7 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
         }, 1)
         const { thrown, selection } = await runStrategy(strategy, model, {
           options,
+          prompts,
           signal: controller.signal,
         })
         clearInterval(timer)
@@ -174,9 +196,10 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
     })
 
     test(named('draws fewer samples when the budget of calls is small'), async () => {
-      const model = new FakeModel()
+      const model = new FakeModel({ prompts })
       const { thrown, events } = await runStrategy(strategy, model, {
         options,
+        prompts,
         budget: { calls: 2 },
       })
       assert.equal(thrown, undefined)
@@ -198,6 +221,7 @@ export const conform = (strategy: Strategy, variants: readonly Options[]): void 
 }
 
 const defaults = (strategy: Strategy): string[] =>
-  Object.keys(strategy.options.properties)
-    .filter((name) => name !== 'threshold')
+  Object.entries(strategy.options.properties)
+    .filter(([, schema]) => (schema as { default?: unknown }).default !== undefined)
+    .map(([name]) => name)
     .toSorted()

@@ -35,6 +35,7 @@ const accuracy = async (
       models,
       prompts,
       scorers: createScorers(models, prompts),
+      model: () => ({ model, prompts: prompts.generator }),
       budget: { remaining: () => Infinity },
       steering: NOT_STEERED,
       random: createRandom(question),

@@ -95,7 +95,7 @@ test('rejected attempts are shown to the refiner where the prompts have a form f
   })
   const options = { rounds: 3, patience: 3, history: 1 }
   const { events } = await runStrategy(selfRefine, model, { options, prompts: 'full' })
-  const prompts = model.asks.filter(({ system }) => system.startsWith('You improve'))
+  const prompts = model.asks.filter(({ system }) => system === 'refine')
   const [first, second, third] = prompts.map(({ user }) => user.match(/<attempt>/g)?.length ?? 0)
   assert.deepEqual([first, second, third], [0, 1, 1])
   assert.equal(ofType(events, 'answer.revised').length, 1)

@@ -17,7 +17,7 @@ import type {
 import { CAPABILITIES } from '../../src/core/language-model.ts'
 import type { Message, Role } from '../../src/core/task.ts'
 
-/** What a reply is made from. `system` is the compact prompts' name of the role. */
+/** What a reply is made from. `system` is the name of the role as the compact prompts have it, for either set. */
 export interface Ask {
   readonly system: string
   readonly user: string
@@ -53,6 +53,24 @@ export interface Tally {
   outputTokens: number
 }
 
+/** Who is asked, by how the full prompts begin. */
+const FULL_ROLES: readonly (readonly [RegExp, string])[] = [
+  [/^You check answers/, 'review'],
+  [/^You improve/, 'refine'],
+  [/^You grade/, 'judge'],
+  [/^You write answers/, 'aggregate'],
+  [/^You compare/, 'select'],
+  [/^You comment/, 'critique'],
+  [/^You are a strict examiner/, 'report'],
+]
+
+const roleIn = (system: string, user: string): string => {
+  const found = FULL_ROLES.find(([pattern]) => pattern.test(system))?.[1]
+  if (found === undefined) return /^[a-z]+$/.test(system) ? system : 'solve'
+  if (found === 'review' && user.includes('{"steps":')) return 'verify'
+  return found === 'judge' && user.includes('<answer_b>') ? 'compare' : found
+}
+
 export const tokensOf = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
 
 export const BROKEN = new RefineError('upstream_unavailable', 'The fake model is down.')
@@ -67,6 +85,16 @@ export const defaultReply = ({ system, sample, user }: Ask): FakeReply => {
       return String(tokensOf(user) % 10)
     case 'compare':
       return 'A'
+    case 'select':
+      return '2'
+    case 'critique':
+      return 'It could be clearer.'
+    case 'report':
+      return 'Step 1: no.\n\nVerdict: critical error in step 1'
+    case 'verify':
+      return '{"steps": [0.5]}'
+    case 'aggregate':
+      return `- e: 3 + ${tokensOf(user) % 5} = 7\n#### ${4 + (tokensOf(user) % 3)}`
     default:
       return `- a: 1 + 1 = 2\n- d: 2 + ${sample} = ${2 + sample}\n#### ${2 + ((sample * 7) % 4)}`
   }
@@ -195,8 +223,9 @@ export class FakeModel {
     this.signals.push(signal)
     if (signal.aborted) this.lateStarts++
     this.running++
-    const system = messages.find((message) => message.role === 'system')?.content ?? ''
     const user = messages.findLast((message) => message.role === 'user')?.content ?? ''
+    const given = messages.find((message) => message.role === 'system')?.content ?? ''
+    const system = roleIn(given, user)
     try {
       await this.#pause(firstCall, system, user, signal)
       yield { type: 'usage', inputTokens: input, cachedTokens: 0 }

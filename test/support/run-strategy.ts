@@ -50,6 +50,7 @@ export const createContext = (model: FakeModel, setting: Setting = {}): Strategy
     models,
     prompts,
     scorers: createScorers(models, prompts),
+    model: (id) => ({ model: { ...model.forRole('generator'), id }, prompts: prompts.generator }),
     budget: {
       remaining: (unit) =>
         unit === 'calls' && limit !== undefined ? limit - model.calls : ledger.remaining(unit),
@@ -153,7 +154,10 @@ const checkCandidates = (events: readonly StrategyEvent[]): void => {
   }
 }
 
-/** A new incumbent must have won: by score under one scorer, in both orders, or by the weight of its answer. */
+/**
+ * A new incumbent must have won: by score under one scorer, in both orders, by the weight of its answer, by the choice
+ * of a selector, or by being the synthesis of the others.
+ */
 const hasWon = (
   before: readonly StrategyEvent[],
   next: Of<'answer.revised'>,
@@ -165,13 +169,27 @@ const hasWon = (
     if (candidate !== next.candidate || score === null || other === undefined) return false
     return other.score === null || score > other.score
   })
-  const compared = ofType(before, 'comparison.completed').at(-1)
+  const wins = (candidate: number): number =>
+    ofType(before, 'comparison.completed').filter(
+      ({ candidates, winner }) =>
+        winner === candidate && [next, last].every((e) => candidates.includes(e.candidate)),
+    ).length
   const voted = ofType(before, 'vote.updated').at(-1)
   const weight = (candidate: number): number =>
     voted?.answers.find(({ candidates }) => candidates.includes(candidate))?.weight ?? 0
   if (next.reason === 'better score') return won
   if (next.reason === 'vote') return weight(next.candidate) > weight(last.candidate)
-  return compared?.winner === next.candidate && compared.candidates.includes(last.candidate)
+  if (next.reason === 'selected') {
+    const chosen = ofType(before, 'gate.decided').findLast(({ gate }) => gate === 'selection')
+    return chosen?.values['candidate'] === next.candidate
+  }
+  if (next.reason === 'synthesis') {
+    const created = ofType(before, 'candidate.created').find(
+      ({ candidate }) => candidate === next.candidate,
+    )
+    return created?.role === 'aggregate'
+  }
+  return wins(next.candidate) > wins(last.candidate)
 }
 
 const checkRevisions = (events: readonly StrategyEvent[]): void => {

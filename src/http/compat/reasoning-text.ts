@@ -124,6 +124,7 @@ export class ReasoningText {
       case 'run.created':
       case 'run.steered':
       case 'budget.updated':
+      case 'measures.reported':
         return ''
       default:
         return assertNever(event)

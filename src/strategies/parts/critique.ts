@@ -1,7 +1,9 @@
 /** Asks the reviewer what is wrong with a candidate, and streams what it says. */
 import { RefineError } from '../../core/errors.ts'
-import type { Critique } from '../../core/prompts.ts'
+import type { StrategyEvent } from '../../core/event.ts'
+import type { Critique, Prompt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
+import { formOf } from './forms.ts'
 
 /** Whether someone has marked a step as wrong since the candidate was reviewed. */
 export const isOutdated = (
@@ -13,38 +15,23 @@ export const isOutdated = (
   return marked !== undefined && (verdict !== 'wrong' || step !== marked)
 }
 
-/**
- * Yields `critique.delta` as the reviewer writes and `critique.completed` in the end. A reviewer that fails gives a
- * warning and undefined. Temperature 0: the same candidate is told the same. Where someone has marked a step as wrong,
- * that is the critique and the reviewer is not asked.
- */
-export async function* critique(
-  refinement: Refinement,
-  candidate: number,
-  stepScores?: readonly number[],
-): Events<Critique | undefined> {
-  const step = refinement.context.steering.markedStep(candidate)
-  if (step === undefined) return yield* review(refinement, candidate, stepScores)
-  const mark = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' } as const
-  yield { type: 'critique.completed', candidate, ...mark }
-  return mark
+/** How a remark is sampled; default: temperature 0, so that the same candidate is told the same. */
+interface Voice {
+  readonly temperature: number
+  readonly seed: number
 }
 
-async function* review(
-  { task, context, pool }: Refinement,
+/** Yields `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
+export async function* remark(
+  { context }: Refinement,
   candidate: number,
-  stepScores: readonly number[] | undefined,
-): Events<Critique | undefined> {
-  const prompts = context.prompts.reviewer
-  const { messages, maxTokens } = prompts.review(task, pool.text(candidate), stepScores)
-  const request = {
-    messages,
-    samples: 1,
-    sampling: { temperature: 0, max_tokens: maxTokens },
-    seed: 0,
-  }
+  { messages, maxTokens }: Prompt,
+  { temperature, seed }: Voice = { temperature: 0, seed: 0 },
+): Events<string | undefined> {
+  const sampling = { temperature, max_tokens: maxTokens }
   let text = ''
   try {
+    const request = { messages, samples: 1, sampling, seed }
     const chunks = context.models.reviewer.generate(request, { signal: context.signal })
     for await (const chunk of chunks) {
       if (chunk.type === 'failure') throw chunk.error
@@ -58,13 +45,55 @@ async function* review(
     yield { type: 'warning', code: thrown.code, message: thrown.message }
     return undefined
   }
-  const found = prompts.readReview(text)
-  yield {
-    type: 'critique.completed',
-    candidate,
-    text: found.text,
-    ...(found.step === undefined ? {} : { step: found.step }),
-    ...(found.verdict === undefined ? {} : { verdict: found.verdict }),
+  return text
+}
+
+export const critiqueCompleted = (
+  candidate: number,
+  { text, step, verdict }: Critique,
+): StrategyEvent => ({
+  type: 'critique.completed',
+  candidate,
+  text,
+  ...(step === undefined ? {} : { step }),
+  ...(verdict === undefined ? {} : { verdict }),
+})
+
+/**
+ * A located critique: yields its deltas and `critique.completed` in the end. Where someone has marked a step as wrong,
+ * that is the critique and the reviewer is not asked.
+ */
+export async function* critique(
+  refinement: Refinement,
+  candidate: number,
+  stepScores?: readonly number[],
+): Events<Critique | undefined> {
+  const { task, context, pool } = refinement
+  const step = context.steering.markedStep(candidate)
+  if (step !== undefined) {
+    const mark: Critique = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' }
+    yield critiqueCompleted(candidate, mark)
+    return mark
   }
+  const prompts = context.prompts.reviewer
+  const prompt = prompts.review(task, pool.text(candidate), stepScores)
+  const text = yield* remark(refinement, candidate, prompt)
+  if (text === undefined) return undefined
+  const found = prompts.readReview(text)
+  yield critiqueCompleted(candidate, found)
+  return found
+}
+
+/** A critique without steps and verdict: what the reviewer thinks could be better. */
+export async function* untargetedCritique(
+  refinement: Refinement,
+  candidate: number,
+): Events<Critique | undefined> {
+  const { task, context, pool } = refinement
+  const ask = formOf(context, 'reviewer', 'critique')
+  const said = yield* remark(refinement, candidate, ask(task, pool.text(candidate)))
+  if (said === undefined) return undefined
+  const found = { text: said.trim(), step: undefined, verdict: undefined }
+  yield critiqueCompleted(candidate, found)
   return found
 }

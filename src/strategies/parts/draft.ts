@@ -17,6 +17,8 @@ export interface SampleCall {
   readonly parents: readonly number[]
   /** Drawn when the call starts, where absent; calls that run side by side draw theirs beforehand. */
   readonly seed?: number
+  /** The beginning of every sample, which the model goes on from. */
+  readonly continueFrom?: string
   /** Asks for the log-probability of each draft, where the model can tell it. */
   readonly likelihood?: boolean
   /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
@@ -45,7 +47,7 @@ class Block {
   }
 
   *reveal(sample: number): Generator<StrategyEvent, number, void> {
-    const { model, parents, round, role } = this.#call
+    const { model, parents, round, role, continueFrom } = this.#call
     while (this.#numbers.length <= sample) {
       const candidate = this.#refinement.pool.allocate()
       this.#open.add(this.#numbers.push(candidate) - 1)
@@ -56,6 +58,9 @@ class Block {
         round,
         model: model.id,
         role,
+      }
+      if (continueFrom !== undefined) {
+        yield { type: 'candidate.delta', candidate, text: continueFrom }
       }
     }
     return this.#numbers[sample]!
@@ -127,6 +132,7 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
     sampling,
     seed: call.seed ?? context.random.seed(),
     ...(told ? { topLogProbabilities: 0 } : {}),
+    ...(call.continueFrom === undefined ? {} : { continueFrom: call.continueFrom }),
   }
   const block = new Block(call, refinement)
   try {

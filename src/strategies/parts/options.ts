@@ -2,6 +2,7 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { SCORERS, type ScorerName } from '../../core/scorer.ts'
 import { validate } from '../../core/validation.ts'
+import type { SimilarityName } from './similarity.ts'
 
 type Bounds = {
   readonly default: number
@@ -27,6 +28,23 @@ export const rounds = (byDefault: number) =>
 export const scorer = (byDefault: ScorerName) =>
   Type.Optional(
     Type.Enum([...SCORERS], { default: byDefault, description: 'What gives candidates a number.' }),
+  )
+
+export const modelIds = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      default: [],
+      maxItems: 32,
+      description,
+    }),
+  )
+
+export const similarity = () =>
+  Type.Optional(
+    Type.Enum(['word-overlap', 'rouge-l'] satisfies SimilarityName[], {
+      default: 'word-overlap',
+      description: 'How alike two answers are: F measure of their common words, or Rouge-L.',
+    }),
   )
 
 /** The one option without a default: absent, nothing stops early. */

@@ -3,7 +3,7 @@
  * not the work behind them, so it always agrees with the log.
  */
 import { answerOf } from '../../core/answer.ts'
-import type { StrategyEvent } from '../../core/event.ts'
+import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
 import { RefineError } from '../../core/errors.ts'
 import type { Draft } from '../../core/scorer.ts'
 
@@ -12,13 +12,15 @@ type Revised = Extract<StrategyEvent, { type: 'answer.revised' }>
 
 interface Entry {
   status: 'open' | 'completed' | 'ended'
+  readonly role: CandidateRole
   text: string
   answer: { readonly value: string | undefined } | undefined
   readonly scores: Map<string, Scored>
 }
 
-const emptyEntry = (): Entry => ({
+const emptyEntry = (role: CandidateRole): Entry => ({
   status: 'open',
+  role,
   text: '',
   answer: undefined,
   scores: new Map(),
@@ -50,7 +52,7 @@ export class Pool {
   observe(event: StrategyEvent): void {
     switch (event.type) {
       case 'candidate.created':
-        this.#entries[event.candidate] = emptyEntry()
+        this.#entries[event.candidate] = emptyEntry(event.role)
         return
       case 'candidate.delta':
         this.#entry(event.candidate).text += event.text
@@ -96,6 +98,10 @@ export class Pool {
   /** The best answer so far, undefined until a candidate is completed. */
   get incumbent(): number | undefined {
     return this.#incumbent
+  }
+
+  role(candidate: number): CandidateRole {
+    return this.#entry(candidate).role
   }
 
   text(candidate: number): string {

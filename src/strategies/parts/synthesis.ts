@@ -1,0 +1,58 @@
+/** One answer out of several candidates. */
+import type { NamedModel, RoleCost, TaskSize } from '../../core/strategy.ts'
+import type { Events, Refinement } from '../compose.ts'
+import { roleInput } from './cost.ts'
+import { draftSampling, sample } from './draft.ts'
+import { formIn } from './forms.ts'
+
+export interface Synthesis {
+  readonly form: 'aggregate' | 'synthesise'
+  /** In the order in which they are shown. */
+  readonly parents: readonly number[]
+  readonly round: number
+  readonly seed: number
+  /** Written side by side with others, which it should differ from. */
+  readonly isOneOfMany: boolean
+  /** Who writes; default: the refiner. */
+  readonly author?: NamedModel
+}
+
+/** A model that thinks aloud hands on what stands behind its thinking (PaCoRe's compaction). */
+export const withoutThinking = (text: string): string => text.split('</think>').at(-1)!.trim()
+
+/** Returns the new candidate, or undefined when it failed (a failed candidate is told). */
+export async function* synthesise(
+  refinement: Refinement,
+  { form, parents, round, seed, isOneOfMany, author }: Synthesis,
+): Events<number | undefined> {
+  const { task, context, pool } = refinement
+  const { model, prompts } = author ?? {
+    model: context.models.refiner,
+    prompts: context.prompts.refiner,
+  }
+  const texts = parents.map((parent) => withoutThinking(pool.text(parent)))
+  let completed: number | undefined
+  yield* sample(refinement, {
+    model,
+    messages: formIn(prompts, form)(task, texts).messages,
+    samples: 1,
+    sampling: draftSampling(task, isOneOfMany ? 2 : 1),
+    role: 'aggregate',
+    round,
+    parents,
+    seed,
+    ended: (_, candidate) => (completed = candidate),
+  })
+  return completed
+}
+
+/** Number and tags of a candidate. */
+const FRAME_TOKENS = 16
+
+/** `calls` syntheses of at most `drafts` candidates each, by the refiner. */
+export const synthesisCost = (size: TaskSize, calls: number, drafts: number): RoleCost => ({
+  role: 'refiner',
+  calls,
+  inputTokens: calls * (roleInput(size, drafts) + drafts * FRAME_TOKENS),
+  outputTokens: calls * size.maxTokens,
+})

@@ -1,0 +1,136 @@
+/**
+ * Selection by pairwise comparison: knockout and league (Chen et al. 2024, arXiv:2411.19477, "Simple and provable
+ * scaling laws for test-time compute"). Every comparison is made in both orders; `comparisons` of them decide a match,
+ * sampled with seeds of their own when there are several. Deviation: a tie keeps the incumbent, else the first.
+ */
+import { RefineError } from '../../core/errors.ts'
+import { merge } from '../../core/merge.ts'
+import type { Comparator } from '../../core/scorer.ts'
+import type { Events, Refinement } from '../compose.ts'
+
+interface Match {
+  readonly left: number
+  readonly right: number
+  /** One for each comparison; a single comparison is not sampled. */
+  readonly seeds: readonly (number | undefined)[]
+}
+
+const draw = (refinement: Refinement, left: number, right: number, comparisons: number): Match => {
+  const { random } = refinement.context
+  const seeds = Array.from({ length: comparisons }, () =>
+    comparisons > 1 ? random.seed() : undefined,
+  )
+  return { left, right, seeds }
+}
+
+/** One comparison in both orders: 1 when the left one won, -1 when the right one did, 0 for a tie or a failure. */
+async function* compare(
+  { task, context, pool }: Refinement,
+  comparator: Comparator,
+  left: number,
+  right: number,
+  seed: number | undefined,
+): Events<number> {
+  const numbers = { left, right, tie: null }
+  try {
+    const options = { signal: context.signal, ...(seed === undefined ? {} : { seed }) }
+    const drafts = [pool.draft(left), pool.draft(right)] as const
+    const { winner, orders } = await comparator.compare(task, ...drafts, options)
+    yield {
+      type: 'comparison.completed',
+      candidates: [left, right],
+      winner: numbers[winner],
+      orders: orders.map((order) => ({
+        first: numbers[order.first],
+        winner: numbers[order.winner],
+      })),
+    }
+    return winner === 'tie' ? 0 : winner === 'left' ? 1 : -1
+  } catch (thrown) {
+    if (!(thrown instanceof RefineError) || context.signal.aborted) throw thrown
+    yield { type: 'warning', code: thrown.code, message: thrown.message }
+    return 0
+  }
+}
+
+/** The comparisons of one match, side by side; returns those won by the left minus those won by the right. */
+async function* play(
+  refinement: Refinement,
+  comparator: Comparator,
+  { left, right, seeds }: Match,
+): Events<number> {
+  const results = yield* merge(
+    seeds.map((seed) => compare(refinement, comparator, left, right, seed)),
+  )
+  return results.reduce((sum, result) => sum + result, 0)
+}
+
+/** Plays a match and promotes who beats the incumbent; returns who goes on. */
+async function* decide(
+  refinement: Refinement,
+  comparator: Comparator,
+  match: Match,
+): Events<number> {
+  const { pool } = refinement
+  const margin = yield* play(refinement, comparator, match)
+  const winner = margin > 0 ? match.left : margin < 0 ? match.right : undefined
+  const incumbent = pool.incumbent!
+  if (winner === undefined) return match.right === incumbent ? match.right : match.left
+  const loser = winner === match.left ? match.right : match.left
+  if (loser === incumbent) yield pool.promote(winner, 'won the comparison', null)
+  return winner
+}
+
+/**
+ * Single elimination in random order: the matches of a round are played side by side, an odd one out goes on. The
+ * champion is the incumbent in the end. (N − 1) · comparisons · 2 calls.
+ */
+export async function* knockout(
+  refinement: Refinement,
+  comparator: Comparator,
+  candidates: readonly number[],
+  comparisons: number,
+): Events {
+  let left: readonly number[] = refinement.context.random.shuffle(candidates)
+  while (left.length > 1) {
+    const resting = left.length % 2 === 1 ? left.slice(-1) : []
+    const matches = Array.from({ length: Math.floor(left.length / 2) }, (_, at) =>
+      draw(refinement, left[2 * at]!, left[2 * at + 1]!, comparisons),
+    )
+    const winners = yield* merge(matches.map((match) => decide(refinement, comparator, match)))
+    left = [...resting, ...winners]
+  }
+}
+
+/**
+ * Each candidate meets the next `opponents` ones in a random circle, no pair twice; the share of comparisons won, a tie
+ * being half, is its score. At most N · opponents · comparisons · 2 calls.
+ */
+export async function* league(
+  refinement: Refinement,
+  comparator: Comparator,
+  candidates: readonly number[],
+  comparisons: number,
+  opponents: number,
+): Events {
+  const circle = refinement.context.random.shuffle(candidates)
+  const pairs = new Map<string, Match>()
+  for (const [at, left] of circle.entries()) {
+    for (let step = 1; step <= Math.min(opponents, circle.length - 1); step++) {
+      const right = circle[(at + step) % circle.length]!
+      const key = [left, right].toSorted((one, other) => one - other).join(' ')
+      if (!pairs.has(key)) pairs.set(key, draw(refinement, left, right, comparisons))
+    }
+  }
+  const matches = [...pairs.values()]
+  const margins = yield* merge(matches.map((match) => play(refinement, comparator, match)))
+  for (const candidate of candidates) {
+    const shares = matches.flatMap(({ left, right }, at) => {
+      const share = margins[at]! / (2 * comparisons)
+      return candidate === left ? [0.5 + share] : candidate === right ? [0.5 - share] : []
+    })
+    const score = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length)
+    yield { type: 'candidate.scored', candidate, scorer: 'league', score, range: [0, 1] }
+  }
+  yield* refinement.pool.promoteBest('league')
+}
