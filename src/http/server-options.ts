@@ -1,6 +1,7 @@
 /** What the transport is given, and its limits with their defaults. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { RunService } from '../runs/run-service.ts'
+import type { Attendance } from './attendance.ts'
 import type { Cancellation } from './plugins/cancellation.ts'
 
 /** A key that may call the server: the server knows only its hash. */
@@ -52,4 +53,5 @@ export interface HttpContext {
   readonly origins: readonly string[]
   readonly limits: Limits
   readonly cancellation: Cancellation
+  readonly attendance: Attendance
 }

@@ -1,5 +1,6 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import { Attendance } from './attendance.ts'
 import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
 import { registerChatCompletions } from './compat/openai-chat.ts'
 import { registerResponses } from './compat/openai-responses.ts'
@@ -18,7 +19,9 @@ import { registerEstimates } from './routes/estimates.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerModels } from './routes/models.ts'
+import { registerRunCreation } from './routes/run-creation.ts'
 import { registerRunEvents } from './routes/run-events.ts'
+import { registerRunSteering } from './routes/run-steering.ts'
 import { registerRuns } from './routes/runs.ts'
 import { registerStrategies } from './routes/strategies.ts'
 import { DEFAULT_LIMITS, type HttpContext, type ServerOptions } from './server-options.ts'
@@ -27,8 +30,10 @@ import { registerWebSocket, registerWebSocketPlugin } from './websocket.ts'
 export { openapiDocument } from './plugins/openapi.ts'
 
 const ROUTES = [
+  registerRunCreation,
   registerRuns,
   registerRunEvents,
+  registerRunSteering,
   registerFeedback,
   registerEstimates,
   registerStrategies,
@@ -76,12 +81,15 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     request.log.debug(details, 'answered')
   })
   await registerOpenApi(app, options.version)
+  const attendance = new Attendance(options.runs, options.log)
+  app.addHook('preClose', async () => attendance.close())
   const context: HttpContext = {
     runs: options.runs,
     version: options.version,
     origins: options.origins ?? [],
     limits,
     cancellation,
+    attendance,
   }
   for (const register of ROUTES) register(app, context)
   return app

@@ -79,6 +79,12 @@ export class WebSocketSession {
       case 'run.cancel':
         await runs.cancel(message.run_id, owner)
         return
+      case 'run.steer': {
+        const { run_id: runId, stream_id: streamId, steering } = message
+        const { status, last_sequence } = await runs.steer(runId, owner, steering)
+        const told = { run_id: runId, status, last_sequence }
+        return this.#send({ type: 'run.steer.accepted', ...streamOf(streamId), ...told })
+      }
       case 'feedback.create': {
         const feedback = await runs.addFeedback(message.run_id, owner, message.feedback)
         return this.#send({ type: 'feedback.created', ...streamOf(message.stream_id), feedback })

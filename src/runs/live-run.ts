@@ -2,7 +2,10 @@
 import type { RunEvent, RunnerEvent, StrategyEvent } from '../core/event.ts'
 import { isTerminal } from '../core/event.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
+import type { RunPage } from '../core/run-store.ts'
+import type { Steering } from '../core/steering.ts'
 import type { EventWriter } from './event-writer.ts'
+import { checkSteering, RunSteering } from './steering.ts'
 
 export class LiveRun {
   readonly id: string
@@ -12,6 +15,7 @@ export class LiveRun {
   readonly #writer: EventWriter
   readonly #events: RunEvent[] = []
   readonly #waiters = new Set<() => void>()
+  #steering = new RunSteering({})
   #state: RunState | undefined
   #stored = 0
   #ended = false
@@ -27,6 +31,10 @@ export class LiveRun {
     return this.#state!
   }
 
+  get steering(): RunSteering {
+    return this.#steering
+  }
+
   /** Whether the terminal event is in the log; nothing is appended behind it. */
   get ended(): boolean {
     return this.#ended
@@ -35,6 +43,7 @@ export class LiveRun {
   /** Makes the first event, which the caller stores together with the run. */
   open(body: Extract<RunnerEvent, { type: 'run.created' }>): RunEvent {
     const event = this.#stamp(body)
+    this.#steering = new RunSteering(body.budget)
     this.restore(event)
     return event
   }
@@ -56,6 +65,17 @@ export class LiveRun {
     const final = this.#ended ? this.state : undefined
     this.#writer.add(event, final, () => this.#publish(event.sequence))
     return this.#writer.room()
+  }
+
+  /**
+   * Tells what is asked as an event and takes it up.
+   * @throws RefineError conflict, invalid_request: see `checkSteering`.
+   */
+  steer(steering: Steering): Promise<void> {
+    checkSteering(this.state, steering)
+    const told = this.append({ type: 'run.steered', steering })
+    this.#steering.apply(steering)
+    return told
   }
 
   /**
@@ -105,4 +125,20 @@ export class LiveRun {
       this.#waiters.add(wake)
     })
   }
+}
+
+/** A page of runs that have not ended: they are all in memory, and no more than admission lets in. */
+export const listLive = (
+  live: Iterable<LiveRun>,
+  { owner, status, order, after, before }: RunPage,
+  limit: number,
+): { readonly runs: readonly RunState[]; readonly hasMore: boolean } => {
+  const [from, to] = order === 'asc' ? [after, before] : [before, after]
+  const matching = [...live]
+    .filter((run) => run.owner === owner && run.state.status === status)
+    .filter(({ id }) => (from === undefined || id > from) && (to === undefined || id < to))
+    .map(({ state }) => state)
+    .toSorted((left, right) => (left.id < right.id ? -1 : 1))
+  if (order === 'desc') matching.reverse()
+  return { runs: matching.slice(0, limit), hasMore: matching.length > limit }
 }

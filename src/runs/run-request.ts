@@ -55,6 +55,20 @@ export const RunRequest = Type.Object(
     background: Type.Optional(
       Type.Boolean({ description: 'Answer at once with 202; the run goes on.' }),
     ),
+    on_disconnect: Type.Optional(
+      Type.Enum(['cancel', 'continue'], {
+        description:
+          'What becomes of a run whose caller leaves while it waits or streams; `cancel` if absent.',
+      }),
+    ),
+    grace_seconds: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 300,
+        description:
+          'Time to come back before the run is cancelled. 0 if absent; 5 with an Idempotency-Key.',
+      }),
+    ),
     experiment: Type.Optional(
       Type.Object(
         {

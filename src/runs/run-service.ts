@@ -2,8 +2,10 @@
 import type { RunEvent } from '../core/event.ts'
 import type { Feedback, RoleCost } from '../core/strategy.ts'
 import type { Capability, CapabilityRecord, Price } from '../core/language-model.ts'
-import type { FeedbackRecord, RunPage } from '../core/run-store.ts'
+import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
+import type { Steering } from '../core/steering.ts'
+import type { CreatedRun } from './request-keys.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** Entry of `GET /v1/strategies`; `options` is a JSON Schema of type object. */
@@ -54,6 +56,12 @@ export interface RunService {
    */
   create(request: RunRequest, owner: string): Promise<string>
 
+  /**
+   * As `create`, but a request that comes again under its key within 24 hours gets the run of the first.
+   * @throws RefineError as `create`; idempotency_mismatch when the key was used for another request.
+   */
+  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun>
+
   /** @throws RefineError run_not_found */
   get(id: string, owner: string): Promise<RunState>
 
@@ -80,8 +88,16 @@ export interface RunService {
   /** The request that made the run, as it came. @throws RefineError run_not_found */
   request(id: string, owner: string): Promise<RunRequest>
 
-  /** Ends the run if it goes on, then forgets it, its log and its feedback. @throws RefineError run_not_found */
+  /** Removes a run that has ended, with all that was kept of it. @throws RefineError run_not_found, conflict */
   remove(id: string, owner: string): Promise<void>
+
+  /**
+   * Asks something of a run that goes on; an event of the run tells it. Resolves with the run as it is then, for
+   * `accept` as it ended.
+   * @throws RefineError run_not_found; conflict when the run has ended, or has no answer to accept, or its answer would
+   * be dropped; invalid_request for a candidate that the run does not have.
+   */
+  steer(id: string, owner: string, steering: Steering): Promise<RunState>
 
   /** Worst case before running, by the tokenizer of the run's model. */
   estimate(request: RunRequest): Promise<Estimate>

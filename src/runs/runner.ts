@@ -3,15 +3,18 @@ import { randomBytes } from 'node:crypto'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
-import type { FeedbackRecord, RunPage, RunRecord, RunStore } from '../core/run-store.ts'
+import type { FeedbackRecord, RequestKey, RunPage, RunRecord, RunStore } from '../core/run-store.ts'
+import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
+import { createRunId, feedbackRecord } from './created-records.ts'
 import { drive, Stop } from './drive.ts'
 import { estimateRun } from './estimate.ts'
 import { EventWriter } from './event-writer.ts'
-import { LiveRun } from './live-run.ts'
-import { planRun, type Parts, type Plan } from './plan.ts'
+import { listLive, LiveRun } from './live-run.ts'
+import { createdBody, planRun, type Parts, type Plan } from './plan.ts'
 import { recoverRuns, storedEvents } from './recovery.ts'
+import { RequestKeys, type CreatedRun, type ExpiringKey } from './request-keys.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
@@ -22,10 +25,6 @@ import type {
 } from './run-service.ts'
 
 const MOST_LISTED = 100
-
-/** `run_` and a name that sorts by time of creation. */
-const createRunId = (): string =>
-  `run_${Date.now().toString(36).padStart(9, '0')}${randomBytes(9).toString('hex')}`
 
 const notFound = (id: string): RefineError =>
   new RefineError('run_not_found', `There is no run "${id}".`)
@@ -43,6 +42,7 @@ export class Runner implements RunService {
   readonly #log: Log
   readonly #writer: EventWriter
   readonly #admission: Admission
+  readonly #keys: RequestKeys
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
 
@@ -52,26 +52,25 @@ export class Runner implements RunService {
     this.#log = log
     this.#writer = new EventWriter(store, log)
     this.#admission = new Admission(limits)
+    this.#keys = new RequestKeys(store)
   }
 
-  async create(request: RunRequest, owner: string): Promise<string> {
+  create(request: RunRequest, owner: string): Promise<string> {
+    return this.#create(request, owner)
+  }
+
+  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun> {
+    return this.#keys.once(owner, key, (expiring) => this.#create(request, owner, expiring))
+  }
+
+  async #create(request: RunRequest, owner: string, key?: ExpiringKey): Promise<string> {
     const plan = planRun(request, this.#parts)
     const live = new LiveRun(createRunId(), owner, this.#writer)
     const place = this.#admission.enter(live.controller.signal)
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
     try {
-      const created = live.open({
-        type: 'run.created',
-        strategy: plan.strategy.name,
-        options: plan.options,
-        model: plan.model.id,
-        models: plan.modelIds,
-        budget: plan.budget,
-        seed,
-        assignment: null,
-        metadata: plan.metadata,
-      })
-      await this.#store.create({ state: live.state, owner, request }, created)
+      const created = live.open(createdBody(plan, seed))
+      await this.#store.create({ state: live.state, owner, request }, created, key)
     } catch (cause) {
       place.leave()
       throw cause
@@ -91,7 +90,8 @@ export class Runner implements RunService {
     page: RunPage,
   ): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }> {
     const limit = Math.min(page.limit, MOST_LISTED)
-    if (page.status === 'queued' || page.status === 'running') return this.#listLive(page, limit)
+    if (page.status === 'queued' || page.status === 'running')
+      return listLive(this.#live.values(), page, limit)
     const { runs, hasMore } = await this.#store.list({ ...page, limit })
     return { runs: runs.map((stored) => this.#live.get(stored.id)?.state ?? stored), hasMore }
   }
@@ -136,10 +136,24 @@ export class Runner implements RunService {
   }
 
   async remove(id: string, owner: string): Promise<void> {
-    await this.cancel(id, owner)
+    if ((await this.get(id, owner)).ended_at === null) {
+      throw new RefineError('conflict', 'The run goes on: cancel it first.')
+    }
     await this.#writer.idle()
     this.#live.delete(id)
     await this.#store.remove(id)
+  }
+
+  async steer(id: string, owner: string, steering: Steering): Promise<RunState> {
+    const live = this.#live.get(id)
+    if (live === undefined) {
+      await this.#stored(id, owner)
+      throw new RefineError('conflict', 'The run has ended.')
+    }
+    await this.#owned(live, owner).steer(steering)
+    if (steering.action !== 'accept') return live.state
+    live.controller.abort(new Stop('accepted'))
+    return this.ended(id, owner, new AbortController().signal)
   }
 
   estimate(request: RunRequest): Promise<Estimate> {
@@ -148,12 +162,7 @@ export class Runner implements RunService {
 
   async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
     await this.get(id, owner)
-    const record: FeedbackRecord = {
-      id: `feedback_${randomBytes(12).toString('hex')}`,
-      run_id: id,
-      at: new Date().toISOString(),
-      ...feedback,
-    }
+    const record = feedbackRecord(id, feedback)
     await this.#store.addFeedback(record)
     return record
   }
@@ -191,18 +200,6 @@ export class Runner implements RunService {
   /** Ends the runs that an earlier process left behind; resolves with their number. */
   recover(): Promise<number> {
     return recoverRuns(this.#store, this.#writer)
-  }
-
-  /** Runs that have not ended are all in memory, and no more than admission lets in. */
-  #listLive({ owner, status, order, after, before }: RunPage, limit: number) {
-    const [from, to] = order === 'asc' ? [after, before] : [before, after]
-    const matching = [...this.#live.values()]
-      .filter((live) => live.owner === owner && live.state.status === status)
-      .filter(({ id }) => (from === undefined || id > from) && (to === undefined || id < to))
-      .map(({ state }) => state)
-      .toSorted((left, right) => (left.id < right.id ? -1 : 1))
-    if (order === 'desc') matching.reverse()
-    return { runs: matching.slice(0, limit), hasMore: matching.length > limit }
   }
 
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {

@@ -14,12 +14,13 @@ import type { ResponseObject } from './openai-responses-object.ts'
 import {
   conversationOf,
   echoOf,
+  forgetRun,
   idFor,
   responseNotFound,
   runIdOf,
   toRunRequest,
-  type Lookup,
 } from './openai-responses-request.ts'
+import type { Lookup } from './openai-responses-input.ts'
 import {
   CANCEL_SCHEMA,
   CREATE_SCHEMA,
@@ -100,7 +101,7 @@ const waitForResponse = async (
 /** A response that is not to be stored is forgotten as soon as nobody waits for it. */
 const forgetAfter = (reply: FastifyReply, runs: RunService, runId: string, owner: string): void => {
   const forget = (): void => {
-    runs.remove(runId, owner).catch((error: unknown) => {
+    forgetRun({ runs, owner }, runId).catch((error: unknown) => {
       reply.log.error({ err: error, run_id: runId }, 'a run could not be forgotten')
     })
   }
@@ -196,7 +197,7 @@ export const registerResponses = (instance: FastifyInstance, context: HttpContex
 
   app.delete('/v1/responses/:id', { schema: DELETE_SCHEMA }, async ({ params, owner }) => {
     const { id } = await find(runs, params.id, owner)
-    await runs.remove(id, owner)
+    await forgetRun({ runs, owner }, id)
     return { id: params.id, object: 'response', deleted: true }
   })
 
