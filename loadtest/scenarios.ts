@@ -28,6 +28,8 @@ export interface StreamResult {
   readonly runs: number
   readonly runs_per_second: number
   readonly events_per_second: number
+  /** From the making of an event to its arrival. */
+  readonly event_delay: Summary
   readonly first_event: Summary
   readonly first_revision: Summary
   readonly end: Summary
@@ -84,6 +86,7 @@ export const describeStreams = (
   runs: timings.length,
   runs_per_second: timings.length / elapsedSeconds,
   events_per_second: timings.reduce((sum, { events }) => sum + events, 0) / elapsedSeconds,
+  event_delay: summarise(timings.flatMap(({ delays }) => delays)),
   first_event: summarise(present(timings.map(({ firstEvent }) => firstEvent))),
   first_revision: summarise(present(timings.map(({ firstRevision }) => firstRevision))),
   end: summarise(present(timings.map(({ end }) => end))),

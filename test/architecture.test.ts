@@ -19,8 +19,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['core'],
   playground: [],
   runs: ['core', 'experiments'],
+  evaluation: ['core', 'runs'],
   http: ['core', 'runs', 'experiments'],
-  cli: ['core', 'runs', 'experiments'],
+  cli: ['core', 'runs', 'experiments', 'evaluation'],
   'config-file.ts': ['core', 'telemetry'],
   'config.ts': [
     'config-file.ts',

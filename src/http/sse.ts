@@ -93,6 +93,7 @@ export const sendEventStream = async (
 ): Promise<void> => {
   const { raw } = reply
   reply.hijack()
+  reply.headers(reply.server.quotaHeaders(reply.request.owner))
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
   const writer = new EventStreamWriter(raw, limits)
   try {

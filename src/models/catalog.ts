@@ -23,6 +23,12 @@ const CatalogEntry = Type.Object(
     step_marks: Type.Optional(
       Type.Object({ step: Text, good: Text, bad: Text }, { additionalProperties: false }),
     ),
+    evaluation: Type.Optional(
+      Type.Record(Type.String(), Text, {
+        description:
+          'Data sets by name, as `whetstone evaluate --data ID:NAME` finds them: paths below the folder.',
+      }),
+    ),
     licence: Text,
     context: Type.Integer({ minimum: 1 }),
     weights: Type.Object(

@@ -4,7 +4,8 @@ import { isTerminal } from '../core/event.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
 import type { RunPage } from '../core/run-store.ts'
 import type { Steering } from '../core/steering.ts'
-import type { EventWriter } from './event-writer.ts'
+import { deliveriesOf, type Webhook } from './webhook.ts'
+import type { Ended, EventWriter } from './event-writer.ts'
 import { checkSteering, RunSteering } from './steering.ts'
 
 export class LiveRun {
@@ -13,17 +14,21 @@ export class LiveRun {
   /** Aborted when the run has to end: by its caller, its deadline, or because it is over. */
   readonly controller = new AbortController()
   readonly #writer: EventWriter
+  readonly #webhook: Webhook | undefined
   readonly #events: RunEvent[] = []
   readonly #waiters = new Set<() => void>()
   #steering = new RunSteering({})
   #state: RunState | undefined
   #stored = 0
   #ended = false
+  readonly #openedAt = performance.now()
+  #firstTextAt: number | undefined
 
-  constructor(id: string, owner: string, writer: EventWriter) {
+  constructor(id: string, owner: string, writer: EventWriter, webhook?: Webhook) {
     this.id = id
     this.owner = owner
     this.#writer = writer
+    this.#webhook = webhook
   }
 
   /** The run so far. It changes as the run goes on: do not keep it. */
@@ -33,6 +38,20 @@ export class LiveRun {
 
   get steering(): RunSteering {
     return this.#steering
+  }
+
+  /** Seconds from its creation to the first text of a candidate; undefined while there is none. */
+  get firstTextSeconds(): number | undefined {
+    return this.#firstTextAt === undefined ? undefined : (this.#firstTextAt - this.#openedAt) / 1000
+  }
+
+  get hasWebhook(): boolean {
+    return this.#webhook !== undefined
+  }
+
+  /** The end of a run that has ended, as it is kept. */
+  outcome(): Ended {
+    return { state: this.state, deliveries: deliveriesOf(this.#webhook, this.owner, this.state) }
   }
 
   /** Whether the terminal event is in the log; nothing is appended behind it. */
@@ -62,8 +81,9 @@ export class LiveRun {
     if (this.#ended) return Promise.resolve()
     const event = this.#stamp(body)
     this.#apply(event)
-    const final = this.#ended ? this.state : undefined
-    this.#writer.add(event, final, () => this.#publish(event.sequence))
+    this.#writer.add(event, this.#ended ? this.outcome() : undefined, () =>
+      this.#publish(event.sequence),
+    )
     return this.#writer.room()
   }
 
@@ -105,6 +125,7 @@ export class LiveRun {
   #apply(event: RunEvent): void {
     this.#state = reduceRun(this.#state, event)
     this.#events.push(event)
+    if (event.type === 'candidate.delta') this.#firstTextAt ??= performance.now()
     this.#ended = isTerminal(event)
   }
 

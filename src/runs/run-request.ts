@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
 import { invalidField } from '../core/errors.ts'
+import { Webhook } from './webhook.ts'
 import { Message, ROLES, Sampling, type Task } from '../core/task.ts'
 
 const Name = (description: string) =>
@@ -55,6 +56,7 @@ export const RunRequest = Type.Object(
     background: Type.Optional(
       Type.Boolean({ description: 'Answer at once with 202; the run goes on.' }),
     ),
+    webhook: Type.Optional(Webhook),
     on_disconnect: Type.Optional(
       Type.Enum(['cancel', 'continue'], {
         description:

@@ -6,6 +6,7 @@ import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Steering } from '../core/steering.ts'
 import type { CreatedRun } from './request-keys.ts'
+import type { PolicyStatus } from './quotas.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** Entry of `GET /v1/strategies`; `options` is a JSON Schema of type object. */
@@ -41,6 +42,17 @@ export interface Estimate {
   readonly by_role: readonly RoleCost[]
 }
 
+/** Told of every run of this process. Must not throw. */
+export interface RunObserver {
+  /** `firstTextSeconds`: from creation to the first text of a candidate; undefined when there was none. */
+  ended(state: RunState, firstTextSeconds: number | undefined): void
+}
+
+export interface RunLoad {
+  readonly running: number
+  readonly waiting: number
+}
+
 export type FeedbackInput = Omit<FeedbackRecord, 'id' | 'run_id' | 'at'>
 
 /**
@@ -52,7 +64,7 @@ export interface RunService {
    * Validates, admits and starts a run; it goes on whoever listens. Resolves when the run is stored (queued or
    * running), with its id.
    * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, overloaded,
-   * shutting_down.
+   * shutting_down, rate_limited.
    */
   create(request: RunRequest, owner: string): Promise<string>
 
@@ -109,6 +121,11 @@ export interface RunService {
 
   strategies(): readonly StrategyDescription[]
   models(): readonly ModelDescription[]
+
+  /** What the owner may still use, by policy; empty without limits. */
+  quota(owner: string): readonly PolicyStatus[]
+  load(): RunLoad
+  observe(observer: RunObserver): void
 
   /** Resolves when every model can answer. @throws RefineError naming the model that cannot. */
   ready(): Promise<void>

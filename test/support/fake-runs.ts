@@ -8,12 +8,14 @@ import { CAPABILITIES } from '../../src/core/language-model.ts'
 import { emptyUsage, foldRun, type RunState } from '../../src/core/run-state.ts'
 import type { FeedbackRecord, RequestKey, RunPage } from '../../src/core/run-store.ts'
 import type { Steering } from '../../src/core/steering.ts'
+import type { PolicyStatus } from '../../src/runs/quotas.ts'
 import { checkSteering } from '../../src/runs/steering.ts'
 import { taskOf, type RunRequest } from '../../src/runs/run-request.ts'
 import type {
   Estimate,
   FeedbackInput,
   ModelDescription,
+  RunObserver,
   RunService,
   StrategyDescription,
 } from '../../src/runs/run-service.ts'
@@ -351,6 +353,12 @@ export class FakeRuns implements RunService {
   async ready(): Promise<void> {
     if (this.readyError !== undefined) throw this.readyError
   }
+
+  quotas: readonly PolicyStatus[] = []
+  quota = (): readonly PolicyStatus[] => this.quotas
+  load = () => ({ running: 0, waiting: 0 })
+  observers: RunObserver[] = []
+  observe = (observer: RunObserver): void => void this.observers.push(observer)
 
   async drain(): Promise<void> {}
 }

@@ -27,12 +27,6 @@ export const responseNotFound = (id: string, param?: string): RefineError =>
     param === undefined ? {} : { param },
   )
 
-/** Ends the run if it goes on, and removes it. */
-export const forgetRun = async ({ runs, owner }: Lookup, runId: string): Promise<void> => {
-  await runs.cancel(runId, owner)
-  await runs.remove(runId, owner)
-}
-
 /** What was kept of the request; nothing for a run that came in another way. */
 export const echoOf = (metadata: Readonly<Record<string, unknown>>): Echo => {
   const echo = metadata[ECHO_KEY]

@@ -9,13 +9,13 @@ import { Type } from 'typebox'
 import { invalidField, RefineError, toRefineError, type ErrorCode } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
 import { readSteering } from '../../runs/steering.ts'
-import { startForegroundRun } from '../foreground-run.ts'
+import { forgetRun, startForegroundRun } from '../foreground-run.ts'
 import { checkDepth } from '../json-text.ts'
 import { openAiErrorOf } from '../problem.ts'
 import type { HttpContext } from '../server-options.ts'
 import { checkOrigin, keepAlive } from '../websocket.ts'
 import { ResponseEvents } from './openai-responses-events.ts'
-import { forgetRun, runIdOf, toRunRequest } from './openai-responses-request.ts'
+import { runIdOf, toRunRequest } from './openai-responses-request.ts'
 import { toSteeringText } from './openai-responses-input.ts'
 import { SOCKET_SCHEMA } from './openai-responses-routes.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
@@ -142,7 +142,7 @@ export class ResponsesSocket {
         for (const each of response.add(event)) await this.#send(each, streamId)
       }
     } finally {
-      if (body.store === false) await forgetRun({ runs, owner }, runId)
+      if (body.store === false) await forgetRun(runs, runId, owner)
     }
   }
 

@@ -5,7 +5,7 @@ import type { RunEvent } from '../../core/event.ts'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunState } from '../../core/run-state.ts'
 import type { RunService } from '../../runs/run-service.ts'
-import { errorOfRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
+import { errorOfRun, forgetRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
 import { toList } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { sendEventStream } from '../sse.ts'
@@ -14,7 +14,6 @@ import type { ResponseObject } from './openai-responses-object.ts'
 import {
   conversationOf,
   echoOf,
-  forgetRun,
   idFor,
   responseNotFound,
   runIdOf,
@@ -101,7 +100,7 @@ const waitForResponse = async (
 /** A response that is not to be stored is forgotten as soon as nobody waits for it. */
 const forgetAfter = (reply: FastifyReply, runs: RunService, runId: string, owner: string): void => {
   const forget = (): void => {
-    forgetRun({ runs, owner }, runId).catch((error: unknown) => {
+    forgetRun(runs, runId, owner).catch((error: unknown) => {
       reply.log.error({ err: error, run_id: runId }, 'a run could not be forgotten')
     })
   }
@@ -197,7 +196,7 @@ export const registerResponses = (instance: FastifyInstance, context: HttpContex
 
   app.delete('/v1/responses/:id', { schema: DELETE_SCHEMA }, async ({ params, owner }) => {
     const { id } = await find(runs, params.id, owner)
-    await forgetRun({ runs, owner }, id)
+    await forgetRun(runs, id, owner)
     return { id: params.id, object: 'response', deleted: true }
   })
 

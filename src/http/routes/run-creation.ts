@@ -135,7 +135,7 @@ const createInForeground = async (
   request: FastifyRequest<{ Body: RunRequest }>,
   reply: FastifyReply,
 ): Promise<RunState | undefined> => {
-  const { runs, limits, cancellation, attendance } = context
+  const { runs, limits, cancellation, attendance, metrics } = context
   const { stream, on_disconnect: policy = 'cancel', grace_seconds: grace } = request.body
   const { owner, headers } = request
   const gone = cancellation.signalFor(reply)
@@ -146,6 +146,8 @@ const createInForeground = async (
   }
   try {
     if (stream !== true) return sendEndedRun(reply, await endOf(context, id, owner, gone))
+    metrics.streamOpened()
+    reply.raw.once('close', () => metrics.streamClosed())
     await sendEventStream(reply, frames(runs.events(id, owner, 0, gone)), limits)
     return undefined
   } finally {
