@@ -1,4 +1,4 @@
-/** `npm run loadtest -- [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--json FILE]` */
+/** `npm run loadtest -- [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--json FILE] [--profile FOLDER]` */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { probeWhile } from './probe.ts'
@@ -23,6 +23,7 @@ const readArguments = () => {
       streams: { type: 'string', default: '200' },
       seconds: { type: 'string', default: '10' },
       json: { type: 'string' },
+      profile: { type: 'string' },
     },
   })
   return {
@@ -46,10 +47,11 @@ const runAll = async (url: URL, load: Load): Promise<ScenarioReport[]> => {
 }
 
 const main = async (): Promise<void> => {
-  const { url, streams, seconds, json } = readArguments()
-  const target = url === undefined ? await startServer() : await runningServer(url)
+  const { url, streams, seconds, json, profile } = readArguments()
+  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const target = url === undefined ? await startServer(flags) : await runningServer(url)
   try {
-    const load = { streams, seconds }
+    const load = { streams, seconds, model: target.model }
     const reports = await runAll(target.url, load)
     process.stdout.write(reportTable(reports))
     const setting = { node: process.version, platform: process.platform, ...load }

@@ -12,6 +12,8 @@ export interface Load {
   readonly streams: number
   /** How long new runs are started; those open then get the same time again to end. */
   readonly seconds: number
+  /** Of the streams; `scripted` if absent. */
+  readonly model?: string
 }
 
 export interface JsonResult {
@@ -39,7 +41,12 @@ export interface StreamResult {
 }
 
 const RUN = { model: 'scripted', strategy: 'single', input: 'What is 17 times 24?' }
-const STREAM_RUN = { ...RUN, strategy: 'best-of-n', options: { n: 4 } }
+const streamRunOf = ({ model = RUN.model }: Load) => ({
+  ...RUN,
+  model,
+  strategy: 'best-of-n',
+  options: { n: 4 },
+})
 
 /** More connections than this measure the client, not the server. */
 const MAX_CONNECTIONS = 100
@@ -126,7 +133,7 @@ export const loadStreams = async (url: URL, load: Load): Promise<StreamResult> =
   const agent = new Agent({ keepAlive: true, maxSockets: load.streams })
   try {
     const { timings, elapsed } = await keepOpen(load, (_place, signal) =>
-      streamRun(url, STREAM_RUN, agent, signal),
+      streamRun(url, streamRunOf(load), agent, signal),
     )
     return describeStreams('sse', load.streams, timings, elapsed)
   } finally {
@@ -149,7 +156,7 @@ export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> =
     if (failed !== undefined)
       throw new Error('A socket could not be opened.', { cause: failed.reason })
     const { timings, elapsed } = await keepOpen(load, (place, ends) =>
-      sockets[place % count]!.run(STREAM_RUN, ends),
+      sockets[place % count]!.run(streamRunOf(load), ends),
     )
     return describeStreams('websocket', load.streams, timings, elapsed)
   } finally {

@@ -1,13 +1,15 @@
 /** The server under load: one that is running on this machine, or one that is started for the test. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 
 export interface Target {
   readonly url: URL
+  /** The model that streams use. */
+  readonly model: string
   /** Stops what was started for the test. */
   stop(): Promise<void>
 }
@@ -70,13 +72,39 @@ const endProcess = async (child: ChildProcess): Promise<void> => {
   clearTimeout(timer)
 }
 
-/** Starts the built server on a free port with a data folder of its own. */
-export const startServer = async (): Promise<Target> => {
+/** Of four samples at 5 tokens a second each, a stream has about 20 events a second. */
+const PACED = {
+  id: 'paced',
+  adapter: 'scripted',
+  tokens_per_second: 5,
+  tokens_per_answer: 20,
+  first_token_ms: 200,
+}
+
+/** Room for every stream that may be asked for. */
+const CONFIG = { models: [PACED], limits: { running: 5000, waiting: 5000 } }
+
+/** Starts the built server on a free port with a data folder of its own; `profile` are flags for Node. */
+export const startServer = async (profile: readonly string[] = []): Promise<Target> => {
   const data = await mkdtemp(path.join(tmpdir(), 'whetstone-load-'))
+  const config = path.join(data, 'config.yaml')
+  await writeFile(config, JSON.stringify(CONFIG))
   const main = path.resolve(import.meta.dirname, '..', 'src', 'main.js')
   const child = spawn(
     process.execPath,
-    [main, 'serve', '--port', '0', '--host', '127.0.0.1', '--data', data],
+    [
+      ...profile,
+      main,
+      'serve',
+      '--port',
+      '0',
+      '--host',
+      '127.0.0.1',
+      '--data',
+      data,
+      '--config',
+      config,
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const stop = async (): Promise<void> => {
@@ -87,7 +115,7 @@ export const startServer = async (): Promise<Target> => {
     const url = await waitForAddress(child)
     child.stdout.resume()
     await waitUntilReady(url)
-    return { url, stop }
+    return { url, model: PACED.id, stop }
   } catch (thrown) {
     await stop()
     throw thrown
@@ -98,5 +126,5 @@ export const startServer = async (): Promise<Target> => {
 export const runningServer = async (address: string): Promise<Target> => {
   const url = loopbackUrl(address)
   await waitUntilReady(url)
-  return { url, stop: () => Promise.resolve() }
+  return { url, model: 'scripted', stop: () => Promise.resolve() }
 }

@@ -20,11 +20,16 @@ interface Entry {
 /** Events that may wait for the store before runs are held back. */
 const MOST_WAITING = 20_000
 
+/** A group of so many events means load: a transaction costs as much as many events. */
+const BUSY_GROUP = 16
+const BUSY_PAUSE_MS = 5
+
 export class EventWriter {
   readonly #store: RunStore
   readonly #log: Log
   #waiting: Entry[] = []
   #flushing: Promise<void> | undefined
+  #lastGroup = 0
 
   constructor(store: RunStore, log: Log) {
     this.#store = store
@@ -48,15 +53,24 @@ export class EventWriter {
   }
 
   async #flush(): Promise<void> {
-    // One turn of the event loop gathers what several runs append at the same time.
-    await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0) {
+      await this.#gather()
       const group = this.#waiting
       this.#waiting = []
+      this.#lastGroup = group.length
       await this.#write(group)
       for (const { stored } of group) stored()
     }
     this.#flushing = undefined
+  }
+
+  /** One turn of the event loop gathers what several runs append at the same time; under load, a few milliseconds do. */
+  #gather(): Promise<void> {
+    const isBusy = this.#lastGroup >= BUSY_GROUP
+    return new Promise((resolve) => {
+      if (isBusy) setTimeout(resolve, BUSY_PAUSE_MS)
+      else setImmediate(resolve)
+    })
   }
 
   /** A store that fails must not stop the runs: the failure is logged, readers go on from memory. */

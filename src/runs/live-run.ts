@@ -1,4 +1,5 @@
 /** A run while it goes on: its log in memory, its state, and those who wait for more of it. */
+import { setMaxListeners } from 'node:events'
 import type { RunEvent, RunnerEvent, StrategyEvent } from '../core/event.ts'
 import { isTerminal } from '../core/event.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
@@ -29,6 +30,8 @@ export class LiveRun {
     this.owner = owner
     this.#writer = writer
     this.#webhook = webhook
+    // Each call of a model listens: with many samples at a time that is no leak.
+    setMaxListeners(0, this.controller.signal)
   }
 
   /** The run so far. It changes as the run goes on: do not keep it. */

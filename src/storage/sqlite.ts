@@ -17,6 +17,7 @@ import type {
 } from '../core/run-store.ts'
 import { migrate } from './migrations.ts'
 import { SqliteDeliveries } from './sqlite-deliveries.ts'
+import { SqliteEvents } from './sqlite-events.ts'
 
 const FILE = 'whetstone.db'
 
@@ -68,26 +69,24 @@ class SqliteStore implements RunStore {
   readonly deliveries: SqliteDeliveries
   readonly #database: Database.Database
   #isClosed = false
-  readonly #insertEvent: Database.Statement
+  readonly #events: SqliteEvents
   readonly #create: (record: RunRecord, created: RunEvent, key?: ExpiringKey) => void
   readonly #append: (events: readonly RunEvent[]) => void
 
   constructor(database: Database.Database) {
     this.#database = database
     this.deliveries = new SqliteDeliveries(database)
-    this.#insertEvent = database.prepare(
-      'INSERT INTO events (run_id, sequence, body) VALUES (?, ?, ?)',
-    )
+    this.#events = new SqliteEvents(database)
     this.#create = database.transaction(
       (record: RunRecord, created: RunEvent, key?: ExpiringKey) => {
         this.#insertRun(record)
-        this.#insert(created)
+        this.#events.insert([created])
         if (key !== undefined) this.#insertKey(record, key)
       },
     )
-    this.#append = database.transaction((events: readonly RunEvent[]) => {
-      for (const event of events) this.#insert(event)
-    })
+    this.#append = database.transaction((events: readonly RunEvent[]) =>
+      this.#events.insert(events),
+    )
   }
 
   async create(record: RunRecord, created: RunEvent, key?: ExpiringKey): Promise<void> {
@@ -146,12 +145,7 @@ class SqliteStore implements RunStore {
   }
 
   async events(id: string, after: number, limit: number): Promise<RunEvent[]> {
-    const rows = this.#database
-      .prepare(
-        'SELECT body FROM events WHERE run_id = ? AND sequence > ? ORDER BY sequence LIMIT ?',
-      )
-      .all(id, after, limit) as { body: string }[]
-    return rows.map(({ body }) => JSON.parse(body) as RunEvent)
+    return this.#events.read(id, after, limit)
   }
 
   async list(page: RunPage): Promise<{ runs: RunState[]; hasMore: boolean }> {
@@ -242,9 +236,5 @@ class SqliteStore implements RunStore {
     this.#database
       .prepare('INSERT OR REPLACE INTO request_keys VALUES (?, ?, ?, ?, ?, ?)')
       .run(owner, route, key, fingerprint, state.id, expires)
-  }
-
-  #insert(event: RunEvent): void {
-    this.#insertEvent.run(event.run_id, event.sequence, JSON.stringify(event))
   }
 }

@@ -153,13 +153,14 @@ test('a socket that closes ends its runs with an error', async (t) => {
 
 test('each scenario counts its runs and finds no errors, and the table shows them', async (t) => {
   const { url } = await serve(t)
-  const load = { streams: 4, seconds: 0.1 }
+  const load = { streams: 4, seconds: 0.5 }
   for (const scenario of [loadStreams, loadSockets]) {
     const { result, probe } = await probeWhile(url, () => scenario(url, load))
     assert.equal(result.errors, 0)
     assert.ok(result.runs >= 4)
     assert.equal(result.first_revision.count, result.runs)
     assert.ok(result.events_per_second > result.runs_per_second)
+    assert.equal(probe.server, undefined)
     assert.ok(probe.health.count >= 1)
     assert.equal(probe.healthErrors, 0)
     const table = reportTable([{ ...result, probe }])
