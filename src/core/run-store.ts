@@ -111,8 +111,6 @@ export interface RunStore {
   meanUsage(kind: RunKind): Promise<MeanUsage | undefined>
   /** Ids of the runs that were not finished: left behind by a crash, when asked at the start. */
   unfinished(): Promise<readonly string[]>
-  /** Removes the run with its log and feedback; nothing happens when there is none. */
-  remove(id: string): Promise<void>
   addFeedback(feedback: FeedbackRecord): Promise<void>
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
   close(): Promise<void>

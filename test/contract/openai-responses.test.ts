@@ -291,12 +291,24 @@ for (const name of Object.keys(SOCKETS) as (keyof typeof SOCKETS)[]) {
     const missing = await until(({ type }) => type === 'error')
     assert.deepEqual([missing['status'], missing.stream_id], [404, 'a'])
     assert.equal((missing['error'] as Heard)['code'], 'previous_response_not_found')
-    say({ type: 'response.steer', previous_response_id: 'resp_1', input: 'Shorter.' })
+    say({ type: 'response.steer', previous_response_id: 'resp_9', input: 'Shorter.' })
     const steer = await until(({ type }) => type === 'response.steer.failed')
-    assert.equal((steer['error'] as Heard)['code'], 'steering_not_supported')
+    assert.equal((steer['error'] as Heard)['code'], 'response_not_found')
     say({ type: 'response.create', model, input })
     const done = await until(({ type }) => type === 'response.completed')
     assert.equal(done.stream_id, undefined)
+  })
+
+  test(`${name} steers a response that is being made`, async (t) => {
+    const { say, until, runs } = await openSocket(t, name, new FakeRuns(endless()))
+    say({ type: 'response.create', model, input })
+    await until(({ type }) => type === 'response.in_progress')
+    const hint = [{ role: 'user', content: [{ type: 'input_text', text: 'Shorter.' }] }]
+    say({ type: 'response.steer', previous_response_id: 'resp_1', input: hint })
+    await until(({ type }) => type === 'response.steer.accepted')
+    const told = runs.entries.get('run_1')?.events.find(({ type }) => type === 'run.steered')
+    assert.ok(told?.type === 'run.steered')
+    assert.deepEqual(told.steering, { action: 'hint', text: 'Shorter.' })
   })
 
   test(`${name} cancels by closing its WebSocket`, async (t) => {

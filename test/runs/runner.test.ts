@@ -48,6 +48,17 @@ test('the JSON of a run equals the fold of its events, live and stored', async (
   assert.deepEqual((await store.read(id))?.state, state)
 })
 
+test('the request of a run is kept for its owner, as long as the run is', async (t) => {
+  const { runner } = buildRunner(t)
+  const request = { input: 'Say it.', metadata: { a: 1 } }
+  const id = await runner.create(request, 'ann')
+  assert.deepEqual(await runner.request(id, 'ann'), request)
+  await assert.rejects(runner.request(id, 'ben'), { code: 'run_not_found' })
+  await runner.cancel(id, 'ann')
+  await runner.remove(id, 'ann')
+  await assert.rejects(runner.request(id, 'ann'), { code: 'run_not_found' })
+})
+
 test('a reader that resumes at any event gets exactly the rest of the log', async (t) => {
   const { runner } = buildRunner(t)
   const id = await runner.create({ input: 'Say it.' }, '')

@@ -20,7 +20,7 @@ const Part = Type.Object({
 })
 
 /** Every kind of item at once: what a kind needs is checked when it is read. Clients send back what they were sent. */
-const Item = Type.Object(
+export const Item = Type.Object(
   {
     type: Type.Optional(Type.String({ description: '`message` if absent.' })),
     id: Type.Optional(Type.Union([Type.String(), Nullable])),

@@ -2,24 +2,32 @@
  * `/v1/responses` as a WebSocket: OpenAI's mode with lanes. Requests with one `stream_id` are answered one after the
  * other, different lanes at the same time. What a socket started ends with it, except what is stored already.
  */
+import { randomUUID } from 'node:crypto'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
+import { invalidField, RefineError, toRefineError, type ErrorCode } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
+import { readSteering } from '../../runs/steering.ts'
 import { forgetRun, startForegroundRun } from '../foreground-run.ts'
 import { checkDepth } from '../json-text.ts'
 import { openAiErrorOf } from '../problem.ts'
 import type { HttpContext } from '../server-options.ts'
 import { checkOrigin, keepAlive } from '../websocket.ts'
 import { ResponseEvents } from './openai-responses-events.ts'
-import { toRunRequest } from './openai-responses-request.ts'
+import { runIdOf, toRunRequest } from './openai-responses-request.ts'
+import { toSteeringText } from './openai-responses-input.ts'
 import { SOCKET_SCHEMA } from './openai-responses-routes.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
 import { directStrategies } from './run-account.ts'
 import { unsupported, withoutNulls } from './run-choice.ts'
 
 const StreamId = Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_.-]+$' })
+
+const STEER_ERRORS: Partial<Record<ErrorCode, string>> = {
+  run_not_found: 'response_not_found',
+  conflict: 'response_already_completed',
+}
 
 type Message = Readonly<Record<string, unknown>>
 
@@ -81,7 +89,7 @@ export class ResponsesSocket {
       case 'response.create':
         return this.#enqueue(toBody(message), streamId)
       case 'response.steer':
-        return void this.#refuseSteer(message)
+        return void this.#steer(message)
       default:
         throw invalidField('/type', 'must be one of response.create, response.steer')
     }
@@ -138,14 +146,24 @@ export class ResponsesSocket {
     }
   }
 
-  /** Input into a response that is being made is not taken up: the client keeps it, and is told so. */
-  async #refuseSteer({ input, previous_response_id }: Message): Promise<void> {
-    const message = 'Responses cannot be steered here: send the input as a new response.'
-    const error = { code: 'steering_not_supported', message, type: 'invalid_request_error' }
-    const steer = { input, previous_response_id }
-    await this.#send({ type: 'response.steer.failed', sequence_number: 0, error, steer }).catch(
-      () => undefined,
-    )
+  /** Input for a response that is being made becomes a hint to what is still to be drafted. Never rejects. */
+  async #steer({ input, previous_response_id: id }: Message): Promise<void> {
+    const { runs } = this.#context
+    const told = { sequence_number: 0, steer: { input, previous_response_id: id } }
+    let answer: object
+    try {
+      const runId = runIdOf(String(id))
+      const hint = readSteering({ action: 'hint', text: toSteeringText(input) })
+      await runs.steer(runId, this.#request.owner, hint)
+      const steer = { id: `steer_${randomUUID()}`, previous_response_id: id }
+      answer = { ...told, type: 'response.steer.accepted', steer }
+    } catch (thrown) {
+      const { code, message } = toRefineError(thrown)
+      const type = 'invalid_request_error'
+      const error = { code: STEER_ERRORS[code] ?? 'invalid_input', message, type }
+      answer = { ...told, type: 'response.steer.failed', error }
+    }
+    await this.#send(answer).catch(() => undefined) // the socket closed meanwhile
   }
 
   async #sendError(thrown: unknown, streamId: string | undefined): Promise<void> {

@@ -18,8 +18,8 @@ import {
   responseNotFound,
   runIdOf,
   toRunRequest,
-  type Lookup,
 } from './openai-responses-request.ts'
+import type { Lookup } from './openai-responses-input.ts'
 import {
   CANCEL_SCHEMA,
   CREATE_SCHEMA,
