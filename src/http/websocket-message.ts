@@ -6,7 +6,7 @@ import { RunRequest } from '../runs/run-request.ts'
 import { checkDepth } from './json-text.ts'
 import { FeedbackBody } from './routes/feedback.ts'
 
-const StreamId = Type.String({
+export const StreamId = Type.String({
   minLength: 1,
   maxLength: 128,
   pattern: '^[A-Za-z0-9_.:-]+$',
@@ -19,7 +19,7 @@ const message = <Name extends string, Properties extends Record<string, TSchema>
   properties: Properties,
 ) => Type.Object({ type: Type.Literal(type), ...properties }, { additionalProperties: false })
 
-const MESSAGES = {
+export const CLIENT_MESSAGES = {
   'run.create': message('run.create', { stream_id: StreamId, run: RunRequest }),
   'run.subscribe': message('run.subscribe', {
     stream_id: StreamId,
@@ -36,7 +36,7 @@ const MESSAGES = {
   ping: message('ping', { stream_id: Type.Optional(StreamId) }),
 }
 
-export type ClientMessage = Static<(typeof MESSAGES)[keyof typeof MESSAGES]>
+export type ClientMessage = Static<(typeof CLIENT_MESSAGES)[keyof typeof CLIENT_MESSAGES]>
 
 const parse = (text: string): unknown => {
   checkDepth(text)
@@ -67,10 +67,10 @@ export const receiveMessage = (text: string): ReceivedMessage => {
     streamId: typeof streamId === 'string' ? streamId.slice(0, 128) : undefined,
     read: () => {
       const type = fieldOf(value, 'type')
-      if (typeof type !== 'string' || !Object.hasOwn(MESSAGES, type)) {
-        throw invalidField('/type', `must be one of ${Object.keys(MESSAGES).join(', ')}`)
+      if (typeof type !== 'string' || !Object.hasOwn(CLIENT_MESSAGES, type)) {
+        throw invalidField('/type', `must be one of ${Object.keys(CLIENT_MESSAGES).join(', ')}`)
       }
-      return validate(MESSAGES[type as keyof typeof MESSAGES], value)
+      return validate(CLIENT_MESSAGES[type as keyof typeof CLIENT_MESSAGES], value)
     },
   }
 }

@@ -1,0 +1,33 @@
+/** What a server says on a socket beside the events of runs. */
+import { Type } from 'typebox'
+import { OpenAiError } from './problem.ts'
+import { Feedback } from './routes/feedback.ts'
+import { StreamId } from './websocket-message.ts'
+
+const OfStream = { stream_id: Type.Optional(StreamId) }
+
+const FieldsAtFault = Type.Object({
+  errors: Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() })),
+})
+
+export const SERVER_MESSAGES = {
+  error: Type.Object(
+    {
+      type: Type.Literal('error'),
+      ...OfStream,
+      status: Type.Integer({ description: 'The HTTP status of the same error.' }),
+      error: Type.Intersect([OpenAiError, FieldsAtFault]),
+    },
+    { description: 'With a `stream_id` that stream has ended; the socket stays open.' },
+  ),
+  'feedback.created': Type.Object({
+    type: Type.Literal('feedback.created'),
+    ...OfStream,
+    feedback: Feedback,
+  }),
+  'run.unsubscribed': Type.Object(
+    { type: Type.Literal('run.unsubscribed'), stream_id: StreamId },
+    { description: 'No more events of the stream come; the run goes on.' },
+  ),
+  pong: Type.Object({ type: Type.Literal('pong'), ...OfStream }),
+}
