@@ -14,6 +14,7 @@ import { registerEstimates } from './routes/estimates.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerModels } from './routes/models.ts'
+import { registerPlayground } from './routes/playground.ts'
 import { registerRunEvents } from './routes/run-events.ts'
 import { registerRuns } from './routes/runs.ts'
 import { registerStrategies } from './routes/strategies.ts'
@@ -33,6 +34,7 @@ const ROUTES = [
   registerWebSocket,
   registerHealth,
   registerDocs,
+  registerPlayground,
 ]
 
 /** The longest `model:strategy` a path may hold. */
