@@ -1,5 +1,5 @@
 /** The results as a table. */
-import type { Probe } from './probe.ts'
+import type { Probe, ServerProbe } from './probe.ts'
 import type { JsonResult, StreamResult } from './scenarios.ts'
 import type { Summary } from './statistics.ts'
 
@@ -25,16 +25,28 @@ const rowsOf = (report: ScenarioReport): string[] =>
   report.scenario === 'json'
     ? [row('answer', report.latency)]
     : [
+        row('event delay', report.event_delay),
         row('first event', report.first_event),
         row('first revision', report.first_revision),
         row('end', report.end),
         ...Object.entries(report.error_kinds).map(([kind, count]) => `  ${count} × ${kind}`),
       ]
 
+const mebibytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1)
+
+const serverLine = (report: ScenarioReport, { delay, memoryBefore, memoryMost }: ServerProbe) => {
+  const grown = memoryMost - memoryBefore
+  const perStream =
+    report.scenario === 'json'
+      ? ''
+      : `, ${(grown / 1024 / report.streams).toFixed(1)} KiB per stream`
+  return `  server's event loop: delay p50 ${ms(delay.p50)}, p99 ${ms(delay.p99)}, max ${ms(delay.max)}; memory ${mebibytes(memoryBefore)} to ${mebibytes(memoryMost)} MiB${perStream}`
+}
+
 export const reportTable = (reports: readonly ScenarioReport[]): string =>
   reports
     .flatMap((report) => {
-      const { health, healthErrors, clientDelay } = report.probe
+      const { health, healthErrors, clientDelay, server } = report.probe
       const failed = healthErrors === 0 ? '' : `, ${healthErrors} of the probes failed`
       return [
         titleOf(report),
@@ -42,6 +54,7 @@ export const reportTable = (reports: readonly ScenarioReport[]): string =>
         ...rowsOf(report),
         row('GET /healthz', health),
         `  client's event loop: delay p50 ${ms(clientDelay.p50)}, p99 ${ms(clientDelay.p99)}, max ${ms(clientDelay.max)}${failed}`,
+        ...(server === undefined ? [] : [serverLine(report, server)]),
         '',
       ]
     })

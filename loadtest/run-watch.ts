@@ -3,6 +3,8 @@
 export interface StreamEvent {
   readonly type: string
   readonly sequence: number
+  /** When the server made it, ISO 8601 with milliseconds. */
+  readonly at?: string
 }
 
 export interface RunTiming {
@@ -11,6 +13,8 @@ export interface RunTiming {
   readonly firstRevision: number | undefined
   readonly end: number | undefined
   readonly events: number
+  /** Milliseconds from the making of each event to its arrival; both ends have the same clock. */
+  readonly delays: readonly number[]
   /** What was wrong, undefined for a run that completed with a gapless stream. */
   readonly error: string | undefined
 }
@@ -22,6 +26,7 @@ export class RunWatch {
   #firstEvent: number | undefined
   #firstRevision: number | undefined
   #end: number | undefined
+  readonly #delays: number[] = []
   #events = 0
   #error: string | undefined
 
@@ -33,6 +38,7 @@ export class RunWatch {
   see(event: StreamEvent): void {
     const at = performance.now() - this.#start
     this.#events++
+    if (event.at !== undefined) this.#delays.push(Date.now() - Date.parse(event.at))
     this.#firstEvent ??= at
     if (event.type === 'answer.revised') this.#firstRevision ??= at
     if (this.hasEnded) this.fail(`${event.type} came after the end`)
@@ -54,6 +60,7 @@ export class RunWatch {
       firstRevision: this.#firstRevision,
       end: this.#end,
       events: this.#events,
+      delays: this.#delays,
       error: this.#error ?? (this.hasEnded ? undefined : 'the stream ended before the run did'),
     }
   }

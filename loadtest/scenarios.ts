@@ -28,6 +28,8 @@ export interface StreamResult {
   readonly runs: number
   readonly runs_per_second: number
   readonly events_per_second: number
+  /** From the making of an event to its arrival. */
+  readonly event_delay: Summary
   readonly first_event: Summary
   readonly first_revision: Summary
   readonly end: Summary
@@ -84,6 +86,7 @@ export const describeStreams = (
   runs: timings.length,
   runs_per_second: timings.length / elapsedSeconds,
   events_per_second: timings.reduce((sum, { events }) => sum + events, 0) / elapsedSeconds,
+  event_delay: summarise(timings.flatMap(({ delays }) => delays)),
   first_event: summarise(present(timings.map(({ firstEvent }) => firstEvent))),
   first_revision: summarise(present(timings.map(({ firstRevision }) => firstRevision))),
   end: summarise(present(timings.map(({ end }) => end))),
@@ -94,12 +97,15 @@ export const describeStreams = (
 const FAILURE_PAUSE_MS = 50
 
 /** Keeps `streams` runs open, one after the other in each place, until the time is over. */
+const GRACE_SECONDS = 10
+
 const keepOpen = async (
   { streams, seconds }: Load,
   run: (place: number, signal: AbortSignal) => Promise<RunTiming>,
 ): Promise<{ readonly timings: RunTiming[]; readonly elapsed: number }> => {
   const start = performance.now()
-  const signal = AbortSignal.timeout(2 * seconds * 1000)
+  // Runs that are under way when the time is over may still end.
+  const signal = AbortSignal.timeout((seconds + GRACE_SECONDS) * 1000)
   // One listener per open stream is what is wanted here, not a leak.
   setMaxListeners(0, signal)
   const timings: RunTiming[] = []
@@ -128,8 +134,8 @@ export const loadStreams = async (url: URL, load: Load): Promise<StreamResult> =
   }
 }
 
-/** Runs that share one socket. */
-const RUNS_PER_SOCKET = 20
+/** Runs that share one socket: as many as a server lets one have. */
+const RUNS_PER_SOCKET = 16
 
 export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> => {
   const signal = AbortSignal.timeout(10_000)

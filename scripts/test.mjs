@@ -16,7 +16,7 @@ if (files.length === 0) {
 }
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-timeout=120000', '--test-concurrency=4', ...files],
+  ['--enable-source-maps', '--test', '--test-timeout=300000', '--test-concurrency=4', ...files],
   { cwd: root, stdio: 'inherit' },
 )
 process.exit(status ?? 1)

@@ -2,15 +2,19 @@
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
+import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
 import { createServer } from './http/server.ts'
-import { loadCatalog } from './models/catalog.ts'
+import { readCatalog } from './models/catalog.ts'
 import type { ModelConfig } from './models/model-config.ts'
 import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
+import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Runner } from './runs/runner.ts'
+import { readWebhookSecret } from './runs/webhook.ts'
+import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { STRATEGIES } from './strategies/index.ts'
@@ -24,12 +28,24 @@ export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
 /** For trying out and for load: deterministic, at the pace of a small served model. */
 const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
 
+/** Models of the catalogue as the configuration would list them. */
+const catalogued = async (): Promise<ModelConfig[]> =>
+  (await readCatalog(PACKAGE_ROOT)).map(({ id, adapter, folder, prompts, step_marks }) => ({
+    id,
+    adapter,
+    folder,
+    prompts,
+    ...(step_marks !== undefined && { step_marks }),
+  }))
+
 /** The models of the configuration, and those that come with the program where their ids are free. */
 const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
-  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED]
   const taken = new Set(config.models.map(({ id }) => id))
-  return [...config.models, ...included.filter(({ id }) => !taken.has(id))]
+  const included = [...(await catalogued()), SCRIPTED].filter(({ id }) => !taken.has(id))
+  return [...config.models, ...included]
 }
+
+type Rate = NonNullable<RateLimits['requests']>
 
 export interface Runs {
   readonly runs: Runner
@@ -46,6 +62,30 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
 }
 
+const openModels = async (config: Config, readSecret: ReadSecret) => {
+  const models = await modelsOf(config)
+  const registry = new ModelRegistry(
+    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
+  )
+  const model = config.defaults.model ?? models[0]!.id
+  check(registry, config, model)
+  return { registry, model }
+}
+
+/** Limits by owner, which is the hash of the key. */
+const quotasOf = ({ apiKeys, rateLimits }: Config): Quotas => {
+  const read = ({ requests, tokens, concurrent_runs: concurrentRuns }: RateLimits): QuotaLimits => {
+    const rate = ({ quota, window_seconds: windowSeconds }: Rate) => ({ quota, windowSeconds })
+    return {
+      ...(requests === undefined ? {} : { requests: rate(requests) }),
+      ...(tokens === undefined ? {} : { tokens: rate(tokens) }),
+      ...(concurrentRuns === undefined ? {} : { concurrentRuns }),
+    }
+  }
+  const own = new Map(apiKeys.map((key) => [key.hash, key.rateLimits]))
+  return new Quotas((owner) => read(own.get(owner) ?? rateLimits))
+}
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -55,12 +95,9 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const models = await modelsOf(config)
-  const registry = new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
-  )
-  const model = config.defaults.model ?? models[0]!.id
-  check(registry, config, model)
+  const { registry, model } = await openModels(config, readSecret)
+  const { secrets, allowPrivate } = config.webhooks
+  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const store = openSqliteStore(config.data)
   const runs = new Runner({
     parts: {
@@ -77,6 +114,8 @@ export const openRuns = async (
     store,
     log,
     limits: config.limits,
+    quotas: quotasOf(config),
+    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
   })
   const recovered = await runs.recover()
   if (recovered > 0)

@@ -5,6 +5,30 @@ import { LOG_LEVELS } from './telemetry/log.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
 
+const RateLimit = Type.Object(
+  {
+    quota: Type.Integer({ minimum: 1 }),
+    window_seconds: Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000 }),
+  },
+  { additionalProperties: false },
+)
+
+/** What one key may use; without keys, what all callers may use together. */
+export const RateLimits = Type.Object(
+  {
+    requests: Type.Optional(RateLimit),
+    tokens: Type.Optional(RateLimit),
+    concurrent_runs: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  { additionalProperties: false },
+)
+export type RateLimits = Static<typeof RateLimits>
+
+const secretOf = {
+  env: Type.Optional(Type.String({ minLength: 1 })),
+  file: Type.Optional(Type.String({ minLength: 1 })),
+}
+
 /** Where an API key is: exactly one of `env` and `file`. Never the key itself. */
 export const KeySource = Type.Object(
   {
@@ -15,6 +39,7 @@ export const KeySource = Type.Object(
     file: Type.Optional(
       Type.String({ minLength: 1, description: 'File whose first line is the key.' }),
     ),
+    rate_limits: Type.Optional(RateLimits),
   },
   { additionalProperties: false },
 )
@@ -51,6 +76,23 @@ export const ConfigFile = Type.Object(
           waiting: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
           body_bytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1_073_741_824 })),
           drain_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 3600 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    rate_limits: Type.Optional(RateLimits),
+    webhooks: Type.Optional(
+      Type.Object(
+        {
+          secrets: Type.Array(Type.Object(secretOf, { additionalProperties: false }), {
+            minItems: 1,
+            maxItems: 4,
+            description:
+              'whsec_ secrets: each message is signed with all, so that receivers can change over.',
+          }),
+          allow_private: Type.Optional(
+            Type.Boolean({ description: 'Deliver to private addresses and over http, too.' }),
+          ),
         },
         { additionalProperties: false },
       ),

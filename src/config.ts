@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
-import { ConfigFile, type KeySource } from './config-file.ts'
+import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
 import type { Budget } from './core/budget.ts'
 import { RefineError } from './core/errors.ts'
 import { validate } from './core/validation.ts'
@@ -26,7 +26,14 @@ export interface Config {
     readonly budget: Budget
   }
   /** SHA-256 of each key, in hex, with the name it goes by in logs. */
-  readonly apiKeys: readonly { readonly name: string; readonly hash: string }[]
+  readonly apiKeys: readonly {
+    readonly name: string
+    readonly hash: string
+    readonly rateLimits: RateLimits | undefined
+  }[]
+  /** Of keys that have none of their own. */
+  readonly rateLimits: RateLimits
+  readonly webhooks: { readonly secrets: readonly string[]; readonly allowPrivate: boolean }
   readonly limits: {
     readonly running: number
     readonly waiting: number
@@ -139,17 +146,18 @@ const toLogLevel = (text: string | undefined): LogLevel | undefined => {
   throw wrong('--log-level', `must be one of ${LOG_LEVELS.join(', ')}, not "${text}"`)
 }
 
-const readKey = (source: KeySource, environment: Environment): string => {
-  const { name, env, file } = source
+const readSource = (
+  setting: string,
+  { env, file }: { readonly env?: string; readonly file?: string },
+  environment: Environment,
+): string => {
   if ((env === undefined) === (file === undefined)) {
-    throw wrong(`api_keys "${name}"`, 'needs exactly one of `env` and `file`')
+    throw wrong(setting, 'needs exactly one of `env` and `file`')
   }
-  const key = env === undefined ? firstLine(file!) : environment[env]
-  if (key === undefined || key.length < 16) {
-    const where = env === undefined ? `the file ${file}` : `the environment variable ${env}`
-    throw wrong(`api_keys "${name}"`, `${where} must hold a key of at least 16 characters`)
-  }
-  return key
+  const secret = env === undefined ? firstLine(file!) : environment[env]
+  if (secret !== undefined && secret.length >= 16) return secret
+  const where = env === undefined ? `the file ${file}` : `the environment variable ${env}`
+  throw wrong(setting, `${where} must hold a key of at least 16 characters`)
 }
 
 const firstLine = (file: string): string | undefined => {
@@ -179,14 +187,17 @@ const apiKeysOf = (
 ) => {
   const env = setting('api-key-env')
   const keyFile = setting('api-key-file')
-  const sources = [
+  const sources: KeySource[] = [
     ...(file.api_keys ?? []),
     ...(env === undefined ? [] : [{ name: env, env }]),
     ...(keyFile === undefined ? [] : [{ name: path.basename(keyFile), file: keyFile }]),
   ]
   return sources.map((source) => ({
     name: source.name,
-    hash: createHash('sha256').update(readKey(source, environment)).digest('hex'),
+    hash: createHash('sha256')
+      .update(readSource(`api_keys "${source.name}"`, source, environment))
+      .digest('hex'),
+    rateLimits: source.rate_limits,
   }))
 }
 
@@ -214,6 +225,13 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
       budget: file.defaults?.budget ?? {},
     },
     apiKeys,
+    rateLimits: file.rate_limits ?? {},
+    webhooks: {
+      secrets: (file.webhooks?.secrets ?? []).map((source, index) =>
+        readSource(`webhooks.secrets[${index}]`, source, environment),
+      ),
+      allowPrivate: file.webhooks?.allow_private ?? false,
+    },
     limits: {
       running: file.limits?.running ?? 256,
       waiting: file.limits?.waiting ?? 1024,

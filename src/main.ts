@@ -88,5 +88,12 @@ process.exitCode = await runCommand(
     environment: process.env,
     signal: interruption.signal,
   },
-  { version, serveFlags: SERVE_FLAGS, serve, openRuns: openRunsFor, openapi },
+  {
+    version,
+    serveFlags: SERVE_FLAGS,
+    serve,
+    openRuns: openRunsFor,
+    packageRoot: PACKAGE_ROOT,
+    openapi,
+  },
 )

@@ -20,8 +20,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'runs'],
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
+  evaluation: ['core', 'runs'],
   http: ['core', 'runs', 'experiments'],
-  cli: ['core', 'runs', 'experiments'],
+  cli: ['core', 'runs', 'experiments', 'evaluation'],
   'config-file.ts': ['core', 'telemetry'],
   'config.ts': [
     'config-file.ts',

@@ -62,6 +62,7 @@ test('what the server says is in the contract', async (t) => {
     run_id: 'run_1',
     feedback: { metric: 'm', value: 1, source: 'u' },
   })
+  say({ type: 'run.steer', run_id: 'run_1', steering: { action: 'hint', text: 'Again.' } })
   say({ type: 'run.create', stream_id: 'b', run: { input: '' } })
   say({ type: 'run.unsubscribe', stream_id: 'a' })
   say({ type: 'ping' })
@@ -78,7 +79,8 @@ test('what the server says is in the contract', async (t) => {
     assert.ok(schema !== undefined, String(message['type']))
     assert.deepEqual(Compile(schema).Errors(message), [], JSON.stringify(message))
   }
-  for (const type of Object.keys(SERVER_MESSAGES))
+  const timely = ['session.expiring'] // comes only near the end of a socket's life
+  for (const type of Object.keys(SERVER_MESSAGES).filter((name) => !timely.includes(name)))
     assert.ok(
       heard.some((message) => message['type'] === type),
       type,

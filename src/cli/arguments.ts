@@ -6,6 +6,8 @@ export interface Flag {
   readonly name: string
   /** Name of the value in the help, such as `FILE`; a flag without one is a switch. */
   readonly value?: string
+  /** May be given several times; its values are then in `lists`. */
+  readonly isList?: boolean
   readonly description: string
 }
 
@@ -21,6 +23,8 @@ export interface Command {
 export interface ParsedArguments {
   /** Values of the flags given; a switch is `'true'`. */
   readonly values: Readonly<Record<string, string>>
+  /** Values of the flags that may be given several times, in order. */
+  readonly lists: Readonly<Record<string, readonly string[]>>
   readonly operands: readonly string[]
 }
 
@@ -33,9 +37,9 @@ const HELP: Flag = { name: 'help', description: 'Show this text.' }
 
 const configOf = (command: Command): NonNullable<ParseArgsConfig['options']> =>
   Object.fromEntries(
-    [...command.flags, HELP].map(({ name, value }) => [
+    [...command.flags, HELP].map(({ name, value, isList = false }) => [
       name,
-      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+      { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: isList },
     ]),
   )
 
@@ -69,8 +73,16 @@ export const parseArguments = (
         `"${extra}" is one argument too many; put text with spaces in quotes. ${advice}`,
       )
     }
-    const given = Object.entries(values).map(([name, value]) => [name, String(value)])
-    return { values: Object.fromEntries(given) as Record<string, string>, operands: positionals }
+    const given = Object.entries(values)
+    return {
+      values: Object.fromEntries(
+        given.flatMap(([name, value]) => (Array.isArray(value) ? [] : [[name, String(value)]])),
+      ) as Record<string, string>,
+      lists: Object.fromEntries(
+        given.flatMap(([name, value]) => (Array.isArray(value) ? [[name, value.map(String)]] : [])),
+      ) as Record<string, string[]>,
+      operands: positionals,
+    }
   } catch (thrown) {
     if (isParseError(thrown)) throw new UsageError(`${firstSentence(thrown.message)}. ${advice}`)
     throw thrown

@@ -41,6 +41,16 @@ const revisedLine = (event: EventOf<'answer.revised'>): string => {
   return `revision ${event.revision}: candidate ${event.candidate}${score} (${oneLine(event.reason)})`
 }
 
+const givenUpLine = (event: EventOf<'candidate.failed'> | EventOf<'candidate.dropped'>): string =>
+  event.type === 'candidate.failed'
+    ? `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
+    : `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
+
+const steeredLine = ({ steering: { action, ...rest } }: EventOf<'run.steered'>): string => {
+  const details = Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+  return `steered: ${oneLine([action, ...details].join(', '))}`
+}
+
 /** The line of an event, given the run after it; undefined for what is too fine for a log. */
 export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
   switch (event.type) {
@@ -51,9 +61,10 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
     case 'candidate.completed':
       return `text of ${event.candidate} (${event.finish_reason}, ${event.usage.output_tokens} tokens): ${quote(run.candidates[event.candidate]?.text ?? '')}`
     case 'candidate.failed':
-      return `candidate ${event.candidate} failed: ${oneLine(event.error.message)}`
     case 'candidate.dropped':
-      return `candidate ${event.candidate} dropped: ${oneLine(event.reason)}`
+      return givenUpLine(event)
+    case 'run.steered':
+      return steeredLine(event)
     case 'candidate.scored':
       return scoredLine(event)
     case 'critique.completed':

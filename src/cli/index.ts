@@ -1,5 +1,6 @@
 /** The command line: which command runs, and with what exit code it ends. */
 import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { RefineError } from '../core/errors.ts'
 import type { RunService } from '../runs/run-service.ts'
 import {
@@ -11,6 +12,8 @@ import {
   type Flag,
   type ParsedArguments,
 } from './arguments.ts'
+import { EVALUATE, evaluateSettings } from './evaluate.ts'
+import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { createWriter, type CommandIo } from './output.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
@@ -35,6 +38,8 @@ export interface CommandDependencies {
   openRuns(
     settings: Settings,
   ): Promise<{ readonly runs: RunService; readonly close: () => Promise<void> }>
+  /** The folder that holds `models/catalog.json`. */
+  readonly packageRoot: string
   /** The OpenAPI document of the server. */
   openapi(): Promise<object>
 }
@@ -123,6 +128,16 @@ const models: Action = async ({ values }, io, deps) => {
   return EXIT_CODES.completed
 }
 
+/** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
+const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
+  const settings = evaluateSettings(parsed)
+  const { packageRoot } = deps
+  const values = { ...parsed.values, data: path.join(settings.out, 'store') }
+  return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
+    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
+  )
+}
+
 const openapi: Action = async ({ values }, io, deps) => {
   const text = `${JSON.stringify(await deps.openapi(), null, 2)}\n`
   if (values['write'] === undefined) await print(io, text)
@@ -145,6 +160,7 @@ const dispatch = async (
       [
         [serveCommand(deps.serveFlags), serve],
         [REFINE, refine],
+        [EVALUATE, evaluate],
         [STRATEGIES, strategies],
         [MODELS, models],
         [OPENAPI, openapi],

@@ -28,6 +28,7 @@ export type {
   RunState,
   RunStatus,
   Sampling,
+  Steering,
   StopReason,
   StrategyDescription,
   TerminalEvent,

@@ -11,6 +11,7 @@ import {
   type RunRequest,
   type RunState,
   type RunStatus,
+  type Steering,
 } from './wire.ts'
 
 export interface CreateOptions extends CallOptions {
@@ -108,6 +109,12 @@ export class Runs {
   /** Ends the run with its best answer so far; does nothing to one that has ended. Resolves with its final state. */
   cancel(id: string, options: CallOptions = {}): Promise<RunState> {
     return this.#connection.json(`${pathOf(id)}/cancel`, { method: 'POST', ...signalOf(options) })
+  }
+
+  /** Accepts the answer so far, changes the budget, gives a hint, drops a candidate or marks a step as wrong. */
+  steer(id: string, steering: Steering, options: CallOptions = {}): Promise<RunState> {
+    const path = `${pathOf(id)}/steer`
+    return this.#connection.json(path, { method: 'POST', body: steering, ...signalOf(options) })
   }
 
   /** Says what came of the answer. */

@@ -9,7 +9,14 @@ import type { StreamOptions } from './runs.ts'
 import { SocketLink, type WebSocketConstructor } from './socket-link.ts'
 import { SocketStream, type StreamSource } from './socket-stream.ts'
 import { connectionFailed, errorOfMessage } from './whetstone-error.ts'
-import type { ErrorMember, Feedback, FeedbackInput, RunEvent, RunRequest } from './wire.ts'
+import type {
+  ErrorMember,
+  Feedback,
+  FeedbackInput,
+  RunEvent,
+  RunRequest,
+  Steering,
+} from './wire.ts'
 
 interface Pending {
   readonly resolve: (message: Record<string, unknown>) => void
@@ -45,10 +52,9 @@ export class RunSocket {
   /** The events of a run above `after`, stored and live, to the last. Leaving does not touch the run. */
   events(
     runId: string,
-    { after = 0, signal }: FollowOptions = {},
+    { after = 0, ...rest }: FollowOptions = {},
   ): AsyncGenerator<RunEvent, void, void> {
-    const options = { onLeave: 'continue' as const, ...(signal === undefined ? {} : { signal }) }
-    return this.#read({ runId, after }, options)
+    return this.#read({ runId, after }, { ...rest, onLeave: 'continue' })
   }
 
   /** Asks the run to end with its best answer; resolves when the server has heard it. */
@@ -60,6 +66,11 @@ export class RunSocket {
       ],
       options,
     )
+  }
+
+  /** Steers the run; resolves when the server has taken it up. */
+  async steer(run_id: string, steering: Steering, options: CallOptions = {}): Promise<void> {
+    await this.#ask((stream_id) => [{ type: 'run.steer', stream_id, run_id, steering }], options)
   }
 
   /** Says what came of the answer. */
@@ -143,10 +154,8 @@ export class RunSocket {
     const name = this.#drop(stream)
     if (stream.isOver) return
     if (name !== undefined) this.#link.send({ type: 'run.unsubscribe', stream_id: name })
-    const { runId } = stream
-    if (onLeave === 'cancel' && runId !== undefined) {
-      this.cancel(runId).catch(() => undefined)
-    }
+    if (onLeave === 'continue' || stream.runId === undefined) return
+    this.cancel(stream.runId).catch(() => undefined)
   }
 
   /** Opens the connection, as often as `retry` allows, and takes up all that waits for it. Never rejects. */

@@ -17,6 +17,7 @@ import type {
 export type { Answer, Assignment, StopReason, Usage } from '../core/event.ts'
 export type { Budget } from '../core/budget.ts'
 export type { Message, Role, Sampling } from '../core/task.ts'
+export type { Steering } from '../core/steering.ts'
 export type { Candidate, Revision } from '../core/run-state.ts'
 export type { FeedbackInput, RunEvent, RunState, RunStatus, StrategyDescription, TotalCost }
 export type Feedback = FeedbackRecord

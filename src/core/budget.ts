@@ -75,21 +75,30 @@ const UNITS = ['calls', 'tokens', 'cost'] as const
 
 /** Keeps the account of one run. `clock` gives seconds and may start anywhere. */
 export class BudgetLedger {
-  readonly limits: Budget
+  #limits: Budget
   readonly #clock: () => number
   readonly #start: number
   readonly #spent = { calls: 0, tokens: 0, cost: 0 }
   readonly #reserved = { calls: 0, tokens: 0, cost: 0 }
 
   constructor(limits: Budget, clock: () => number) {
-    this.limits = limits
+    this.#limits = limits
     this.#clock = clock
     this.#start = clock()
   }
 
+  get limits(): Budget {
+    return this.#limits
+  }
+
+  /** Sets new limits, unit by unit. What is spent or reserved stays so, even above them: only later calls are refused. */
+  change(limits: Budget): void {
+    this.#limits = { ...this.#limits, ...limits }
+  }
+
   /** What may still be reserved, `Infinity` where there is no limit. */
   remaining(unit: BudgetUnit): number {
-    const limit = this.limits[unit]
+    const limit = this.#limits[unit]
     if (limit === undefined) return Infinity
     if (unit === 'seconds') return Math.max(0, limit - this.seconds())
     return Math.max(0, limit - this.#spent[unit] - this.#reserved[unit])

@@ -46,6 +46,7 @@ export const CATALOG = {
   conflict: caller(409, 'The resource is in another state', 'conflict_error'),
   request_too_large: caller(413, 'The request body is too large', 'request_too_large'),
   unsupported_media_type: caller(415, 'The body must be application/json'),
+  idempotency_mismatch: caller(422, 'The key belongs to another request'),
   rate_limited: { ...caller(429, 'Too many requests', 'rate_limit_error'), retryable: true },
   upstream_rejected: dependency(502, 'The upstream model refused the request', false),
   upstream_unavailable: dependency(502, 'The upstream model failed', true),

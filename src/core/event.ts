@@ -4,6 +4,7 @@
  */
 import { Type, type Static, type TSchema } from 'typebox'
 import { Budget } from './budget.ts'
+import { Steering } from './steering.ts'
 import { ROLES } from './task.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
@@ -157,6 +158,7 @@ export const RUNNER_EVENTS = [
     assignment: Nullable(Assignment),
     metadata: Type.Record(Type.String(), Type.Unknown()),
   }),
+  body('run.steered', { steering: Steering }),
   body('budget.updated', {
     spent: PerUnit(Type.Number()),
     left: PerUnit(Nullable(Type.Number())),

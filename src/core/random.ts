@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** A seeded source of randomness; everything a strategy draws comes from one, so that a run can be repeated. */
 export interface Random {
@@ -41,4 +41,4 @@ export const createRandom = (seed: number): Random => {
 
 /** Maps a key to [0, 1) by the first four bytes of its SHA-256; divided by 2^32, so that 1 cannot occur. */
 export const hashToUnit = (key: string): number =>
-  createHash('sha256').update(key).digest().readUInt32BE(0) / 2 ** 32
+  Number.parseInt(hash('sha256', key).slice(0, 8), 16) / 2 ** 32

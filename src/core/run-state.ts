@@ -13,6 +13,7 @@ import {
   type Envelope,
 } from './event.ts'
 import { assertNever } from './errors.ts'
+import { Steering } from './steering.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
@@ -69,6 +70,7 @@ export const RunState = Type.Object(
     error: Type.Union([RunError, Type.Null()]),
     revisions: Type.Array(Revision),
     candidates: Type.Array(Candidate),
+    steering: Type.Array(Steering, { description: 'What was asked of the run, oldest first.' }),
     usage: Usage,
     assignment: Type.Union([Assignment, Type.Null()]),
     last_sequence: Type.Integer({ minimum: 0 }),
@@ -90,7 +92,7 @@ export const emptyUsage = (): Usage => ({
 
 type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
 
-/** A run is queued from `run.created` on, and running from the event behind it on. */
+/** A run is queued from `run.created` on, and running from the next event on that is its own. */
 const start = (created: Envelope & CreatedBody): RunState => ({
   id: created.run_id,
   object: 'run',
@@ -106,6 +108,7 @@ const start = (created: Envelope & CreatedBody): RunState => ({
   error: null,
   revisions: [],
   candidates: [],
+  steering: [],
   usage: emptyUsage(),
   assignment: created.assignment,
   last_sequence: 0,
@@ -169,7 +172,9 @@ const end = (state: RunState, event: TerminalEvent): void => {
   state.error = event.type === 'run.failed' ? event.error : null
 }
 
-const apply = (state: RunState, event: Exclude<RunEvent, EventOf<'run.created'>>): void => {
+type OwnEvent = Exclude<RunEvent, EventOf<'run.created'> | EventOf<'run.steered'>>
+
+const apply = (state: RunState, event: OwnEvent): void => {
   switch (event.type) {
     case 'candidate.created':
       return create(state, event)
@@ -218,6 +223,10 @@ export const reduceRun = (state: RunState | undefined, event: RunEvent): RunStat
   if (next === undefined) throw new TypeError(`A run starts with run.created, not ${event.type}.`)
   next.last_sequence = event.sequence
   if (event.type === 'run.created') return next
+  if (event.type === 'run.steered') {
+    next.steering.push(event.steering)
+    return next
+  }
   next.status = 'running'
   apply(next, event)
   return next

@@ -47,13 +47,62 @@ export interface RunPage {
   readonly status?: RunStatus
 }
 
+/** Names a request that may come again: the run it made is found by it for a while. */
+export interface RequestKey {
+  /** What was asked for, such as `POST /v1/runs`: keys of different routes are different keys. */
+  readonly route: string
+  /** Chosen by the caller. */
+  readonly key: string
+  /** SHA-256 of the canonical request. */
+  readonly fingerprint: string
+}
+
+/** A message that has to reach an address outside, however often that has to be tried. */
+export interface Delivery {
+  readonly id: string
+  readonly run_id: string
+  readonly owner: string
+  readonly url: string
+  readonly body: string
+  /** Tries so far. */
+  readonly attempts: number
+  /** When to try next, in milliseconds since 1970. */
+  readonly due: number
+}
+
+export interface DeliveryStore {
+  /** Those due at `now`, the most overdue first, at most `limit`. */
+  due(now: number, limit: number): Promise<readonly Delivery[]>
+  /** When the first of all is due that is due after `now`; undefined when there is none. */
+  nextDue(now: number): Promise<number | undefined>
+  retryLater(id: string, attempts: number, due: number): Promise<void>
+  /** Forgets a delivery that arrived or was given up. */
+  settle(id: string): Promise<void>
+  /** The address wants no more: what is on the way to it is forgotten. */
+  disable(owner: string, url: string): Promise<void>
+  isDisabled(owner: string, url: string): Promise<boolean>
+}
+
 /** Writes may be grouped: a write is durable when its promise resolves. */
 export interface RunStore {
-  /** Stores the run and its first event together. */
-  create(record: RunRecord, created: RunEvent): Promise<void>
+  readonly deliveries: DeliveryStore
+  /** Stores the run, its first event and the key it can be found by until `expires` (milliseconds) together. */
+  create(
+    record: RunRecord,
+    created: RunEvent,
+    key?: RequestKey & { readonly expires: number },
+  ): Promise<void>
+  /** The run that the owner's key made, unless the key has expired at `now` (milliseconds). */
+  keyed(
+    owner: string,
+    key: Pick<RequestKey, 'route' | 'key'>,
+    now: number,
+  ): Promise<{ readonly runId: string; readonly fingerprint: string } | undefined>
   append(events: readonly RunEvent[]): Promise<void>
-  /** Keeps the final state beside the log, for fast reads. */
-  finish(state: RunState): Promise<void>
+  /** Keeps the final state beside the log, for fast reads, together with what has to be told outside. */
+  finish(state: RunState, deliveries?: readonly Delivery[]): Promise<void>
+  /** Removes the run with all that belongs to it. */
+  remove(id: string): Promise<void>
   read(id: string): Promise<RunRecord | undefined>
   /** Events with a sequence above `after`, in order, at most `limit`. */
   events(id: string, after: number, limit: number): Promise<RunEvent[]>
@@ -62,6 +111,8 @@ export interface RunStore {
   meanUsage(kind: RunKind): Promise<MeanUsage | undefined>
   /** Ids of the runs that were not finished: left behind by a crash, when asked at the start. */
   unfinished(): Promise<readonly string[]>
+  /** Removes the run with its log and feedback; nothing happens when there is none. */
+  remove(id: string): Promise<void>
   addFeedback(feedback: FeedbackRecord): Promise<void>
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
   close(): Promise<void>

@@ -6,6 +6,7 @@ import type { Capability, LanguageModel } from './language-model.ts'
 import type { RolePrompts } from './prompts.ts'
 import type { Random } from './random.ts'
 import type { Scorers } from './scorer.ts'
+import type { SteeringView } from './steering.ts'
 import type { Role, Task } from './task.ts'
 
 /** Where the signal that improves the answer comes from. */
@@ -47,6 +48,8 @@ export interface StrategyContext {
   readonly scorers: Scorers
   readonly budget: { remaining(unit: BudgetUnit): number }
   readonly random: Random
+  /** What those who watch have asked for; may be looked at whenever something new begins. */
+  readonly steering: SteeringView
   readonly signal: AbortSignal
   readonly log: Log
 }

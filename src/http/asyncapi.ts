@@ -19,6 +19,7 @@ const REPLIES: Readonly<Record<keyof typeof CLIENT_MESSAGES, readonly string[]>>
   'run.subscribe': ['run events'],
   'run.unsubscribe': ['run.unsubscribed'],
   'run.cancel': [],
+  'run.steer': ['run.steer.accepted'],
   'feedback.create': ['feedback.created'],
   ping: ['pong'],
 }

@@ -44,3 +44,9 @@ export const retryHeader = (usage: Usage): Record<string, string> =>
   usage.calls > 0 || usage.input_tokens + usage.output_tokens > 0
     ? { 'x-should-retry': 'false' }
     : {}
+
+/** Ends the run if it still goes on and removes all that was kept of it. @throws RefineError run_not_found */
+export const forgetRun = async (runs: RunService, id: string, owner: string): Promise<void> => {
+  await runs.cancel(id, owner)
+  await runs.remove(id, owner)
+}

@@ -1,6 +1,9 @@
 /** What the transport is given, and its limits with their defaults. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { RunService } from '../runs/run-service.ts'
+import type { Attendance } from './attendance.ts'
+import type { Metrics } from './metrics.ts'
+import type { SocketTickets } from './socket-tickets.ts'
 import type { Cancellation } from './plugins/cancellation.ts'
 
 /** A key that may call the server: the server knows only its hash. */
@@ -21,6 +24,10 @@ export interface Limits {
   readonly messageBytes: number
   /** Streams that one socket may have at a time. */
   readonly streamsPerSocket: number
+  /** New runs that one socket may begin per second, after a first handful of as many as it may have streams. */
+  readonly runsPerSecond: number
+  /** Age at which a socket is closed, in seconds; a minute before, or a tenth of it, it is told. */
+  readonly socketSeconds: number
   /** Time between two pings on a socket, in seconds; the second one missed in a row ends the connection. */
   readonly pingSeconds: number
 }
@@ -31,6 +38,8 @@ export const DEFAULT_LIMITS: Limits = {
   stallSeconds: 30,
   messageBytes: 1_048_576,
   streamsPerSocket: 16,
+  runsPerSecond: 5,
+  socketSeconds: 3600,
   pingSeconds: 25,
 }
 
@@ -52,4 +61,7 @@ export interface HttpContext {
   readonly origins: readonly string[]
   readonly limits: Limits
   readonly cancellation: Cancellation
+  readonly attendance: Attendance
+  readonly metrics: Metrics
+  readonly tickets: SocketTickets
 }

@@ -1,6 +1,14 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import { Attendance } from './attendance.ts'
+import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
 import { registerChatCompletions } from './compat/openai-chat.ts'
+import { registerResponsesSocket } from './compat/openai-responses-socket.ts'
+import { registerResponses } from './compat/openai-responses.ts'
+import { registerUiChat } from './compat/ui-chat.ts'
+import { Metrics } from './metrics.ts'
+import { registerRateLimits } from './plugins/rate-limits.ts'
+import { SocketTickets } from './socket-tickets.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
@@ -13,9 +21,13 @@ import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
+import { registerMetrics } from './routes/metrics.ts'
+import { registerSocketTickets } from './routes/ws-tickets.ts'
 import { registerModels } from './routes/models.ts'
 import { registerPlayground } from './routes/playground.ts'
+import { registerRunCreation } from './routes/run-creation.ts'
 import { registerRunEvents } from './routes/run-events.ts'
+import { registerRunSteering } from './routes/run-steering.ts'
 import { registerRuns } from './routes/runs.ts'
 import { registerStrategies } from './routes/strategies.ts'
 import { DEFAULT_LIMITS, type HttpContext, type ServerOptions } from './server-options.ts'
@@ -24,21 +36,50 @@ import { registerWebSocket, registerWebSocketPlugin } from './websocket.ts'
 export { openapiDocument } from './plugins/openapi.ts'
 
 const ROUTES = [
+  registerRunCreation,
   registerRuns,
   registerRunEvents,
+  registerRunSteering,
   registerFeedback,
   registerEstimates,
   registerStrategies,
   registerModels,
   registerChatCompletions,
+  registerResponses,
+  registerResponsesSocket,
+  registerAnthropicMessages,
+  registerUiChat,
   registerWebSocket,
+  registerSocketTickets,
   registerHealth,
+  registerMetrics,
   registerDocs,
   registerPlayground,
 ]
 
 /** The longest `model:strategy` a path may hold. */
 const MAX_PARAM_LENGTH = 512
+
+const logReplies = (app: FastifyInstance): void => {
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url, runId } = request
+    const details = { method, url, status: reply.statusCode, ms: reply.elapsedTime, run_id: runId }
+    request.log.debug(details, 'answered')
+  })
+}
+
+type Shared = Pick<HttpContext, 'limits' | 'cancellation' | 'tickets'>
+
+const contextOf = (app: FastifyInstance, options: ServerOptions, shared: Shared): HttpContext => {
+  const attendance = new Attendance(options.runs, options.log)
+  const metrics = new Metrics(options.runs)
+  app.addHook('preClose', async () => {
+    attendance.close()
+    metrics.close()
+  })
+  const { runs, version, origins = [] } = options
+  return { runs, version, origins, attendance, metrics, ...shared }
+}
 
 /**
  * Builds the server around the runs it serves. The caller listens, and closes it after `runs.drain`: closing ends every
@@ -63,20 +104,12 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   registerClosing(app)
   const cancellation = registerCancellation(app)
   await registerWebSocketPlugin(app, limits.messageBytes)
-  registerAuth(app, options.keys ?? [])
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, url, runId } = request
-    const details = { method, url, status: reply.statusCode, ms: reply.elapsedTime, run_id: runId }
-    request.log.debug(details, 'answered')
-  })
+  const tickets = new SocketTickets()
+  registerAuth(app, options.keys ?? [], tickets)
+  registerRateLimits(app, options.runs)
+  logReplies(app)
   await registerOpenApi(app, options.version)
-  const context: HttpContext = {
-    runs: options.runs,
-    version: options.version,
-    origins: options.origins ?? [],
-    limits,
-    cancellation,
-  }
+  const context = contextOf(app, options, { limits, cancellation, tickets })
   for (const register of ROUTES) register(app, context)
   return app
 }

@@ -22,6 +22,12 @@ const HEARTBEAT = ': still here\n\n'
 export const eventFrame = (event: RunEvent): string =>
   `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 
+type Events = AsyncIterable<RunEvent>
+
+export const frames = async function* (events: Events): AsyncGenerator<string, void, void> {
+  for await (const event of events) yield eventFrame(event)
+}
+
 export const dataFrame = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
 
 type StreamLimits = Pick<Limits, 'heartbeatSeconds' | 'stallSeconds'>
@@ -37,9 +43,11 @@ class EventStreamWriter {
     this.#limits = limits
     // Without a listener, writing to a connection that has just closed would end the process.
     raw.on('error', () => raw.destroy())
+    // A little off, differently for each stream: thousands that began together must not all write in one moment.
+    const pause = limits.heartbeatSeconds * 1000 * (0.8 + 0.2 * Math.random())
     this.#heartbeat = setInterval(() => {
       if (!this.#waiting && !raw.destroyed) raw.write(HEARTBEAT)
-    }, limits.heartbeatSeconds * 1000)
+    }, pause)
   }
 
   /** Resolves when there is room for more: true, or false when the connection has ended. */
@@ -85,6 +93,7 @@ export const sendEventStream = async (
 ): Promise<void> => {
   const { raw } = reply
   reply.hijack()
+  reply.headers(reply.server.quotaHeaders(reply.request.owner))
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
   const writer = new EventStreamWriter(raw, limits)
   try {

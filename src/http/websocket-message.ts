@@ -2,7 +2,9 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { invalidField } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
+import { Steering } from '../core/steering.ts'
 import { RunRequest } from '../runs/run-request.ts'
+import { readSteering } from '../runs/steering.ts'
 import { checkDepth } from './json-text.ts'
 import { FeedbackBody } from './routes/feedback.ts'
 
@@ -28,6 +30,11 @@ export const CLIENT_MESSAGES = {
   }),
   'run.unsubscribe': message('run.unsubscribe', { stream_id: StreamId }),
   'run.cancel': message('run.cancel', { stream_id: Type.Optional(StreamId), run_id: RunId }),
+  'run.steer': message('run.steer', {
+    stream_id: Type.Optional(StreamId),
+    run_id: RunId,
+    steering: Steering,
+  }),
   'feedback.create': message('feedback.create', {
     stream_id: Type.Optional(StreamId),
     run_id: RunId,
@@ -70,6 +77,8 @@ export const receiveMessage = (text: string): ReceivedMessage => {
       if (typeof type !== 'string' || !Object.hasOwn(CLIENT_MESSAGES, type)) {
         throw invalidField('/type', `must be one of ${Object.keys(CLIENT_MESSAGES).join(', ')}`)
       }
+      // The union of all actions would only say that none fits.
+      if (type === 'run.steer') readSteering(fieldOf(value, 'steering'), '/steering')
       return validate(CLIENT_MESSAGES[type as keyof typeof CLIENT_MESSAGES], value)
     },
   }

@@ -1,5 +1,6 @@
 /** What a server says on a socket beside the events of runs. */
 import { Type } from 'typebox'
+import { RUN_STATUSES } from '../core/run-state.ts'
 import { OpenAiError } from './problem.ts'
 import { Feedback } from './routes/feedback.ts'
 import { StreamId } from './websocket-message.ts'
@@ -28,6 +29,17 @@ export const SERVER_MESSAGES = {
   'run.unsubscribed': Type.Object(
     { type: Type.Literal('run.unsubscribed'), stream_id: StreamId },
     { description: 'No more events of the stream come; the run goes on.' },
+  ),
+  'run.steer.accepted': Type.Object({
+    type: Type.Literal('run.steer.accepted'),
+    ...OfStream,
+    run_id: Type.String(),
+    status: Type.Enum([...RUN_STATUSES]),
+    last_sequence: Type.Integer({ minimum: 0 }),
+  }),
+  'session.expiring': Type.Object(
+    { type: Type.Literal('session.expiring'), seconds: Type.Number() },
+    { description: 'The socket is closed then; open another and take the streams up there.' },
   ),
   pong: Type.Object({ type: Type.Literal('pong'), ...OfStream }),
 }

@@ -19,6 +19,8 @@ interface SessionOptions {
   readonly log: FastifyBaseLogger
   /** Most streams at a time. */
   readonly streams: number
+  /** New runs per second, after a first handful of as many as there may be streams. */
+  readonly runsPerSecond: number
 }
 
 export class WebSocketSession {
@@ -27,10 +29,19 @@ export class WebSocketSession {
   readonly #streams = new Map<string, AbortController>()
   #handled: Promise<void> = Promise.resolve()
   #pending = 0
+  /** New runs that may begin at once; fills up with time. */
+  #allowance: number
+  #allowedAt = performance.now()
 
   constructor(socket: WebSocket, options: SessionOptions) {
     this.#socket = socket
     this.#options = options
+    this.#allowance = options.streams
+  }
+
+  /** Tells the client to open another socket in time. */
+  expire(seconds: number): void {
+    this.#send({ type: 'session.expiring', seconds }).catch(() => undefined)
   }
 
   /** Handles messages one after the other, in order. */
@@ -66,6 +77,7 @@ export class WebSocketSession {
     const { runs, owner } = this.#options
     switch (message.type) {
       case 'run.create': {
+        this.#allowRun()
         const stream = this.#open(message.stream_id)
         return this.#start(stream, message.stream_id, 0, () => runs.create(message.run, owner))
       }
@@ -79,6 +91,12 @@ export class WebSocketSession {
       case 'run.cancel':
         await runs.cancel(message.run_id, owner)
         return
+      case 'run.steer': {
+        const { run_id: runId, stream_id: streamId, steering } = message
+        const { status, last_sequence } = await runs.steer(runId, owner, steering)
+        const told = { run_id: runId, status, last_sequence }
+        return this.#send({ type: 'run.steer.accepted', ...streamOf(streamId), ...told })
+      }
       case 'feedback.create': {
         const feedback = await runs.addFeedback(message.run_id, owner, message.feedback)
         return this.#send({ type: 'feedback.created', ...streamOf(message.stream_id), feedback })
@@ -88,6 +106,20 @@ export class WebSocketSession {
       default:
         return assertNever(message)
     }
+  }
+
+  #allowRun(): void {
+    const { streams, runsPerSecond } = this.#options
+    const now = performance.now()
+    const gained = ((now - this.#allowedAt) / 1000) * runsPerSecond
+    this.#allowance = Math.min(streams, this.#allowance + gained)
+    this.#allowedAt = now
+    if (this.#allowance < 1) {
+      throw new RefineError('rate_limited', `A socket may begin ${runsPerSecond} runs a second.`, {
+        retryAfter: 1,
+      })
+    }
+    this.#allowance--
   }
 
   #open(streamId: string): AbortController {

@@ -16,7 +16,8 @@ const SCHEMA = {
   summary: 'Many runs on one WebSocket',
   description:
     `Subprotocol \`${SUBPROTOCOL}\`. Client to server: \`run.create\`, \`run.subscribe\`, \`run.unsubscribe\`, \`run.cancel\`, ` +
-    '`feedback.create`, `ping`. Server to client: run events with `stream_id`, and `error`. Nothing is tied to the ' +
+    '`run.steer`, `feedback.create`, `ping`. Server to client: run events with `stream_id`, and `error`. A web page opens it ' +
+    'with a ticket of `POST /v1/ws-tickets`. After an hour it is closed, which `session.expiring` tells before. Nothing is tied to the ' +
     'socket: when it closes, runs go on; `run.subscribe` with `after` takes a stream up again.',
   tags: ['runs'],
   response: {
@@ -26,15 +27,22 @@ const SCHEMA = {
 }
 
 /** A web page of another site must not use the visitor's access; programs send no origin. */
-const checkOrigin = ({ headers }: FastifyRequest, origins: readonly string[]): void => {
+export const checkOrigin = (
+  { headers, ticket }: FastifyRequest,
+  origins: readonly string[],
+): void => {
   const { origin, host } = headers
+  if (ticket?.origin !== undefined) {
+    if (ticket.origin === origin) return
+    throw new RefineError('forbidden', `The ticket is for pages of ${ticket.origin}.`)
+  }
   if (origin === undefined || origins.includes(origin)) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
   throw new RefineError('forbidden', `Pages of ${origin} may not open a socket here.`)
 }
 
 /** Finds dead peers, which TCP alone does not: the second ping missed in a row ends the connection. */
-const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
+export const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
   let missed = 0
   const timer = setInterval(() => {
     if (missed >= 2) return socket.terminate()
@@ -45,6 +53,20 @@ const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
     missed = 0
   })
   socket.on('close', () => clearInterval(timer))
+}
+
+/** Ends connections that have grown old, so that keys that were withdrawn and servers that were replaced are left. */
+const limitAge = (socket: WebSocket, session: WebSocketSession, seconds: number): void => {
+  const notice = Math.min(60, seconds / 10)
+  const telling = setTimeout(() => session.expire(notice), (seconds - notice) * 1000)
+  const closing = setTimeout(
+    () => socket.close(GOING_AWAY, 'the session is too old'),
+    seconds * 1000,
+  )
+  socket.on('close', () => {
+    clearTimeout(telling)
+    clearTimeout(closing)
+  })
 }
 
 /**
@@ -77,12 +99,13 @@ export const registerWebSocketPlugin = async (
 
 export const registerWebSocket = (
   app: FastifyInstance,
-  { runs, limits, origins }: HttpContext,
+  { runs, limits, origins, metrics }: HttpContext,
 ): void => {
   app.route({
     method: 'GET',
     url: '/v1/ws',
     schema: SCHEMA,
+    config: { tickets: true },
     preValidation: async (request) => checkOrigin(request, origins),
     handler: async (_, reply) => {
       reply.header('upgrade', 'websocket')
@@ -94,10 +117,16 @@ export const registerWebSocket = (
         owner,
         log,
         streams: limits.streamsPerSocket,
+        runsPerSecond: limits.runsPerSecond,
       })
+      metrics.socketOpened()
       // At once: a message that arrives before there is a listener is lost.
       socket.on('message', (data) => session.receive(data))
-      socket.on('close', () => session.close())
+      socket.on('close', () => {
+        metrics.socketClosed()
+        session.close()
+      })
+      limitAge(socket, session, limits.socketSeconds)
       keepAlive(socket, limits.pingSeconds)
     },
   })

@@ -1,1 +1,106 @@
-export const loadCatalog = async (_root: string): Promise<never[]> => []
+/** The list of embedded models that come with the package: where each lies, what it is for and how to know it is whole. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Type, type Static } from 'typebox'
+import { RefineError } from '../core/errors.ts'
+import { ROLES } from '../core/task.ts'
+import { describeFields, findErrors } from '../core/validation.ts'
+import type { OnnxConfig } from './model-config.ts'
+
+const Text = Type.String({ minLength: 1 })
+
+const CatalogEntry = Type.Object(
+  {
+    id: Text,
+    adapter: Type.Enum(['onnx']),
+    folder: Type.String({ minLength: 1, description: 'Relative to the root of the package.' }),
+    description: Text,
+    prompts: Type.Enum(['full', 'compact']),
+    roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1 }),
+    step_marks: Type.Optional(
+      Type.Object({ step: Text, good: Text, bad: Text }, { additionalProperties: false }),
+    ),
+    evaluation: Type.Optional(
+      Type.Record(Type.String(), Text, {
+        description:
+          'Data sets by name, as `whetstone evaluate --data ID:NAME` finds them: paths below the folder.',
+      }),
+    ),
+    licence: Text,
+    context: Type.Integer({ minimum: 1 }),
+    weights: Type.Object(
+      {
+        file: Text,
+        sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+        size: Type.Integer({ minimum: 1, description: 'Bytes.' }),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+)
+/** `folder` is absolute once the catalogue was read. */
+export type CatalogEntry = Static<typeof CatalogEntry>
+
+const Catalog = Type.Object({ models: Type.Array(CatalogEntry) }, { additionalProperties: false })
+
+const FILE = path.join('models', 'catalog.json')
+
+/**
+ * Reads `models/catalog.json` below the root of the package.
+ * @throws RefineError model_failed naming the file and what is wrong with it.
+ */
+export const readCatalog = async (packageRoot: string): Promise<readonly CatalogEntry[]> => {
+  const file = path.join(packageRoot, FILE)
+  const wrong = (message: string, cause?: unknown): RefineError =>
+    new RefineError('model_failed', `${file}: ${message}`, { cause })
+  let contents: unknown
+  try {
+    contents = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw wrong('expected a readable JSON file', cause)
+  }
+  const fields = findErrors(Catalog, contents)
+  if (fields.length > 0) throw wrong(describeFields(fields).replaceAll('the body', 'the file'))
+  const { models } = contents as Static<typeof Catalog>
+  const ids = models.map(({ id }) => id)
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twice !== undefined) throw wrong(`${twice} is listed twice`)
+  return models.map((entry) => ({ ...entry, folder: path.resolve(packageRoot, entry.folder) }))
+}
+
+/**
+ * The catalogue as entries of the configuration: what a server offers with no configuration at all.
+ * @throws RefineError as `readCatalog`.
+ */
+export const loadCatalog = async (packageRoot: string): Promise<OnnxConfig[]> => {
+  const entries = await readCatalog(packageRoot)
+  return entries.map(({ id, adapter, folder, prompts, step_marks }) => ({
+    id,
+    adapter,
+    folder,
+    prompts,
+    ...(step_marks && { step_marks }),
+  }))
+}
+
+/**
+ * Compares the weights of an entry with its size and checksum.
+ * @throws RefineError model_failed saying what differs.
+ */
+export const verifyWeights = async ({ id, folder, weights }: CatalogEntry): Promise<void> => {
+  const file = path.join(folder, weights.file)
+  const wrong = (message: string, cause?: unknown): RefineError =>
+    new RefineError('model_failed', `${id}: ${file} ${message}`, { cause })
+  const { size } = await stat(file).catch((cause: unknown) => {
+    throw wrong('cannot be read', cause)
+  })
+  if (size !== weights.size) throw wrong(`has ${size} bytes, expected ${weights.size}`)
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  const sha256 = hash.digest('hex')
+  if (sha256 !== weights.sha256) throw wrong(`has SHA-256 ${sha256}, expected ${weights.sha256}`)
+}

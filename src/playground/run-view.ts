@@ -66,7 +66,7 @@ export class RunView {
       this.created = event
       return
     }
-    if (this.status === 'queued') this.status = 'running'
+    if (this.status === 'queued' && event.type !== 'run.steered') this.status = 'running'
     if (event.type === 'budget.updated') this.budget = event
     else if (event.type === 'vote.updated') this.vote = event
     else if (isTerminal(event)) this.#end(event)
@@ -167,6 +167,10 @@ const NOTES: { readonly [Type in RunEvent['type']]?: (event: EventOf<Type>) => N
   'gate.decided': ({ gate, outcome, values }) => ({
     subject: `Gate ${gate}`,
     text: `${outcome} ${valuesOf(values)}`,
+  }),
+  'run.steered': ({ steering: { action, ...rest } }) => ({
+    subject: 'Steered',
+    text: `${action} ${Object.keys(rest).length === 0 ? '' : JSON.stringify(rest)}`,
   }),
   warning: ({ message }) => ({ subject: 'Warning', text: message }),
 }

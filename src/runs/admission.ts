@@ -42,6 +42,10 @@ export class Admission {
     return this.#wait(signal)
   }
 
+  load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running, waiting: this.#waiting.length }
+  }
+
   /** From now on `enter` throws; runs that wait keep their place. */
   close(): void {
     this.#closed = true

@@ -13,9 +13,9 @@ import { UsageAccount } from './usage-account.ts'
 /** Why a run was told to end from outside: reason of its abort signal. */
 export class Stop extends Error {
   override readonly name = 'Stop'
-  readonly reason: 'cancelled' | 'deadline'
+  readonly reason: 'cancelled' | 'deadline' | 'accepted'
 
-  constructor(reason: 'cancelled' | 'deadline') {
+  constructor(reason: Stop['reason']) {
     super(`The run was stopped: ${reason}.`)
     this.reason = reason
   }
@@ -94,6 +94,10 @@ type Ending =
 /** What a thrown value means for the run; `otherwise` is the error when there is no answer at all. */
 const endingOf = (thrown: unknown): Ending => {
   if (thrown instanceof Stop && thrown.reason === 'cancelled') return { kind: 'cancelled' }
+  if (thrown instanceof Stop && thrown.reason === 'accepted') {
+    const otherwise = new RefineError('internal', 'There was no answer to accept.')
+    return { kind: 'completed', stopReason: 'finished', otherwise }
+  }
   if (thrown instanceof Stop || (thrown instanceof BudgetSpent && thrown.unit === 'seconds')) {
     const otherwise = new RefineError('deadline_exceeded', 'The deadline passed before any answer.')
     return { kind: 'completed', stopReason: 'deadline', otherwise }
@@ -106,6 +110,13 @@ const endingOf = (thrown: unknown): Ending => {
     return { kind: 'completed', stopReason: 'budget', otherwise }
   }
   return { kind: 'failed', error: toRefineError(thrown) }
+}
+
+/** The first answer is shown before it is scored; at the end its score is known. */
+const withScore = (answer: Answer | null, { state }: LiveRun): Answer | null => {
+  if (answer === null || answer.score !== null) return answer
+  const last = state.candidates[answer.candidate]?.scores.at(-1)
+  return { ...answer, score: last?.score ?? null }
 }
 
 const terminalEvent = (
@@ -144,6 +155,7 @@ const contextOf = (
     scorers: parts.scorers(models, plan.prompts),
     budget: ledger,
     random: createRandom(seed),
+    steering: live.steering,
     signal: live.controller.signal,
     log,
   }
@@ -173,7 +185,9 @@ const execute = async (
     await warnDegraded(plan, live)
     const context = contextOf(plan, session, parts, seed, log)
     const selection = await consume(plan.strategy.run(task, plan.options, context), session)
-    await showAnswer(live, selection.candidate, 'selected')
+    if (!live.steering.isDropped(selection.candidate)) {
+      await showAnswer(live, selection.candidate, 'selected')
+    }
     const otherwise = new RefineError('all_candidates_failed', 'The strategy selected nothing.')
     return { kind: 'completed', stopReason: selection.stopReason, otherwise }
   } catch (thrown) {
@@ -185,6 +199,23 @@ const execute = async (
   }
 }
 
+/** Ends the run at its time limit, also when the limit is changed on the way. Returns what takes the timer away. */
+const watchDeadline = ({ live, ledger }: Session): (() => void) => {
+  let timer: NodeJS.Timeout | undefined
+  const set = (): void => {
+    clearTimeout(timer)
+    const left = ledger.remaining('seconds')
+    if (left === Infinity || live.ended) return
+    timer = setTimeout(() => live.controller.abort(new Stop('deadline')), left * 1000)
+  }
+  set()
+  live.steering.govern(ledger, set)
+  return () => {
+    live.steering.govern(ledger, () => undefined)
+    clearTimeout(timer)
+  }
+}
+
 /** Runs the plan; whatever happens, the log ends with exactly one terminal event. Never rejects. */
 export const drive = async (
   plan: Plan,
@@ -193,17 +224,13 @@ export const drive = async (
   seed: number,
   log: Log,
 ): Promise<void> => {
-  const ledger = new BudgetLedger(plan.budget, () => performance.now() / 1000)
+  const ledger = new BudgetLedger(live.steering.limits, () => performance.now() / 1000)
   const session: Session = { live, ledger, account: new UsageAccount() }
-  const { seconds } = plan.budget
-  const deadline =
-    seconds === undefined
-      ? undefined
-      : setTimeout(() => live.controller.abort(new Stop('deadline')), seconds * 1000)
+  const endWatch = watchDeadline(session)
   await tellBudget(session)
   const ending = await execute(plan, session, parts, seed, log)
-  clearTimeout(deadline)
+  endWatch()
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
-  await live.append(terminalEvent(ending, await salvage(live), session))
+  await live.append(terminalEvent(ending, withScore(await salvage(live), live), session))
 }

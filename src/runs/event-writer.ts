@@ -1,13 +1,19 @@
 /** Writes the events of all runs to the store in groups: one transaction for whatever came up meanwhile. */
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
-import type { RunStore } from '../core/run-store.ts'
+import type { Delivery, RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
+
+/** How a run ended, and what has to be told of it outside. */
+export interface Ended {
+  readonly state: RunState
+  readonly deliveries: readonly Delivery[]
+}
 
 interface Entry {
   readonly event: RunEvent
   /** The final state, with the terminal event. */
-  readonly final: RunState | undefined
+  readonly final: Ended | undefined
   readonly stored: () => void
 }
 
@@ -26,7 +32,7 @@ export class EventWriter {
   }
 
   /** Queues an event; `stored` is called when it is durable, in order. */
-  add(event: RunEvent, final: RunState | undefined, stored: () => void): void {
+  add(event: RunEvent, final: Ended | undefined, stored: () => void): void {
     this.#waiting.push({ event, final, stored })
     this.#flushing ??= this.#flush()
   }
@@ -57,7 +63,9 @@ export class EventWriter {
   async #write(group: readonly Entry[]): Promise<void> {
     try {
       await this.#store.append(group.map(({ event }) => event))
-      for (const { final } of group) if (final !== undefined) await this.#store.finish(final)
+      for (const { final } of group) {
+        if (final !== undefined) await this.#store.finish(final.state, final.deliveries)
+      }
     } catch (cause) {
       const runs = [...new Set(group.map(({ event }) => event.run_id))]
       this.#log.error({ err: cause, runs }, 'events could not be stored')

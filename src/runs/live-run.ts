@@ -2,7 +2,11 @@
 import type { RunEvent, RunnerEvent, StrategyEvent } from '../core/event.ts'
 import { isTerminal } from '../core/event.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
-import type { EventWriter } from './event-writer.ts'
+import type { RunPage } from '../core/run-store.ts'
+import type { Steering } from '../core/steering.ts'
+import { deliveriesOf, type Webhook } from './webhook.ts'
+import type { Ended, EventWriter } from './event-writer.ts'
+import { checkSteering, RunSteering } from './steering.ts'
 
 export class LiveRun {
   readonly id: string
@@ -10,21 +14,44 @@ export class LiveRun {
   /** Aborted when the run has to end: by its caller, its deadline, or because it is over. */
   readonly controller = new AbortController()
   readonly #writer: EventWriter
+  readonly #webhook: Webhook | undefined
   readonly #events: RunEvent[] = []
   readonly #waiters = new Set<() => void>()
+  #steering = new RunSteering({})
   #state: RunState | undefined
   #stored = 0
   #ended = false
+  readonly #openedAt = performance.now()
+  #firstTextAt: number | undefined
 
-  constructor(id: string, owner: string, writer: EventWriter) {
+  constructor(id: string, owner: string, writer: EventWriter, webhook?: Webhook) {
     this.id = id
     this.owner = owner
     this.#writer = writer
+    this.#webhook = webhook
   }
 
   /** The run so far. It changes as the run goes on: do not keep it. */
   get state(): RunState {
     return this.#state!
+  }
+
+  get steering(): RunSteering {
+    return this.#steering
+  }
+
+  /** Seconds from its creation to the first text of a candidate; undefined while there is none. */
+  get firstTextSeconds(): number | undefined {
+    return this.#firstTextAt === undefined ? undefined : (this.#firstTextAt - this.#openedAt) / 1000
+  }
+
+  get hasWebhook(): boolean {
+    return this.#webhook !== undefined
+  }
+
+  /** The end of a run that has ended, as it is kept. */
+  outcome(): Ended {
+    return { state: this.state, deliveries: deliveriesOf(this.#webhook, this.owner, this.state) }
   }
 
   /** Whether the terminal event is in the log; nothing is appended behind it. */
@@ -35,6 +62,7 @@ export class LiveRun {
   /** Makes the first event, which the caller stores together with the run. */
   open(body: Extract<RunnerEvent, { type: 'run.created' }>): RunEvent {
     const event = this.#stamp(body)
+    this.#steering = new RunSteering(body.budget)
     this.restore(event)
     return event
   }
@@ -53,9 +81,21 @@ export class LiveRun {
     if (this.#ended) return Promise.resolve()
     const event = this.#stamp(body)
     this.#apply(event)
-    const final = this.#ended ? this.state : undefined
-    this.#writer.add(event, final, () => this.#publish(event.sequence))
+    this.#writer.add(event, this.#ended ? this.outcome() : undefined, () =>
+      this.#publish(event.sequence),
+    )
     return this.#writer.room()
+  }
+
+  /**
+   * Tells what is asked as an event and takes it up.
+   * @throws RefineError conflict, invalid_request: see `checkSteering`.
+   */
+  steer(steering: Steering): Promise<void> {
+    checkSteering(this.state, steering)
+    const told = this.append({ type: 'run.steered', steering })
+    this.#steering.apply(steering)
+    return told
   }
 
   /**
@@ -85,6 +125,7 @@ export class LiveRun {
   #apply(event: RunEvent): void {
     this.#state = reduceRun(this.#state, event)
     this.#events.push(event)
+    if (event.type === 'candidate.delta') this.#firstTextAt ??= performance.now()
     this.#ended = isTerminal(event)
   }
 
@@ -105,4 +146,20 @@ export class LiveRun {
       this.#waiters.add(wake)
     })
   }
+}
+
+/** A page of runs that have not ended: they are all in memory, and no more than admission lets in. */
+export const listLive = (
+  live: Iterable<LiveRun>,
+  { owner, status, order, after, before }: RunPage,
+  limit: number,
+): { readonly runs: readonly RunState[]; readonly hasMore: boolean } => {
+  const [from, to] = order === 'asc' ? [after, before] : [before, after]
+  const matching = [...live]
+    .filter((run) => run.owner === owner && run.state.status === status)
+    .filter(({ id }) => (from === undefined || id > from) && (to === undefined || id < to))
+    .map(({ state }) => state)
+    .toSorted((left, right) => (left.id < right.id ? -1 : 1))
+  if (order === 'desc') matching.reverse()
+  return { runs: matching.slice(0, limit), hasMore: matching.length > limit }
 }

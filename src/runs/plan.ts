@@ -8,6 +8,7 @@ import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
 import { validate } from '../core/validation.ts'
+import type { RunnerEvent } from '../core/event.ts'
 import { RunRequest, taskOf } from './run-request.ts'
 import type { ModelDescription } from './run-service.ts'
 
@@ -133,3 +134,19 @@ export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize =
   const maxTokens = Math.min(plan.task.sampling.max_tokens ?? defaults.maxTokens, room)
   return { promptTokens, maxTokens }
 }
+
+/** What the first event of the run tells of its plan. */
+export const createdBody = (
+  plan: Plan,
+  seed: number,
+): Extract<RunnerEvent, { type: 'run.created' }> => ({
+  type: 'run.created',
+  strategy: plan.strategy.name,
+  options: plan.options,
+  model: plan.model.id,
+  models: plan.modelIds,
+  budget: plan.budget,
+  seed,
+  assignment: null,
+  metadata: plan.metadata,
+})

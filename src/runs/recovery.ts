@@ -4,6 +4,7 @@ import type { RunStore } from '../core/run-store.ts'
 import { salvage } from './drive.ts'
 import type { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
+import type { RunRequest } from './run-request.ts'
 
 const PAGE = 500
 
@@ -25,9 +26,13 @@ export async function* storedEvents(
 const recoverRun = async (store: RunStore, writer: EventWriter, id: string): Promise<void> => {
   const record = await store.read(id)
   if (record === undefined) return
-  const live = new LiveRun(id, record.owner, writer)
+  const { webhook } = record.request as RunRequest
+  const live = new LiveRun(id, record.owner, writer, webhook)
   for await (const event of storedEvents(store, id, 0)) live.restore(event)
-  if (live.ended) return store.finish(live.state)
+  if (live.ended) {
+    const { state, deliveries } = live.outcome()
+    return store.finish(state, deliveries)
+  }
   const { usage } = live.state
   const answer = await salvage(live)
   const error = { code: 'interrupted', message: 'The server stopped while the run was going on.' }

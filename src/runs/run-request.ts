@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
 import { invalidField } from '../core/errors.ts'
+import { Webhook } from './webhook.ts'
 import { Message, ROLES, Sampling, type Task } from '../core/task.ts'
 
 const Name = (description: string) =>
@@ -54,6 +55,21 @@ export const RunRequest = Type.Object(
     stream: Type.Optional(Type.Boolean({ description: 'Answer with server-sent events.' })),
     background: Type.Optional(
       Type.Boolean({ description: 'Answer at once with 202; the run goes on.' }),
+    ),
+    webhook: Type.Optional(Webhook),
+    on_disconnect: Type.Optional(
+      Type.Enum(['cancel', 'continue'], {
+        description:
+          'What becomes of a run whose caller leaves while it waits or streams; `cancel` if absent.',
+      }),
+    ),
+    grace_seconds: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 300,
+        description:
+          'Time to come back before the run is cancelled. 0 if absent; 5 with an Idempotency-Key.',
+      }),
     ),
     experiment: Type.Optional(
       Type.Object(

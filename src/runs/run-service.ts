@@ -2,8 +2,11 @@
 import type { RunEvent } from '../core/event.ts'
 import type { Feedback, RoleCost } from '../core/strategy.ts'
 import type { Capability, CapabilityRecord, Price } from '../core/language-model.ts'
-import type { FeedbackRecord, RunPage } from '../core/run-store.ts'
+import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
+import type { Steering } from '../core/steering.ts'
+import type { CreatedRun } from './request-keys.ts'
+import type { PolicyStatus } from './quotas.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** Entry of `GET /v1/strategies`; `options` is a JSON Schema of type object. */
@@ -39,6 +42,17 @@ export interface Estimate {
   readonly by_role: readonly RoleCost[]
 }
 
+/** Told of every run of this process. Must not throw. */
+export interface RunObserver {
+  /** `firstTextSeconds`: from creation to the first text of a candidate; undefined when there was none. */
+  ended(state: RunState, firstTextSeconds: number | undefined): void
+}
+
+export interface RunLoad {
+  readonly running: number
+  readonly waiting: number
+}
+
 export type FeedbackInput = Omit<FeedbackRecord, 'id' | 'run_id' | 'at'>
 
 /**
@@ -50,9 +64,15 @@ export interface RunService {
    * Validates, admits and starts a run; it goes on whoever listens. Resolves when the run is stored (queued or
    * running), with its id.
    * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, overloaded,
-   * shutting_down.
+   * shutting_down, rate_limited.
    */
   create(request: RunRequest, owner: string): Promise<string>
+
+  /**
+   * As `create`, but a request that comes again under its key within 24 hours gets the run of the first.
+   * @throws RefineError as `create`; idempotency_mismatch when the key was used for another request.
+   */
+  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun>
 
   /** @throws RefineError run_not_found */
   get(id: string, owner: string): Promise<RunState>
@@ -77,6 +97,20 @@ export interface RunService {
   /** Ends the run with its best answer so far; does nothing to a run that has ended. Resolves with the final state. */
   cancel(id: string, owner: string): Promise<RunState>
 
+  /** The request that made the run, as it came. @throws RefineError run_not_found */
+  request(id: string, owner: string): Promise<RunRequest>
+
+  /** Removes a run that has ended, with all that was kept of it. @throws RefineError run_not_found, conflict */
+  remove(id: string, owner: string): Promise<void>
+
+  /**
+   * Asks something of a run that goes on; an event of the run tells it. Resolves with the run as it is then, for
+   * `accept` as it ended.
+   * @throws RefineError run_not_found; conflict when the run has ended, or has no answer to accept, or its answer would
+   * be dropped; invalid_request for a candidate that the run does not have.
+   */
+  steer(id: string, owner: string, steering: Steering): Promise<RunState>
+
   /** Worst case before running, by the tokenizer of the run's model. */
   estimate(request: RunRequest): Promise<Estimate>
 
@@ -87,6 +121,11 @@ export interface RunService {
 
   strategies(): readonly StrategyDescription[]
   models(): readonly ModelDescription[]
+
+  /** What the owner may still use, by policy; empty without limits. */
+  quota(owner: string): readonly PolicyStatus[]
+  load(): RunLoad
+  observe(observer: RunObserver): void
 
   /** Resolves when every model can answer. @throws RefineError naming the model that cannot. */
   ready(): Promise<void>

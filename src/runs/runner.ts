@@ -1,40 +1,42 @@
 /** The run service: validates, admits, starts and keeps runs. */
 import { randomBytes } from 'node:crypto'
 import { RefineError, toRefineError } from '../core/errors.ts'
-import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
-import type { FeedbackRecord, RunPage, RunRecord, RunStore } from '../core/run-store.ts'
+import type { FeedbackRecord, RequestKey, RunPage, RunStore } from '../core/run-store.ts'
+import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
+import { createRunId, feedbackRecord } from './created-records.ts'
 import { drive, Stop } from './drive.ts'
 import { estimateRun } from './estimate.ts'
 import { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
-import { planRun, type Parts, type Plan } from './plan.ts'
-import { recoverRuns, storedEvents } from './recovery.ts'
+import { createdBody, planRun, type Parts, type Plan } from './plan.ts'
+import { Quotas, type PolicyStatus } from './quotas.ts'
+import { recoverRuns } from './recovery.ts'
+import { RequestKeys, type CreatedRun, type ExpiringKey } from './request-keys.ts'
+import { RunReader } from './run-reader.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
   FeedbackInput,
   ModelDescription,
+  RunLoad,
+  RunObserver,
   RunService,
   StrategyDescription,
 } from './run-service.ts'
-
-const MOST_LISTED = 100
-
-/** `run_` and a name that sorts by time of creation. */
-const createRunId = (): string =>
-  `run_${Date.now().toString(36).padStart(9, '0')}${randomBytes(9).toString('hex')}`
-
-const notFound = (id: string): RefineError =>
-  new RefineError('run_not_found', `There is no run "${id}".`)
+import { WebhookDispatcher } from './webhook-dispatcher.ts'
 
 export interface RunnerOptions {
   readonly parts: Parts
   readonly store: RunStore
   readonly log: Log
   readonly limits: { readonly running: number; readonly waiting: number }
+  /** Without it nobody is limited. */
+  readonly quotas?: Quotas
+  /** Without it requests for webhooks are refused. */
+  readonly webhooks?: WebhookDispatcher
 }
 
 export class Runner implements RunService {
@@ -43,36 +45,48 @@ export class Runner implements RunService {
   readonly #log: Log
   readonly #writer: EventWriter
   readonly #admission: Admission
+  readonly #reader: RunReader
+  readonly #keys: RequestKeys
+  readonly #quotas: Quotas
+  readonly #webhooks: WebhookDispatcher
+  readonly #observers: RunObserver[] = []
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
 
-  constructor({ parts, store, log, limits }: RunnerOptions) {
+  constructor({ parts, store, log, limits, quotas, webhooks }: RunnerOptions) {
     this.#parts = parts
     this.#store = store
     this.#log = log
     this.#writer = new EventWriter(store, log)
     this.#admission = new Admission(limits)
+    this.#reader = new RunReader(store, this.#live)
+    this.#keys = new RequestKeys(store)
+    this.#quotas = quotas ?? new Quotas(() => ({}))
+    this.#webhooks =
+      webhooks ??
+      new WebhookDispatcher({ store: store.deliveries, secrets: [], allowPrivate: false, log })
   }
 
-  async create(request: RunRequest, owner: string): Promise<string> {
+  create(request: RunRequest, owner: string): Promise<string> {
+    return this.#create(request, owner)
+  }
+
+  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun> {
+    return this.#keys.once(owner, key, (expiring) => this.#create(request, owner, expiring))
+  }
+
+  async #create(request: RunRequest, owner: string, key?: ExpiringKey): Promise<string> {
     const plan = planRun(request, this.#parts)
-    const live = new LiveRun(createRunId(), owner, this.#writer)
-    const place = this.#admission.enter(live.controller.signal)
+    const { webhook } = request
+    if (webhook !== undefined) await this.#webhooks.check(webhook, owner)
+    const live = new LiveRun(createRunId(), owner, this.#writer, webhook)
+    const place = this.#enter(owner, live)
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
     try {
-      const created = live.open({
-        type: 'run.created',
-        strategy: plan.strategy.name,
-        options: plan.options,
-        model: plan.model.id,
-        models: plan.modelIds,
-        budget: plan.budget,
-        seed,
-        assignment: null,
-        metadata: plan.metadata,
-      })
-      await this.#store.create({ state: live.state, owner, request }, created)
+      const created = live.open(createdBody(plan, seed))
+      await this.#store.create({ state: live.state, owner, request }, created, key)
     } catch (cause) {
+      live.controller.abort(cause) // gives up a place in the queue, too
       place.leave()
       throw cause
     }
@@ -81,54 +95,52 @@ export class Runner implements RunService {
     return live.id
   }
 
-  async get(id: string, owner: string): Promise<RunState> {
-    const live = this.#live.get(id)
-    if (live !== undefined) return this.#owned(live, owner).state
-    return (await this.#stored(id, owner)).state
+  get(id: string, owner: string): Promise<RunState> {
+    return this.#reader.get(id, owner)
   }
 
-  async list(
-    page: RunPage,
-  ): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }> {
-    const limit = Math.min(page.limit, MOST_LISTED)
-    if (page.status === 'queued' || page.status === 'running') return this.#listLive(page, limit)
-    const { runs, hasMore } = await this.#store.list({ ...page, limit })
-    return { runs: runs.map((stored) => this.#live.get(stored.id)?.state ?? stored), hasMore }
+  list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }> {
+    return this.#reader.list(page)
   }
 
-  async *events(
-    id: string,
-    owner: string,
-    after: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<RunEvent, void, void> {
-    const live = this.#live.get(id)
-    if (live !== undefined) {
-      yield* this.#owned(live, owner).read(after, signal)
-      return
-    }
-    await this.#stored(id, owner)
-    for await (const event of storedEvents(this.#store, id, after)) {
-      if (signal.aborted) return
-      yield event
-    }
+  events(id: string, owner: string, after: number, signal: AbortSignal) {
+    return this.#reader.events(id, owner, after, signal)
   }
 
-  async ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {
-    const live = this.#live.get(id)
-    if (live === undefined) return this.get(id, owner)
-    for await (const event of this.#owned(live, owner).read(live.state.last_sequence, signal)) {
-      void event
-    }
-    signal.throwIfAborted()
-    return live.state
+  ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {
+    return this.#reader.ended(id, owner, signal)
   }
 
   async cancel(id: string, owner: string): Promise<RunState> {
     const live = this.#live.get(id)
     if (live === undefined) return this.get(id, owner)
-    this.#owned(live, owner).controller.abort(new Stop('cancelled'))
+    this.#reader.owned(live, owner).controller.abort(new Stop('cancelled'))
     return this.ended(id, owner, new AbortController().signal)
+  }
+
+  async remove(id: string, owner: string): Promise<void> {
+    if ((await this.get(id, owner)).ended_at === null) {
+      throw new RefineError('conflict', 'The run goes on: cancel it first.')
+    }
+    await this.#writer.idle()
+    this.#live.delete(id)
+    await this.#store.remove(id)
+  }
+
+  async steer(id: string, owner: string, steering: Steering): Promise<RunState> {
+    const live = this.#live.get(id)
+    if (live === undefined) {
+      await this.#reader.stored(id, owner)
+      throw new RefineError('conflict', 'The run has ended.')
+    }
+    await this.#reader.owned(live, owner).steer(steering)
+    if (steering.action !== 'accept') return live.state
+    live.controller.abort(new Stop('accepted'))
+    return this.ended(id, owner, new AbortController().signal)
+  }
+
+  async request(id: string, owner: string): Promise<RunRequest> {
+    return (await this.#reader.stored(id, owner)).request as RunRequest
   }
 
   estimate(request: RunRequest): Promise<Estimate> {
@@ -137,12 +149,7 @@ export class Runner implements RunService {
 
   async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
     await this.get(id, owner)
-    const record: FeedbackRecord = {
-      id: `feedback_${randomBytes(12).toString('hex')}`,
-      run_id: id,
-      at: new Date().toISOString(),
-      ...feedback,
-    }
+    const record = feedbackRecord(id, feedback)
     await this.#store.addFeedback(record)
     return record
   }
@@ -163,6 +170,18 @@ export class Runner implements RunService {
     return this.#parts.models.describe()
   }
 
+  quota(owner: string): readonly PolicyStatus[] {
+    return this.#quotas.status(owner)
+  }
+
+  load(): RunLoad {
+    return this.#admission.load()
+  }
+
+  observe(observer: RunObserver): void {
+    this.#observers.push(observer)
+  }
+
   ready(): Promise<void> {
     return this.#parts.models.ready()
   }
@@ -175,23 +194,31 @@ export class Runner implements RunService {
     while (this.#driving.size > 0) await Promise.all(this.#driving)
     clearTimeout(stop)
     await this.#writer.idle()
+    await this.#webhooks.close()
   }
 
   /** Ends the runs that an earlier process left behind; resolves with their number. */
-  recover(): Promise<number> {
-    return recoverRuns(this.#store, this.#writer)
+  async recover(): Promise<number> {
+    const ended = await recoverRuns(this.#store, this.#writer)
+    this.#webhooks.wake()
+    return ended
   }
 
-  /** Runs that have not ended are all in memory, and no more than admission lets in. */
-  #listLive({ owner, status, order, after, before }: RunPage, limit: number) {
-    const [from, to] = order === 'asc' ? [after, before] : [before, after]
-    const matching = [...this.#live.values()]
-      .filter((live) => live.owner === owner && live.state.status === status)
-      .filter(({ id }) => (from === undefined || id > from) && (to === undefined || id < to))
-      .map(({ state }) => state)
-      .toSorted((left, right) => (left.id < right.id ? -1 : 1))
-    if (order === 'desc') matching.reverse()
-    return { runs: matching.slice(0, limit), hasMore: matching.length > limit }
+  /** A place among the runs that go on, paid from the owner's quota. */
+  #enter(owner: string, live: LiveRun): Place {
+    const leaveQuota = this.#quotas.enter(owner)
+    try {
+      const place = this.#admission.enter(live.controller.signal)
+      const leaveBoth = (): void => {
+        place.leave()
+        const { input_tokens: input, output_tokens: output } = live.state.usage
+        leaveQuota(input + output)
+      }
+      return { admitted: place.admitted, leave: leaveBoth }
+    } catch (cause) {
+      leaveQuota(0)
+      throw cause
+    }
   }
 
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
@@ -208,6 +235,8 @@ export class Runner implements RunService {
       place.leave()
       await this.#writer.idle()
       this.#live.delete(live.id)
+      for (const observer of this.#observers) observer.ended(live.state, live.firstTextSeconds)
+      if (live.hasWebhook) this.#webhooks.wake()
     }
   }
 
@@ -217,16 +246,5 @@ export class Runner implements RunService {
     })
     this.#driving.add(tracked)
     void tracked.then(() => this.#driving.delete(tracked))
-  }
-
-  #owned(live: LiveRun, owner: string): LiveRun {
-    if (live.owner !== owner) throw notFound(live.id)
-    return live
-  }
-
-  async #stored(id: string, owner: string): Promise<RunRecord> {
-    const record = await this.#store.read(id)
-    if (record === undefined || record.owner !== owner) throw notFound(id)
-    return record
   }
 }

@@ -31,6 +31,33 @@ const STEPS = [
      body TEXT NOT NULL
    );
    CREATE INDEX feedback_by_run ON feedback (run_id);`,
+  `CREATE TABLE request_keys (
+     owner TEXT NOT NULL,
+     route TEXT NOT NULL,
+     key TEXT NOT NULL,
+     fingerprint TEXT NOT NULL,
+     run_id TEXT NOT NULL,
+     expires INTEGER NOT NULL,
+     PRIMARY KEY (owner, route, key)
+   ) WITHOUT ROWID;
+   CREATE INDEX request_keys_by_run ON request_keys (run_id);
+   CREATE INDEX request_keys_by_expiry ON request_keys (expires);
+   CREATE TABLE deliveries (
+     id TEXT PRIMARY KEY,
+     run_id TEXT NOT NULL,
+     owner TEXT NOT NULL,
+     url TEXT NOT NULL,
+     body TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     due INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX deliveries_by_due ON deliveries (due);
+   CREATE INDEX deliveries_by_run ON deliveries (run_id);
+   CREATE TABLE disabled_endpoints (
+     owner TEXT NOT NULL,
+     url TEXT NOT NULL,
+     PRIMARY KEY (owner, url)
+   ) WITHOUT ROWID;`,
 ]
 
 const versionOf = (database: Database.Database): number => {

@@ -6,19 +6,27 @@ import { RefineError } from '../core/errors.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type {
+  Delivery,
   FeedbackRecord,
   MeanUsage,
+  RequestKey,
   RunKind,
   RunPage,
   RunRecord,
   RunStore,
 } from '../core/run-store.ts'
 import { migrate } from './migrations.ts'
+import { SqliteDeliveries } from './sqlite-deliveries.ts'
 
 const FILE = 'whetstone.db'
 
 /** In place of a folder: a database that is gone when it is closed. */
 export const IN_MEMORY = ':memory:'
+
+type ExpiringKey = RequestKey & { readonly expires: number }
+
+/** What goes with a run when it is removed. */
+const OWNED_TABLES = ['events', 'feedback', 'request_keys', 'deliveries']
 
 interface RunRow {
   readonly state: string
@@ -57,34 +65,65 @@ const open = (folder: string): Database.Database => {
 export const openSqliteStore = (folder: string): RunStore => new SqliteStore(open(folder))
 
 class SqliteStore implements RunStore {
+  readonly deliveries: SqliteDeliveries
   readonly #database: Database.Database
+  #isClosed = false
   readonly #insertEvent: Database.Statement
-  readonly #create: (record: RunRecord, created: RunEvent) => void
+  readonly #create: (record: RunRecord, created: RunEvent, key?: ExpiringKey) => void
   readonly #append: (events: readonly RunEvent[]) => void
 
   constructor(database: Database.Database) {
     this.#database = database
+    this.deliveries = new SqliteDeliveries(database)
     this.#insertEvent = database.prepare(
       'INSERT INTO events (run_id, sequence, body) VALUES (?, ?, ?)',
     )
-    this.#create = database.transaction((record: RunRecord, created: RunEvent) => {
-      this.#insertRun(record)
-      this.#insert(created)
-    })
+    this.#create = database.transaction(
+      (record: RunRecord, created: RunEvent, key?: ExpiringKey) => {
+        this.#insertRun(record)
+        this.#insert(created)
+        if (key !== undefined) this.#insertKey(record, key)
+      },
+    )
     this.#append = database.transaction((events: readonly RunEvent[]) => {
       for (const event of events) this.#insert(event)
     })
   }
 
-  async create(record: RunRecord, created: RunEvent): Promise<void> {
-    this.#create(record, created)
+  async create(record: RunRecord, created: RunEvent, key?: ExpiringKey): Promise<void> {
+    this.#create(record, created, key)
+  }
+
+  async keyed(owner: string, { route, key }: Pick<RequestKey, 'route' | 'key'>, now: number) {
+    const row = this.#database
+      .prepare(
+        `SELECT run_id, fingerprint FROM request_keys
+         WHERE owner = ? AND route = ? AND key = ? AND expires > ?`,
+      )
+      .get(owner, route, key, now) as { run_id: string; fingerprint: string } | undefined
+    return row && { runId: row.run_id, fingerprint: row.fingerprint }
+  }
+
+  async remove(id: string): Promise<void> {
+    const removals = ['runs WHERE id', ...OWNED_TABLES.map((table) => `${table} WHERE run_id`)]
+    this.#database.transaction(() => {
+      for (const from of removals) this.#database.prepare(`DELETE FROM ${from} = ?`).run(id)
+    })()
   }
 
   async append(events: readonly RunEvent[]): Promise<void> {
     this.#append(events)
   }
 
-  async finish(state: RunState): Promise<void> {
+  async finish(state: RunState, deliveries: readonly Delivery[] = []): Promise<void> {
+    if (deliveries.length === 0) return this.#finish(state)
+    this.#database.transaction(() => {
+      for (const delivery of deliveries) this.deliveries.insert(delivery)
+      this.#finish(state)
+    })()
+  }
+
+  #finish(state: RunState): void {
     const { calls, input_tokens, output_tokens, cost } = state.usage
     this.#database
       .prepare(
@@ -169,6 +208,8 @@ class SqliteStore implements RunStore {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     // The driver holds the file until its statements are collected; the lock must not wait for that, and SQLite gives
     // an exclusive lock back only outside WAL, at the next read.
     this.#database.pragma('journal_mode = DELETE')
@@ -194,6 +235,13 @@ class SqliteStore implements RunStore {
         JSON.stringify(state),
         JSON.stringify(request),
       )
+  }
+
+  #insertKey({ state, owner }: RunRecord, { route, key, fingerprint, expires }: ExpiringKey): void {
+    this.#database.prepare('DELETE FROM request_keys WHERE expires <= ?').run(Date.now())
+    this.#database
+      .prepare('INSERT OR REPLACE INTO request_keys VALUES (?, ?, ?, ?, ?, ?)')
+      .run(owner, route, key, fingerprint, state.id, expires)
   }
 
   #insert(event: RunEvent): void {

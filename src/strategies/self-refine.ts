@@ -12,7 +12,7 @@ import { SCORERS, type Comparator, type Scorer } from '../core/scorer.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, type Events, type Refinement, type Stage } from './compose.ts'
 import { compareCost, draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
-import { critique } from './parts/critique.ts'
+import { critique, isOutdated } from './parts/critique.ts'
 import { draftCall, sample } from './parts/draft.ts'
 import * as options from './parts/options.ts'
 import { revise } from './parts/revise.ts'
@@ -119,7 +119,10 @@ class Rewriting {
 
   async *#review(refinement: Refinement): Events<Critique | undefined> {
     const candidate = refinement.pool.incumbent!
-    if (this.#reviewed?.candidate === candidate) return this.#reviewed.critique
+    const known = this.#reviewed
+    if (known?.candidate === candidate && !isOutdated(refinement, candidate, known.critique)) {
+      return known.critique
+    }
     const found = yield* critique(refinement, candidate)
     if (found !== undefined) this.#reviewed = { candidate, critique: found }
     return found

@@ -18,7 +18,7 @@ import { compose, react, type Events, type Refinement } from './compose.ts'
 import { vote } from './parts/ballot.ts'
 import { isRated, outcomeOf, processOf, rate, rewardOf, stepsOf } from './parts/chain-reward.ts'
 import { draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
-import { critique } from './parts/critique.ts'
+import { critique, isOutdated } from './parts/critique.ts'
 import { draftCall, sampleAndScore } from './parts/draft.ts'
 import * as options from './parts/options.ts'
 import type { Pool } from './parts/pool.ts'
@@ -152,6 +152,8 @@ class Refining {
   async *refine(refinement: Refinement, round: number): Events<StopReason | undefined> {
     const { context, pool } = refinement
     const before = pool.size
+    const { steering } = context
+    this.#chains = this.#chains.filter((candidate) => !steering.isDropped(candidate))
     const chains = this.#targets(pool).map((parent) =>
       this.#rewrite(refinement, parent, round, context.random.seed()),
     )
@@ -179,8 +181,11 @@ class Refining {
 
   async *#rewrite(refinement: Refinement, parent: number, round: number, seed: number): Events {
     const { context, pool } = refinement
+    const known = this.#critiques.get(parent)
     const found =
-      this.#critiques.get(parent) ?? (yield* critique(refinement, parent, stepsOf(pool, parent)))
+      known !== undefined && !isOutdated(refinement, parent, known)
+        ? known
+        : yield* critique(refinement, parent, stepsOf(pool, parent))
     if (found === undefined) return
     this.#critiques.set(parent, found)
     if (found.verdict === 'right') return

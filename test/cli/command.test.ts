@@ -48,6 +48,7 @@ const execute = async (argv: string[], { stdin = '', environment = {}, refuse = 
       seen.settings.push(settings)
       return { runs: runs as RunService, close: async () => void seen.closed++ }
     },
+    packageRoot: '.',
     openapi: async () => ({ openapi: '3.1.0' }),
   }
   const [stdout, stderr] = [capture(), capture()]

@@ -156,6 +156,8 @@ test('breaking off the loop cancels the run, unless it shall go on', async (t) =
     if (event.type === 'candidate.delta') break
   }
   assert.deepEqual(server.runs.cancelled, ['run_1'])
+  const hint = { action: 'hint', text: 'Count again.' } as const
+  assert.deepEqual((await runs.steer('run_2', hint)).steering, [hint])
   assert.equal((await runs.cancel('run_2')).status, 'cancelled')
 })
 

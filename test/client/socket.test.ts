@@ -115,15 +115,21 @@ test('breaking off cancels a run that was started, not one that was only watched
   assert.equal(await cancelled, 'run_2')
 })
 
-test('cancel, feedback and ping are answered', async (t) => {
+test('steering, cancel, feedback and ping are answered', async (t) => {
   const server = await listen(t, new FakeRuns(endless(refinement.slice(0, 3))))
   const socket = open(t, server)
   const log: RunEvent[] = []
   for await (const event of socket.stream({ input: 'What?' })) {
     log.push(event)
-    if (event.type === 'candidate.delta' && event.text === '41.') await socket.cancel('run_1')
+    if (event.type === 'candidate.delta' && event.text === '41.') {
+      await socket.steer('run_1', { action: 'hint', text: 'Count again.' })
+      await socket.cancel('run_1')
+    }
   }
-  assert.equal(log.at(-1)?.type, 'run.cancelled')
+  assert.deepEqual(
+    log.slice(-2).map(({ type }) => type),
+    ['run.steered', 'run.cancelled'],
+  )
   const note = await socket.feedback('run_1', { metric: 'correct', value: false, source: 'user' })
   assert.equal(note.run_id, 'run_1')
   await assert.rejects(socket.cancel('run_9'), { code: 'run_not_found', status: 404 })

@@ -87,7 +87,7 @@ test('a wrong path is told from a wrong method', async (t) => {
   const app = await buildServer(t)
   const wrongPath = await app.inject('/v1/nowhere')
   assert.deepEqual([wrongPath.statusCode, wrongPath.json().error.code], [404, 'not_found'])
-  const wrongMethod = await app.inject({ method: 'DELETE', url: '/v1/runs/run_1' })
+  const wrongMethod = await app.inject({ method: 'PUT', url: '/v1/runs/run_1' })
   assert.equal(wrongMethod.statusCode, 405)
   assert.match(String(wrongMethod.headers.allow), /GET/)
   const wrongBytes = await app.inject('/v1/runs/%E0%A4%A')

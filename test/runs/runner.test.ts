@@ -358,3 +358,41 @@ test('a store that fails does not stop a run', async (t) => {
   assert.equal(state.status, 'completed')
   assert.deepEqual([...new Set(errors)], ['events could not be stored'])
 })
+
+test('a key finds its run again, also after a restart, and dies with it', async (t) => {
+  const folder = temporaryFolder()
+  const key = { route: 'POST /v1/runs', key: 'k', fingerprint: 'f' }
+  const { runner, store } = buildRunner(t, { folder })
+  const request = { input: 'Say it.' }
+  const both = await Promise.all([
+    runner.createOnce(request, 'ann', key),
+    runner.createOnce(request, 'ann', key),
+  ])
+  assert.deepEqual(
+    both.map(({ isReplay }) => isReplay),
+    [false, true],
+  )
+  const { id } = both[0]
+  assert.equal(both[1].id, id)
+  await assert.rejects(runner.createOnce(request, 'ann', { ...key, fingerprint: 'other' }), {
+    code: 'idempotency_mismatch',
+  })
+  assert.notEqual((await runner.createOnce(request, 'bob', key)).id, id)
+  await runner.drain(1)
+  await store.close()
+  const later = buildRunner(t, { folder }).runner
+  assert.deepEqual(await later.createOnce(request, 'ann', key), { id, isReplay: true })
+  await later.remove(id, 'ann')
+  await assert.rejects(later.get(id, 'ann'), /There is no run/)
+  assert.equal((await later.createOnce(request, 'ann', key)).isReplay, false)
+})
+
+test('a run can be removed as soon as it has ended, and not before', async (t) => {
+  const { runner, store } = buildRunner(t, { model: wordModel(['one'], forever) })
+  const id = await runner.create({ input: 'Go.' }, '')
+  await assert.rejects(runner.remove(id, ''), /goes on/)
+  await runner.cancel(id, '')
+  await runner.remove(id, '')
+  assert.equal(await store.read(id), undefined)
+  assert.deepEqual(await store.events(id, 0, 10), [])
+})

@@ -19,6 +19,9 @@ import {
   type StrategyContext,
 } from '../../src/core/strategy.ts'
 import type { Task } from '../../src/core/task.ts'
+import type { DeliveryStore } from '../../src/core/run-store.ts'
+import type { Quotas } from '../../src/runs/quotas.ts'
+import type { WebhookDispatcher } from '../../src/runs/webhook-dispatcher.ts'
 import { Runner } from '../../src/runs/runner.ts'
 import { openSqliteStore } from '../../src/storage/sqlite.ts'
 
@@ -145,6 +148,8 @@ export interface Options {
   readonly running?: number
   readonly waiting?: number
   readonly folder?: string
+  readonly quotas?: Quotas
+  readonly webhooks?: (store: DeliveryStore) => WebhookDispatcher
 }
 
 /** Gone when the process ends: hooks of a test run in the order they were set, and stores are closed in later ones. */
@@ -181,6 +186,8 @@ export const buildRunner = (t: TestContext, options: Options = {}) => {
     },
     store,
     log: silent,
+    ...(options.quotas === undefined ? {} : { quotas: options.quotas }),
+    ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks(store.deliveries) }),
     limits: { running: options.running ?? 4, waiting: options.waiting ?? 4 },
   })
   t.after(async () => {

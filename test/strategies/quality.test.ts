@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { answerOf } from '../../src/core/answer.ts'
 import { createRandom } from '../../src/core/random.ts'
+import { NOT_STEERED } from '../../src/core/steering.ts'
 import { ROLES, type Role, type Task } from '../../src/core/task.ts'
 import { createScriptedModel, scriptedTruth } from '../../src/models/scripted.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
@@ -35,6 +36,7 @@ const accuracy = async (
       prompts,
       scorers: createScorers(models, prompts),
       budget: { remaining: () => Infinity },
+      steering: NOT_STEERED,
       random: createRandom(question),
       signal: new AbortController().signal,
       log: { debug: silent, info: silent, warn: silent, error: silent },

@@ -6,12 +6,16 @@ import { RefineError } from '../../src/core/errors.ts'
 import type { CapabilityRecord } from '../../src/core/language-model.ts'
 import { CAPABILITIES } from '../../src/core/language-model.ts'
 import { emptyUsage, foldRun, type RunState } from '../../src/core/run-state.ts'
-import type { FeedbackRecord, RunPage } from '../../src/core/run-store.ts'
+import type { FeedbackRecord, RequestKey, RunPage } from '../../src/core/run-store.ts'
+import type { Steering } from '../../src/core/steering.ts'
+import type { PolicyStatus } from '../../src/runs/quotas.ts'
+import { checkSteering } from '../../src/runs/steering.ts'
 import { taskOf, type RunRequest } from '../../src/runs/run-request.ts'
 import type {
   Estimate,
   FeedbackInput,
   ModelDescription,
+  RunObserver,
   RunService,
   StrategyDescription,
 } from '../../src/runs/run-service.ts'
@@ -144,6 +148,7 @@ export class FakeRuns implements RunService {
   readonly requests: RunRequest[] = []
   readonly cancelled: string[] = []
   readonly notes: FeedbackRecord[] = []
+  readonly keys = new Map<string, { readonly id: string; readonly fingerprint: string }>()
   onCancel: (id: string) => void = () => undefined
 
   constructor(script: Script = scripted(refinement)) {
@@ -190,6 +195,23 @@ export class FakeRuns implements RunService {
     })
     void this.#drive(id, entry)
     return id
+  }
+
+  async createOnce(request: RunRequest, owner: string, { route, key, fingerprint }: RequestKey) {
+    const name = JSON.stringify([owner, route, key])
+    const known = this.keys.get(name)
+    if (known === undefined) {
+      const id = await this.create(request, owner)
+      this.keys.set(name, { id, fingerprint })
+      return { id, isReplay: false }
+    }
+    if (known.fingerprint === fingerprint) return { id: known.id, isReplay: true }
+    throw new RefineError('idempotency_mismatch', 'another request')
+  }
+
+  async remove(id: string, owner: string): Promise<void> {
+    if (!this.#ended(this.#entry(id, owner))) throw new RefineError('conflict', 'goes on')
+    this.entries.delete(id)
   }
 
   async #drive(id: string, entry: Entry): Promise<void> {
@@ -288,6 +310,17 @@ export class FakeRuns implements RunService {
     return this.ended(id, owner, new AbortController().signal)
   }
 
+  async request(id: string, owner: string): Promise<RunRequest> {
+    return this.#entry(id, owner).request
+  }
+
+  async steer(id: string, owner: string, steering: Steering): Promise<RunState> {
+    const entry = this.#entry(id, owner)
+    checkSteering(await this.get(id, owner), steering)
+    this.#append(id, entry, { type: 'run.steered', steering })
+    return this.get(id, owner)
+  }
+
   async estimate(request: RunRequest): Promise<Estimate> {
     taskOf(request)
     return {
@@ -320,6 +353,12 @@ export class FakeRuns implements RunService {
   async ready(): Promise<void> {
     if (this.readyError !== undefined) throw this.readyError
   }
+
+  quotas: readonly PolicyStatus[] = []
+  quota = (): readonly PolicyStatus[] => this.quotas
+  load = () => ({ running: 0, waiting: 0 })
+  observers: RunObserver[] = []
+  observe = (observer: RunObserver): void => void this.observers.push(observer)
 
   async drain(): Promise<void> {}
 }

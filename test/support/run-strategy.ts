@@ -7,6 +7,7 @@ import { STRATEGY_EVENTS, type RunEvent, type StrategyEvent } from '../../src/co
 import type { PromptSet } from '../../src/core/language-model.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { emptyUsage, foldRun, type RunState } from '../../src/core/run-state.ts'
+import { NOT_STEERED, type SteeringView } from '../../src/core/steering.ts'
 import type { Selection, Strategy, StrategyContext } from '../../src/core/strategy.ts'
 import { ROLES, type Role, type Task } from '../../src/core/task.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
@@ -25,6 +26,7 @@ export interface Setting {
   readonly prompts?: PromptSet
   readonly budget?: Budget
   readonly signal?: AbortSignal
+  readonly steering?: SteeringView
   /** Called with each event as it is delivered, with its number from 0. */
   readonly onEvent?: (event: StrategyEvent, index: number) => void
 }
@@ -53,6 +55,7 @@ export const createContext = (model: FakeModel, setting: Setting = {}): Strategy
         unit === 'calls' && limit !== undefined ? limit - model.calls : ledger.remaining(unit),
     },
     random: createRandom(setting.seed ?? 1),
+    steering: setting.steering ?? NOT_STEERED,
     signal: setting.signal ?? new AbortController().signal,
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }

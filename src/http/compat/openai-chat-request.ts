@@ -1,16 +1,16 @@
 /** Translates a chat completion request into a run request. Pure. */
-import { invalidField, RefineError } from '../../core/errors.ts'
+import { invalidField } from '../../core/errors.ts'
 import type { Message, Sampling } from '../../core/task.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
 import { IGNORED_FIELDS, type ChatMessage, type ChatRequest } from './openai-chat-schema.ts'
-
-const unsupported = (pointer: string, message: string): RefineError =>
-  new RefineError('unsupported_capability', `${pointer}: ${message}`, {
-    fields: [{ pointer, message }],
-  })
-
-const isAbsent = (value: unknown): boolean =>
-  value === undefined || value === false || (Array.isArray(value) && value.length === 0)
+import {
+  chooseRun,
+  isAbsent,
+  presentFields,
+  toolResult,
+  unsupported,
+  withoutReasoning,
+} from './run-choice.ts'
 
 /** @throws RefineError unsupported_capability, naming the first field that asks for what no strategy can give. */
 const refuseUnsupported = (body: ChatRequest): void => {
@@ -51,10 +51,6 @@ const textOf = ({ content }: ChatMessage, pointer: string): string => {
     .join('')
 }
 
-/** Reasoning that a user interface put into an earlier answer and sends back with it: it is not part of the answer. */
-const REASONING =
-  /<(think|thinking|reason|reasoning|thought)>.*?<\/\1>\s*|<details type="reasoning"[^>]*>.*?<\/details>\s*/gs
-
 const toMessage = (message: ChatMessage, at: number): Message[] => {
   const pointer = `/messages/${at}`
   const text = textOf(message, pointer)
@@ -67,15 +63,12 @@ const toMessage = (message: ChatMessage, at: number): Message[] => {
       return [{ role: 'user', content: text }]
     case 'assistant': {
       const calls = message.tool_calls === undefined ? '' : JSON.stringify(message.tool_calls)
-      const content = text.replaceAll(REASONING, '') + calls
+      const content = withoutReasoning(text) + calls
       return content === '' ? [] : [{ role: 'assistant', content }]
     }
     case 'tool':
-    case 'function': {
-      const name = message.tool_call_id ?? message.name
-      const source = name === undefined ? 'Result of a tool' : `Result of tool call ${name}`
-      return [{ role: 'user', content: `${source}:\n${text}` }]
-    }
+    case 'function':
+      return [{ role: 'user', content: toolResult(text, message.tool_call_id ?? message.name) }]
   }
 }
 
@@ -90,68 +83,22 @@ const samplingOf = (body: ChatRequest): Sampling => {
   }
 }
 
-const EXPERIMENT = 'experiment:'
-
-type Choice = Pick<RunRequest, 'model' | 'strategy' | 'experiment'>
-
-/** What a model's name stands for. Names of models may hold colons themselves, so a known one is taken as it is. */
-const choiceOf = (name: string | undefined, models: ReadonlySet<string>): Choice => {
-  if (name === undefined) return {}
-  if (models.has(name)) return { model: name }
-  if (name.startsWith(EXPERIMENT)) return { experiment: { key: name.slice(EXPERIMENT.length) } }
-  const colon = name.lastIndexOf(':')
-  return colon > 0 && models.has(name.slice(0, colon))
-    ? { model: name.slice(0, colon), strategy: name.slice(colon + 1) }
-    : { model: name }
-}
-
-const CALLS = { low: 4, medium: 16, high: 64, xhigh: 256 } as const
-
-const effortOf = (
-  effort: ChatRequest['reasoning_effort'],
-): Pick<RunRequest, 'strategy' | 'budget'> => {
-  if (effort === undefined || effort === 'max') return {}
-  if (effort === 'none' || effort === 'minimal') return { strategy: 'single' }
-  return { budget: { calls: CALLS[effort] } }
-}
-
 const seedOf = (seed: number): number => ((seed % 2 ** 31) + 2 ** 31) % 2 ** 31
-
-/** The experiment with its unit: the one it names, else the user the request names. */
-const experimentOf = (
-  experiment: RunRequest['experiment'],
-  { safety_identifier, user }: ChatRequest,
-): Pick<RunRequest, 'experiment'> => {
-  if (experiment === undefined) return {}
-  const unit = experiment.unit ?? safety_identifier ?? user
-  return { experiment: unit === undefined ? experiment : { ...experiment, unit } }
-}
 
 /**
  * @throws RefineError invalid_request or unsupported_capability, naming the field.
  */
 export const toRunRequest = (body: ChatRequest, models: ReadonlySet<string>): RunRequest => {
   refuseUnsupported(body)
-  const { show: _, experiment, ...refine } = body.refine ?? {}
-  const choice = choiceOf(body.model, models)
+  const { model, refine, reasoning_effort: effort, safety_identifier, user } = body
   return {
     messages: body.messages.flatMap(toMessage),
     sampling: samplingOf(body),
-    ...effortOf(body.reasoning_effort),
-    ...choice,
-    ...refine,
-    ...experimentOf(experiment ?? choice.experiment, body),
+    ...chooseRun({ model, refine, effort, unit: safety_identifier ?? user }, models),
     ...(body.seed === undefined ? {} : { seed: seedOf(body.seed) }),
     ...(body.metadata === undefined ? {} : { metadata: body.metadata }),
   }
 }
 
 /** Names of the fields in the body that have no effect here. */
-export const ignoredFields = (body: ChatRequest): string[] =>
-  IGNORED_FIELDS.filter((field) => body[field] !== undefined)
-
-/** OpenAI takes null for "not given" in every optional field. */
-export const withoutNulls = (body: unknown): unknown =>
-  typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
-    : body
+export const ignoredFields = (body: ChatRequest): string[] => presentFields(body, IGNORED_FIELDS)

@@ -1,8 +1,14 @@
 /** The body of `/v1/chat/completions`: OpenAI's fields, and `refine` for ours. */
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { Sampling } from '../../core/task.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { SHOW_MODES } from './reasoning-text.ts'
+import {
+  anyFields,
+  EFFORT_DESCRIPTION,
+  ModelName,
+  REASONING_EFFORTS,
+  Refine,
+} from './run-choice.ts'
 
 const TEXT = 1_000_000
 
@@ -37,36 +43,6 @@ const ChatMessage = Type.Object(
 )
 export type ChatMessage = Static<typeof ChatMessage>
 
-const { strategy, options, models, budget, experiment } = RunRequest.properties
-
-const Refine = Type.Object(
-  {
-    strategy,
-    options,
-    models,
-    budget,
-    experiment,
-    show: Type.Optional(
-      Type.Enum([...SHOW_MODES], {
-        description:
-          'How much of the work is told as reasoning: `status` says what happens, `summary` (if absent) also gives ' +
-          'critiques and revisions, `full` also every draft as it is written.',
-      }),
-    ),
-  },
-  { additionalProperties: false, $id: 'Refine' },
-)
-
-export const REASONING_EFFORTS = [
-  'none',
-  'minimal',
-  'low',
-  'medium',
-  'high',
-  'xhigh',
-  'max',
-] as const
-
 const { temperature, top_p, max_tokens } = Sampling.properties
 
 /** Known to OpenAI and without a meaning here: taken, and named in the answer's `refine.ignored`. */
@@ -86,35 +62,22 @@ export const IGNORED_FIELDS = [
   'verbosity',
 ] as const
 
-const Any = Type.Optional(Type.Unknown())
-
-const ignored = Object.fromEntries(IGNORED_FIELDS.map((name) => [name, Any])) as Record<
-  (typeof IGNORED_FIELDS)[number],
-  typeof Any
->
-
 /** Fields that change what an answer must be; a value that asks for something is refused. */
-const refusable = {
-  tools: Any,
-  tool_choice: Any,
-  functions: Any,
-  function_call: Any,
-  response_format: Any,
-  logprobs: Any,
-  modalities: Any,
-  audio: Any,
-  web_search_options: Any,
-} satisfies Record<string, TSchema>
+const REFUSABLE_FIELDS = [
+  'tools',
+  'tool_choice',
+  'functions',
+  'function_call',
+  'response_format',
+  'logprobs',
+  'modalities',
+  'audio',
+  'web_search_options',
+] as const
 
 export const ChatRequest = Type.Object(
   {
-    model: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 512,
-        description: 'A model, `model:strategy`, or `experiment:key`; the default model if absent.',
-      }),
-    ),
+    model: Type.Optional(ModelName),
     messages: Type.Array(ChatMessage, { minItems: 1, maxItems: 1000 }),
     temperature,
     top_p,
@@ -141,11 +104,7 @@ export const ChatRequest = Type.Object(
       ),
     ),
     reasoning_effort: Type.Optional(
-      Type.Enum([...REASONING_EFFORTS], {
-        description:
-          'How hard to try. `none` and `minimal` answer once (strategy `single`) if no strategy is named; `low` allows 4 ' +
-          'model calls, `medium` 16, `high` 64, `xhigh` 256, `max` any number. `refine.budget` goes before it.',
-      }),
+      Type.Enum([...REASONING_EFFORTS], { description: EFFORT_DESCRIPTION }),
     ),
     user: Type.Optional(
       Type.String({
@@ -156,8 +115,8 @@ export const ChatRequest = Type.Object(
     safety_identifier: Type.Optional(Type.String({ maxLength: 512 })),
     metadata: RunRequest.properties.metadata,
     refine: Type.Optional(Refine),
-    ...refusable,
-    ...ignored,
+    ...anyFields(REFUSABLE_FIELDS),
+    ...anyFields(IGNORED_FIELDS),
   },
   { additionalProperties: false, $id: 'ChatCompletionRequest' },
 )

@@ -9,15 +9,12 @@ import { openAiErrorOf } from '../problem.ts'
 import { jsonOrChunksResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
-import {
-  CompletionAccount,
-  CompletionChunks,
-  toCompletion,
-  type CompletionOptions,
-} from './openai-chat-completion.ts'
-import { ignoredFields, toRunRequest, withoutNulls } from './openai-chat-request.ts'
+import { CompletionChunks, toCompletion, type CompletionOptions } from './openai-chat-completion.ts'
+import { ignoredFields, toRunRequest } from './openai-chat-request.ts'
 import { ChatRequest } from './openai-chat-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
+import { directStrategies, RunAccount } from './run-account.ts'
+import { withHeaders, withoutNulls } from './run-choice.ts'
 
 const ChatCompletion = Type.Object(
   {
@@ -60,12 +57,7 @@ const completionOptions = (
   created: Math.floor(Date.now() / 1000),
   show: body.refine?.show ?? 'summary',
   includeUsage: body.stream_options?.include_usage === true,
-  direct: new Set(
-    runs
-      .strategies()
-      .filter(({ feedback }) => feedback === 'none')
-      .map(({ name }) => name),
-  ),
+  direct: directStrategies(runs),
   ignored: ignoredFields(body),
 })
 
@@ -96,7 +88,7 @@ const completeWhole = async (
   options: CompletionOptions,
   reply: FastifyReply,
 ): Promise<object> => {
-  const account = new CompletionAccount(options)
+  const account = new RunAccount(options.runId, options.ignored)
   const reasoning = new ReasoningText(options.show)
   let text = ''
   for await (const event of events) {
@@ -141,6 +133,10 @@ export const registerChatCompletions = (instance: FastifyInstance, context: Http
         request.body = withoutNulls(request.body) as ChatRequest
       },
     },
-    async (request, reply) => complete(context, request.body, request, reply),
+    async (request, reply) => {
+      const refine = withHeaders(request.body.refine, request.headers)
+      const body = { ...request.body, ...(refine === undefined ? {} : { refine }) }
+      return complete(context, body, request, reply)
+    },
   )
 }

@@ -122,6 +122,7 @@ export class ReasoningText {
       case 'warning':
         return this.#blocks.line(this.#remark(event))
       case 'run.created':
+      case 'run.steered':
       case 'budget.updated':
         return ''
       default:

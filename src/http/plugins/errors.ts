@@ -8,6 +8,10 @@ declare module 'fastify' {
     /** The run this request is about, once there is one: its id goes into an error's body. */
     runId: string | undefined
   }
+  interface FastifyContextConfig {
+    /** For a route of a protocol whose clients read another body than ours. */
+    errorBody?: (error: RefineError, requestId: string) => object
+  }
 }
 
 /** Status for the log of a request whose client left; nobody reads it (nginx's convention). */
@@ -38,10 +42,15 @@ const fromFramework = (thrown: unknown, bodyBytes: number): RefineError => {
 }
 
 const logError = (request: FastifyRequest, error: RefineError): void => {
-  const isOurs = error.level === 'warn' || error.level === 'error'
-  const details = { code: error.code, run_id: request.runId, ...(isOurs ? { err: error } : {}) }
+  // A stack helps only where the fault is ours or has a cause of its own.
+  const explain = error.level === 'error' || (error.level === 'warn' && error.cause !== undefined)
+  const details = { code: error.code, run_id: request.runId, ...(explain && { err: error }) }
   request.log[error.level](details, error.message)
 }
+
+const bodyOf = (error: RefineError, request: FastifyRequest): object =>
+  request.routeOptions.config?.errorBody?.(error, request.id) ??
+  problemOf(error, request.id, request.runId)
 
 const sendError = (
   thrown: unknown,
@@ -56,10 +65,7 @@ const sendError = (
   const error = fromFramework(thrown, bodyBytes)
   logError(request, error)
   if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter))
-  return reply
-    .code(error.status)
-    .type('application/problem+json')
-    .send(problemOf(error, request.id, request.runId))
+  return reply.code(error.status).type('application/problem+json').send(bodyOf(error, request))
 }
 
 /** Which methods each path takes, to tell a wrong method from a wrong path. */

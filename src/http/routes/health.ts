@@ -40,7 +40,7 @@ const withinProbe = async (ready: Promise<void>): Promise<void> => {
 /** Whatever the code of the model's error, to a probe it means: not now. */
 const notReady = (thrown: unknown): RefineError => {
   const { message } = toRefineError(thrown)
-  return new RefineError('overloaded', `Not ready: ${message}`, { retryAfter: 1, cause: thrown })
+  return new RefineError('overloaded', `Not ready: ${message}`, { retryAfter: 1 })
 }
 
 export const registerHealth = (app: FastifyInstance, { runs, version }: HttpContext): void => {

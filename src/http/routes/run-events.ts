@@ -5,8 +5,8 @@ import { Type } from 'typebox'
 import { invalidField } from '../../core/errors.ts'
 import { PROBLEM_RESPONSES, streamResponse } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
-import { sendEventStream } from '../sse.ts'
-import { frames, RunId } from './runs.ts'
+import { frames, sendEventStream } from '../sse.ts'
+import { RunId } from './runs.ts'
 
 const Query = Type.Object(
   {
@@ -33,7 +33,8 @@ const EVENTS_SCHEMA = {
   summary: 'Events of a run, stored and live',
   description:
     'Sends the events above `Last-Event-ID` or `after`, then those to come, and ends after the last one. Leaving does ' +
-    'not touch the run. 204 tells a reader that comes back after the last event to stay away.',
+    'not touch the run, but for one whose own caller has left it within its grace period, which then begins anew.' +
+    ' 204 tells a reader that comes back after the last event to stay away.',
   tags: ['runs'],
   params: RunId,
   querystring: Query,
@@ -54,7 +55,7 @@ const lastEventId = (header: string | string[] | undefined): number | undefined 
 
 export const registerRunEvents = (
   instance: FastifyInstance,
-  { runs, limits, cancellation }: HttpContext,
+  { runs, limits, cancellation, attendance, metrics }: HttpContext,
 ): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema: EVENTS_SCHEMA, exposeHeadRoute: false } // a HEAD would never end
@@ -66,7 +67,11 @@ export const registerRunEvents = (
     // A browser's EventSource comes back after every end; only 204 stops it.
     if (seen !== undefined && endedAt !== null && seen >= last) return reply.code(204).send()
     const after = seen ?? query.after ?? 0
+    attendance.join(params.id, gone)
+    metrics.streamOpened()
+    reply.raw.once('close', () => metrics.streamClosed())
     await sendEventStream(reply, frames(runs.events(params.id, owner, after, gone)), limits)
+    if (!gone.aborted) attendance.end(params.id)
     return undefined
   })
 }

@@ -1,22 +1,14 @@
-/** `/v1/runs`: made, read, listed and ended. */
+/** `/v1/runs`: read, listed, ended and removed. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import { RUN_STATUSES, RunState } from '../../core/run-state.ts'
-import { invalidField, RefineError } from '../../core/errors.ts'
+import { Revision, RUN_STATUSES, RunState } from '../../core/run-state.ts'
 import type { RunPage } from '../../core/run-store.ts'
-import { RunRequest } from '../../runs/run-request.ts'
 import type { RunService } from '../../runs/run-service.ts'
-import { errorOfRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
-import {
-  jsonOrEventsResponse,
-  jsonResponse,
-  listOf,
-  PROBLEM_RESPONSES,
-  toList,
-} from '../responses.ts'
+import { preferencesOf } from '../preferences.ts'
+import { jsonResponse, listOf, PROBLEM_RESPONSES, toList } from '../responses.ts'
+import { hasTag, runTag, sendRun } from '../run-tags.ts'
 import type { HttpContext } from '../server-options.ts'
-import { eventFrame, sendEventStream } from '../sse.ts'
 
 export const RunId = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 128, description: 'Id of the run.' }),
@@ -38,31 +30,46 @@ const Page = Type.Object(
   { additionalProperties: false },
 )
 
-/** Seconds after which a run in the background is worth asking for. */
-const POLL_SECONDS = 1
-
-const CREATE_SCHEMA = {
-  operationId: 'createRun',
-  summary: 'Answer a task with a strategy',
-  description:
-    'Waits for the answer. With `stream` every event is sent as it happens; with `background` the reply comes at once. ' +
-    'A caller that leaves while it waits or streams cancels the run; a run in the background goes on. A wait longer ' +
-    'than five minutes outlasts most HTTP clients: stream, or use `background`.',
-  tags: ['runs'],
-  body: RunRequest,
-  response: {
-    200: jsonOrEventsResponse('The run as it ended, or its events.', RunState),
-    202: jsonResponse('The run goes on; `location` tells where.', RunState),
-    ...PROBLEM_RESPONSES,
-  },
-}
+const ReadHeaders = Type.Object({
+  prefer: Type.Optional(Type.String({ description: '`wait=` and seconds.' })),
+  'if-none-match': Type.Optional(Type.String({ description: 'The `etag` of an earlier reply.' })),
+})
 
 const GET_SCHEMA = {
   operationId: 'getRun',
   summary: 'A run as it is now',
+  description:
+    '`Prefer: wait=20` waits up to 20 seconds (60 at most) for the run to end; together with `If-None-Match`, for ' +
+    'anything new in it.',
   tags: ['runs'],
   params: RunId,
-  response: { 200: jsonResponse('The run.', RunState), ...PROBLEM_RESPONSES },
+  headers: ReadHeaders,
+  response: {
+    200: jsonResponse('The run, with a weak `etag`.', RunState),
+    304: { description: 'Nothing has happened since the tag in `If-None-Match`.', type: 'null' },
+    ...PROBLEM_RESPONSES,
+  },
+}
+
+const REVISIONS_SCHEMA = {
+  operationId: 'listRevisions',
+  summary: 'The answers a run has given so far, oldest first',
+  tags: ['runs'],
+  params: RunId,
+  response: {
+    200: jsonResponse('All revisions.', listOf(Revision, 'RevisionList')),
+    ...PROBLEM_RESPONSES,
+  },
+}
+
+const DELETE_SCHEMA = {
+  operationId: 'deleteRun',
+  summary: 'Remove a run that has ended',
+  description:
+    'With its events, its feedback and what was still to be told of it. 409 while it goes on.',
+  tags: ['runs'],
+  params: RunId,
+  response: { 204: { description: 'It is gone.', type: 'null' }, ...PROBLEM_RESPONSES },
 }
 
 const LIST_SCHEMA = {
@@ -85,82 +92,81 @@ const CANCEL_SCHEMA = {
   response: { 200: jsonResponse('The run as it ended.', RunState), ...PROBLEM_RESPONSES },
 }
 
-/** A run that failed without any answer is a failed request; one with an answer is a result that tells of its error. */
-const sendEndedRun = (reply: FastifyReply, state: RunState): RunState => {
-  if (state.status !== 'failed' || state.answer !== null || state.error === null) return state
-  reply.headers(retryHeader(state.usage))
-  throw errorOfRun(state.error)
-}
-
-const createInBackground = async (
-  { runs }: HttpContext,
-  body: RunRequest,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<RunState> => {
-  if (body.stream === true) throw invalidField('/stream', 'does not go with `background`')
-  const id = await runs.create(body, request.owner)
-  request.runId = id
-  reply.code(202).headers({ location: `/v1/runs/${id}`, 'retry-after': POLL_SECONDS })
-  return runs.get(id, request.owner)
-}
-
-/** @throws RefineError shutting_down when the waiting is given up, which only a closing server can still tell. */
-const endOf = async (
+/** Resolves when the run has ended, so many seconds have passed, or nobody waits any more. */
+export const waitForEnd = async (
   runs: RunService,
   id: string,
   owner: string,
+  seconds: number,
   gone: AbortSignal,
-): Promise<RunState> => {
-  try {
-    return await runs.ended(id, owner, gone)
-  } catch (error) {
-    if (gone.aborted) throw new RefineError('shutting_down', 'The server is closing.')
-    throw error
-  }
+): Promise<void> => {
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(seconds * 1000)])
+  await runs.ended(id, owner, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
 }
 
-const createInForeground = async (
-  { runs, limits, cancellation }: HttpContext,
-  body: RunRequest,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<RunState | undefined> => {
-  const gone = cancellation.signalFor(reply)
-  const id = await startForegroundRun(runs, body, request, gone)
-  if (body.stream !== true) {
-    return sendEndedRun(reply, await endOf(runs, id, request.owner, gone))
-  }
-  reply.header('location', `/v1/runs/${id}`)
-  await sendEventStream(reply, frames(runs.events(id, request.owner, 0, gone)), limits)
-  return undefined
+/** Resolves when anything has happened in the run since, so many seconds have passed, or nobody waits any more. */
+const waitForNews = async (
+  runs: RunService,
+  { id, last_sequence: last }: RunState,
+  owner: string,
+  seconds: number,
+  gone: AbortSignal,
+): Promise<void> => {
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(seconds * 1000)])
+  for await (const event of runs.events(id, owner, last, signal)) if (event.sequence > last) return
 }
 
-type Events = ReturnType<HttpContext['runs']['events']>
-
-export const frames = async function* (events: Events): AsyncGenerator<string, void, void> {
-  for await (const event of events) yield eventFrame(event)
+/** Where the next page is; the pages before it are found from the first one on. */
+const linksOf = (query: Record<string, unknown>, lastId: string | null): string => {
+  const link = (rel: string, after: string | undefined): string => {
+    const { after: _, ...rest } = query
+    const wanted = Object.entries({ ...rest, ...(after === undefined ? {} : { after }) })
+    const pairs = wanted.map(([name, value]): [string, string] => [name, String(value)])
+    const text = new URLSearchParams(pairs).toString()
+    return `</v1/runs${text === '' ? '' : `?${text}`}>; rel="${rel}"`
+  }
+  return [link('first', undefined), ...(lastId === null ? [] : [link('next', lastId)])].join(', ')
 }
 
 export const registerRuns = (instance: FastifyInstance, context: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const { runs } = context
+  const { runs, cancellation } = context
 
-  app.post('/v1/runs', { schema: CREATE_SCHEMA }, async (request, reply) => {
-    const create = request.body.background === true ? createInBackground : createInForeground
-    return create(context, request.body, request, reply)
-  })
-
-  app.get('/v1/runs', { schema: LIST_SCHEMA }, async ({ query, owner }) => {
+  app.get('/v1/runs', { schema: LIST_SCHEMA }, async ({ query, owner }, reply) => {
     const { limit = 20, order = 'desc', ...rest } = query
     const page: RunPage = { owner, limit, order, ...rest }
     const found = await runs.list(page)
-    return toList(found.runs, (run) => run.id, found.hasMore)
+    const list = toList(found.runs, (run) => run.id, found.hasMore)
+    reply.header('link', linksOf(query, list.has_more ? list.last_id : null))
+    return list
   })
 
-  app.get('/v1/runs/:id', { schema: GET_SCHEMA }, async ({ params, owner }) =>
-    runs.get(params.id, owner),
-  )
+  app.get('/v1/runs/:id', { schema: GET_SCHEMA }, async (request, reply) => {
+    const { params, owner, headers } = request
+    const gone = cancellation.signalFor(reply)
+    const { wait } = preferencesOf(headers)
+    const now = await runs.get(params.id, owner)
+    if (wait === undefined || now.ended_at !== null) return sendRun(request, reply, now)
+    reply.header('preference-applied', `wait=${wait}`)
+    if (headers['if-none-match'] === undefined) {
+      await waitForEnd(runs, params.id, owner, wait, gone)
+    } else if (hasTag(request, runTag(now))) {
+      await waitForNews(runs, now, owner, wait, gone)
+    }
+    return sendRun(request, reply, await runs.get(params.id, owner))
+  })
+
+  app.get('/v1/runs/:id/revisions', { schema: REVISIONS_SCHEMA }, async (request) => {
+    const { revisions } = await runs.get(request.params.id, request.owner)
+    return toList(revisions, ({ revision }) => String(revision))
+  })
+
+  app.delete('/v1/runs/:id', { schema: DELETE_SCHEMA }, async ({ params, owner }, reply) => {
+    await runs.remove(params.id, owner)
+    return reply.code(204).send()
+  })
 
   app.post('/v1/runs/:id/cancel', { schema: CANCEL_SCHEMA }, async ({ params, owner }) =>
     runs.cancel(params.id, owner),

@@ -3,14 +3,37 @@ import { RefineError } from '../../core/errors.ts'
 import type { Critique } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
 
+/** Whether someone has marked a step as wrong since the candidate was reviewed. */
+export const isOutdated = (
+  { context }: Refinement,
+  candidate: number,
+  { step, verdict }: Critique,
+): boolean => {
+  const marked = context.steering.markedStep(candidate)
+  return marked !== undefined && (verdict !== 'wrong' || step !== marked)
+}
+
 /**
  * Yields `critique.delta` as the reviewer writes and `critique.completed` in the end. A reviewer that fails gives a
- * warning and undefined. Temperature 0: the same candidate is told the same.
+ * warning and undefined. Temperature 0: the same candidate is told the same. Where someone has marked a step as wrong,
+ * that is the critique and the reviewer is not asked.
  */
 export async function* critique(
-  { task, context, pool }: Refinement,
+  refinement: Refinement,
   candidate: number,
   stepScores?: readonly number[],
+): Events<Critique | undefined> {
+  const step = refinement.context.steering.markedStep(candidate)
+  if (step === undefined) return yield* review(refinement, candidate, stepScores)
+  const mark = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' } as const
+  yield { type: 'critique.completed', candidate, ...mark }
+  return mark
+}
+
+async function* review(
+  { task, context, pool }: Refinement,
+  candidate: number,
+  stepScores: readonly number[] | undefined,
 ): Events<Critique | undefined> {
   const prompts = context.prompts.reviewer
   const { messages, maxTokens } = prompts.review(task, pool.text(candidate), stepScores)

@@ -15,13 +15,22 @@ export interface Revision {
   readonly earlier?: readonly Attempt[]
 }
 
+/** What the reviewer said, and behind it what those who watch advise. */
+const advice = (critique: string | undefined, hints: readonly string[]): string | undefined =>
+  hints.length === 0
+    ? critique
+    : [...(critique === undefined ? [] : [critique]), ...hints.map((hint) => `Hint: ${hint}`)].join(
+        '\n',
+      )
+
 /** A revision may be as long as a draft. Returns its candidate, or undefined when it failed (a failed candidate is told). */
 export async function* revise(
   refinement: Refinement,
   { parent, critique, round, seed, earlier = [] }: Revision,
 ): Events<number | undefined> {
   const { task, context, pool } = refinement
-  const prompt = context.prompts.refiner.refine(task, pool.text(parent), critique, earlier)
+  const told = advice(critique, context.steering.hints())
+  const prompt = context.prompts.refiner.refine(task, pool.text(parent), told, earlier)
   let completed: number | undefined
   yield* sample(refinement, {
     model: context.models.refiner,

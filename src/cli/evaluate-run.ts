@@ -1,0 +1,106 @@
+/** Runs an evaluation and writes its reports. */
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
+import {
+  evaluate,
+  type EvaluationEnd,
+  type Progress,
+  type RunSource,
+} from '../evaluation/evaluate.ts'
+import { Journal } from '../evaluation/journal.ts'
+import { describeResults, toMarkdown } from '../evaluation/report/markdown.ts'
+import { toHtml } from '../evaluation/report/page.ts'
+import { reportResults, type Results } from '../evaluation/report/results.ts'
+import { UsageError } from './arguments.ts'
+import type { EvaluateSettings } from './evaluate.ts'
+import { createProgressDisplay } from './evaluate-progress.ts'
+import type { OutputStream } from './output.ts'
+import { EXIT_CODES } from './run-refine.ts'
+
+export interface EvaluateOptions {
+  readonly settings: EvaluateSettings
+  readonly source: RunSource
+  /** Where `models/catalog.json` stands, for data sets that come with a model. */
+  readonly packageRoot: string
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  /** Stops the evaluation; the reports are written on what there is. */
+  readonly signal: AbortSignal
+}
+
+const JOURNAL = 'runs.jsonl'
+
+const openJournal = async ({ out, resume }: EvaluateSettings): Promise<Journal> => {
+  const file = path.join(out, JOURNAL)
+  await mkdir(out, { recursive: true })
+  const size = await stat(file).then(
+    (entry) => entry.size,
+    () => 0,
+  )
+  if (size > 0 && !resume)
+    throw new UsageError(
+      `${file} holds runs already: go on with --resume, or choose another --out.`,
+    )
+  return Journal.open(file)
+}
+
+/** Replaces the file in one step, so that nobody reads half of it. */
+const replaceFile = async (file: string, text: string): Promise<void> => {
+  await writeFile(`${file}.part`, text)
+  await rename(`${file}.part`, file)
+}
+
+const writeReports = async (out: string, results: Results): Promise<void> => {
+  await replaceFile(path.join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
+  await replaceFile(path.join(out, 'results.md'), toMarkdown(results))
+  await replaceFile(path.join(out, 'results.html'), toHtml(results))
+}
+
+const exitCode = (end: EvaluationEnd, results: Results, wasStopped: boolean): number => {
+  if (wasStopped && !results.complete) return EXIT_CODES.cancelled
+  const failed = results.arms.some((arm) => arm.failed > 0)
+  return end.failure === undefined && !failed ? EXIT_CODES.completed : EXIT_CODES.failed
+}
+
+const tell = (
+  { stdout, stderr, settings }: EvaluateOptions,
+  results: Results,
+  end: EvaluationEnd,
+): void => {
+  const failed = results.arms.reduce((sum, arm) => sum + arm.failed, 0)
+  if (failed > 0) stderr.write(`${failed} runs failed; --resume --retry-failed runs them again.\n`)
+  if (end.failure !== undefined) stderr.write(`whetstone: ${end.failure.message}\n`)
+  const [main] = toMarkdown(results).split(/\n(?=## From)/)
+  const table = main!.split('\n').filter((line) => line.startsWith('|'))
+  stdout.write(`${table.join('\n')}\n\n${describeResults(results)}\n`)
+  stdout.write(`Reports: ${path.join(settings.out, 'results.{json,md,html}')}\n`)
+}
+
+/**
+ * Runs to the end, or to the signal, and writes the reports. Resolves with the exit code: 0 all runs are there and none
+ * failed, 1 a run failed or could not be made, 130 stopped.
+ * @throws RefineError for a data set or journal that cannot be read, or when the first run cannot be made.
+ */
+export const runEvaluate = async (options: EvaluateOptions): Promise<number> => {
+  const { settings, source, packageRoot, stderr, signal } = options
+  const { arms, repeats, seed, concurrency, retryFailed, baseline } = settings
+  const file = await findDataSet(settings.data, packageRoot)
+  const plan = { arms, items: await readDataSet(file, settings.limit), repeats, seed }
+  const journal = await openJournal(settings)
+  const display = createProgressDisplay(stderr, () => performance.now())
+  let end: EvaluationEnd
+  try {
+    const onProgress = (progress: Progress): void => display.show(progress)
+    end = await evaluate({ plan, source, journal, concurrency, retryFailed, signal, onProgress })
+  } finally {
+    display.end()
+    await journal.close()
+  }
+  const dataName = file === settings.data ? path.basename(file) : settings.data
+  const asked = baseline === undefined ? {} : { baseline }
+  const results = reportResults({ plan, measures: end.measures, dataName, ...asked })
+  await writeReports(settings.out, results)
+  tell(options, results, end)
+  return exitCode(end, results, signal.aborted)
+}

@@ -1,0 +1,136 @@
+/** `whetstone evaluate`: arms, data set and settings from flags. */
+import { RefineError } from '../core/errors.ts'
+import { readArms, type Arm } from '../evaluation/arm.ts'
+import {
+  readNumber,
+  readObject,
+  UsageError,
+  type Command,
+  type ParsedArguments,
+} from './arguments.ts'
+import { SOURCE_FLAGS } from './refine.ts'
+
+export const EVALUATE: Command = {
+  name: 'evaluate',
+  summary:
+    'Runs strategies on a data set and reports what each gains and costs: results.json, results.md and results.html. Ctrl-C reports what there is; --resume goes on.',
+  maxOperands: 0,
+  flags: [
+    {
+      name: 'data',
+      value: 'FILE',
+      description: 'JSON lines {id, text or messages, answer, difficulty?}, or MODEL:NAME.',
+    },
+    {
+      name: 'strategy',
+      value: 'NAME',
+      isList: true,
+      description: 'A strategy to compare; give it several times.',
+    },
+    {
+      name: 'arm',
+      value: 'JSON',
+      isList: true,
+      description: `The same with settings: '{"name":…,"strategy":…,"options":…,"model":…,"models":…,"budget":…,"sampling":…}'.`,
+    },
+    { name: 'models', value: 'IDS', description: 'Models, by commas: each strategy with each.' },
+    { name: 'budget', value: 'JSON', description: 'Of every run whose arm sets none.' },
+    { name: 'sampling', value: 'JSON', description: 'Of every run whose arm sets none.' },
+    {
+      name: 'baseline',
+      value: 'NAME',
+      description: 'Arm to compare with. Default: single, or the first.',
+    },
+    { name: 'limit', value: 'N', description: 'Only the first N items.' },
+    { name: 'repeat', value: 'N', description: 'Runs of each arm on each item. Default: 1.' },
+    { name: 'seed', value: 'N', description: 'Same seed, same runs. Default: 1.' },
+    { name: 'concurrency', value: 'N', description: 'Runs at a time. Default: 8.' },
+    { name: 'out', value: 'FOLDER', description: 'Where the reports go. Default: evaluation.' },
+    { name: 'resume', description: 'Go on with the runs that the folder holds.' },
+    { name: 'retry-failed', description: 'With --resume, run again what failed.' },
+    ...SOURCE_FLAGS.filter(({ name }) => name !== 'data'),
+  ],
+}
+
+export interface EvaluateSettings {
+  readonly data: string
+  readonly arms: readonly Arm[]
+  readonly baseline: string | undefined
+  readonly limit: number | undefined
+  readonly repeats: number
+  readonly seed: number
+  readonly concurrency: number
+  readonly out: string
+  readonly resume: boolean
+  readonly retryFailed: boolean
+}
+
+const readCount = (
+  values: ParsedArguments['values'],
+  flag: string,
+  [least, most]: readonly [number, number],
+): number | undefined => {
+  const text = values[flag]
+  if (text === undefined) return undefined
+  const value = readNumber(flag, text)
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new UsageError(`--${flag} must be a whole number from ${least} to ${most}, not "${text}".`)
+}
+
+const modelsOf = (text: string | undefined): (string | undefined)[] => {
+  const models = text?.split(',').map((id) => id.trim())
+  if (models?.includes('') === true) throw new UsageError('--models has an empty id.')
+  return models ?? [undefined]
+}
+
+const given = (flag: 'budget' | 'sampling', values: ParsedArguments['values']): object => {
+  const text = values[flag]
+  return text === undefined ? {} : { [flag]: readObject(flag, text) }
+}
+
+const armsOf = ({ values, lists }: ParsedArguments): Arm[] => {
+  const common = { ...given('budget', values), ...given('sampling', values) }
+  const models = modelsOf(values['models'])
+  const plain = (lists['strategy'] ?? []).flatMap((strategy) =>
+    models.map((model) => ({
+      name: models.length === 1 ? strategy : `${strategy}@${model}`,
+      strategy,
+      ...(model === undefined ? {} : { model }),
+    })),
+  )
+  const detailed = (lists['arm'] ?? []).map((text) => readObject('arm', text))
+  const arms = [...plain, ...detailed].map((arm) => ({ ...common, ...arm }))
+  if (arms.length === 0)
+    throw new UsageError('There is nothing to compare: give --strategy or --arm.')
+  try {
+    return readArms(arms)
+  } catch (thrown) {
+    if (!(thrown instanceof RefineError)) throw thrown
+    const faults = thrown.fields.map(({ pointer, message }) => `${pointer} ${message}`)
+    throw new UsageError(`${faults.join('; ')}. Arms are counted from 0, --strategy first.`)
+  }
+}
+
+/** @throws UsageError naming the flag that is wrong and what was expected. */
+export const evaluateSettings = (parsed: ParsedArguments): EvaluateSettings => {
+  const { values } = parsed
+  const { data, baseline } = values
+  if (data === undefined) throw new UsageError('--data is required: a file of JSON lines.')
+  const arms = armsOf(parsed)
+  if (baseline !== undefined && !arms.some(({ name }) => name === baseline)) {
+    const known = arms.map(({ name }) => name).join(', ')
+    throw new UsageError(`--baseline must name an arm (${known}), not "${baseline}".`)
+  }
+  return {
+    data,
+    arms,
+    baseline,
+    limit: readCount(values, 'limit', [1, 1_000_000]),
+    repeats: readCount(values, 'repeat', [1, 1000]) ?? 1,
+    seed: readCount(values, 'seed', [0, 2_147_483_647]) ?? 1,
+    concurrency: readCount(values, 'concurrency', [1, 1000]) ?? 8,
+    out: values['out'] ?? 'evaluation',
+    resume: values['resume'] === 'true',
+    retryFailed: values['retry-failed'] === 'true',
+  }
+}

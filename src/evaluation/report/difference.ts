@@ -1,0 +1,65 @@
+/** How one arm differs from another on the runs both have. Wire data, hence snake_case. */
+import { groupBy } from '../grouping.ts'
+import type { RunMeasure } from '../measure.ts'
+import { bootstrap, newcombePaired, type Interval } from '../statistics/interval.ts'
+import { mcnemarExact } from '../statistics/paired-test.ts'
+
+export interface Difference extends Interval {
+  readonly against: string
+  /** Accuracy of this arm − accuracy of the other, over the runs both have. */
+  readonly value: number
+  readonly method: string
+  /** Pairs of runs with the same item and seed; those only this arm has right, and those only the other has. */
+  readonly pairs: number
+  readonly better: number
+  readonly worse: number
+  /** Exact McNemar test, two-sided; null where items repeat, since pairs of one item are not independent. */
+  readonly p: number | null
+}
+
+const pairKey = ({ item, repeat }: RunMeasure): string => JSON.stringify([item, repeat])
+
+/**
+ * Accuracy of `own` − accuracy of `other`, by Newcombe's paired interval, or where items repeat by a bootstrap over items
+ * with the seed given. Null without a complete pair.
+ */
+export const differenceOf = (
+  own: readonly RunMeasure[],
+  other: readonly RunMeasure[],
+  seed: number,
+): Difference | null => {
+  const others = new Map(other.map((run) => [pairKey(run), run]))
+  const pairs = own.flatMap((run) => {
+    const twin = others.get(pairKey(run))
+    return twin === undefined ? [] : [{ item: run.item, own: run.last, other: twin.last }]
+  })
+  const [first] = other
+  if (first === undefined || pairs.length === 0) return null
+  const count = (mine: boolean, theirs: boolean): number =>
+    pairs.filter((pair) => pair.own === mine && pair.other === theirs).length
+  const [better, worse] = [count(true, false), count(false, true)]
+  const items = [...groupBy(pairs, ({ item }) => item).values()]
+  const isRepeated = items.length < pairs.length
+  const shares = items.map((group) => ({
+    sum: group.reduce((sum, pair) => sum + Number(pair.own) - Number(pair.other), 0),
+    runs: group.length,
+  }))
+  const table = {
+    both: count(true, true),
+    firstOnly: better,
+    secondOnly: worse,
+    neither: count(false, false),
+  }
+  return {
+    against: first.arm,
+    value: (better - worse) / pairs.length,
+    ...(isRepeated ? bootstrap(shares, seed) : newcombePaired(table)),
+    method: isRepeated
+      ? 'bootstrap over items, 2000 resamples, percentile'
+      : 'Newcombe square-and-add for pairs',
+    pairs: pairs.length,
+    better,
+    worse,
+    p: isRepeated ? null : mcnemarExact(better, worse),
+  }
+}

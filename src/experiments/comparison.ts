@@ -1,0 +1,156 @@
+/** One metric of one arm, alone and against the control, with the method that fits the data. */
+import {
+  criticalNormal,
+  difference,
+  meanInterval,
+  newcombeInterval,
+  relativeLift,
+  welchTest,
+  wilsonInterval,
+  zTest,
+  type Interval,
+} from './analysis.ts'
+import { estimateOf, isOnePerUnit, proportion, type Estimate } from './estimate.ts'
+import { exactDifference, exactDifferenceP } from './exact-sequence.ts'
+import type { Metric } from './experiment.ts'
+import { quantileAsEstimate, readQuantile, type Sketch } from './quantile.ts'
+import { anytime, type AnytimeResult, type Tuning } from './sequential.ts'
+import type { Sums } from './sums.ts'
+
+/** What storage adds up for one arm and metric, over the units of one phase with reason `assigned`. */
+export interface MetricData {
+  /** Runs with a value. */
+  readonly count: number
+  readonly sums: Sums
+  /** For metrics with a quantile. */
+  readonly sketch?: Sketch
+}
+
+/** Below this many units per arm the central limit theorem is not relied on. */
+const ENOUGH_UNITS = 100
+/** Nor with fewer successes or failures than this in an arm. */
+const ENOUGH_EVENTS = 10
+
+/** One arm's data with the estimate that is compared. */
+export interface Measured {
+  readonly data: MetricData
+  readonly estimate: Estimate
+  readonly isBinomial: boolean
+}
+
+/** The plain estimate of a metric; `adjusted` replaces it where CUPED applies. */
+export const measure = (metric: Metric, data: MetricData, adjusted?: Estimate): Measured => {
+  const { sums, sketch } = data
+  const isBinomial =
+    metric.type === 'boolean' && metric.denominator === undefined && isOnePerUnit(sums)
+  if (metric.quantile !== undefined && sketch !== undefined) {
+    return { data, estimate: quantileAsEstimate(sketch, metric.quantile), isBinomial: false }
+  }
+  if (adjusted !== undefined) return { data, estimate: adjusted, isBinomial: false }
+  const estimate = isBinomial ? proportion(sums.total, sums.units) : estimateOf(sums)
+  return { data, estimate, isBinomial }
+}
+
+const isFinite = (interval: Interval): boolean => interval.every(Number.isFinite)
+
+/** Fixed-horizon interval of one arm: Wilson, Woodruff or Student. */
+export const ownInterval = (metric: Metric, arm: Measured, alpha: number): Interval | null => {
+  const { estimate, data, isBinomial } = arm
+  if (isBinomial) {
+    return estimate.units === 0 ? null : wilsonInterval(data.sums.total, estimate.units, alpha)
+  }
+  if (metric.quantile !== undefined && data.sketch !== undefined) {
+    const { interval } = readQuantile(data.sketch, metric.quantile, alpha)
+    return isFinite(interval) ? interval : null
+  }
+  return estimate.units > 1 && Number.isFinite(estimate.variance)
+    ? meanInterval(estimate, alpha)
+    : null
+}
+
+export interface FixedComparison {
+  readonly interval: Interval
+  readonly p: number
+}
+
+/** Fixed-horizon comparison: Newcombe and z for proportions, else Welch. Null while it cannot be told. */
+export const compareFixed = (
+  control: Measured,
+  arm: Measured,
+  alpha: number,
+): FixedComparison | null => {
+  const change = difference(control.estimate, arm.estimate)
+  if (!Number.isFinite(change.value) || !Number.isFinite(change.variance)) return null
+  if (control.isBinomial && arm.isBinomial) {
+    const interval = newcombeInterval(control.estimate, arm.estimate, alpha)
+    return { interval, p: zTest(change).p }
+  }
+  if (change.variance === 0) return null
+  return welchTest(control.estimate, arm.estimate, alpha)
+}
+
+export interface AnytimeComparison extends AnytimeResult {
+  readonly method: 'mixture' | 'exact'
+}
+
+const events = ({ data: { sums } }: Measured): number =>
+  Math.min(sums.total, sums.units - sums.total)
+
+/**
+ * Anytime-valid comparison. Proportions use exact martingales until both arms have 100 units with ten events of
+ * either kind, then the mixture sequence; other metrics have none before 100 units per arm, where the mixture sequence
+ * is not trustworthy.
+ */
+export const compareAnytime = (
+  control: Measured,
+  arm: Measured,
+  tuning: Tuning,
+): AnytimeComparison | null => {
+  const arms = [control, arm]
+  const areEnough = arms.every(({ estimate }) => estimate.units >= ENOUGH_UNITS)
+  if (arms.every(({ isBinomial }) => isBinomial)) {
+    if (arms.some(({ estimate }) => estimate.units === 0)) return null
+    if (!areEnough || arms.some((each) => events(each) < ENOUGH_EVENTS)) {
+      const [first, second] = arms.map(({ data: { sums } }) => ({
+        successes: sums.total,
+        units: sums.units,
+      }))
+      const interval = exactDifference(first!, second!, tuning.alpha)
+      return { interval, p: exactDifferenceP(first!, second!), method: 'exact' }
+    }
+  }
+  const change = difference(control.estimate, arm.estimate)
+  if (!areEnough || !(change.variance > 0) || !Number.isFinite(change.variance)) return null
+  return { ...anytime(change, tuning), method: 'mixture' }
+}
+
+export interface Lift {
+  readonly value: number
+  readonly interval: Interval | null
+}
+
+/** Relative difference with its confidence sequence; of a log metric the ratio of geometric means less 1. */
+export const compareLift = (
+  metric: Metric,
+  control: Measured,
+  arm: Measured,
+  against: AnytimeComparison | null,
+  tuning: Tuning,
+): Lift | null => {
+  if (metric.transform === 'log') {
+    const change = difference(control.estimate, arm.estimate)
+    if (!Number.isFinite(change.value)) return null
+    const [low, high] = against?.interval ?? [-Infinity, Infinity]
+    const interval: Interval = [Math.expm1(low), Math.expm1(high)]
+    return { value: Math.expm1(change.value), interval: against === null ? null : interval }
+  }
+  // A control near zero has no ratio: its sign, or its size, would be a matter of chance.
+  const noise = criticalNormal(tuning.alpha) * Math.sqrt(control.estimate.variance)
+  if (!(Math.abs(control.estimate.value) > noise)) return null
+  const lift = relativeLift(control.estimate, arm.estimate)
+  if (!Number.isFinite(lift.value)) return null
+  return {
+    value: lift.value,
+    interval: against?.method === 'mixture' ? anytime(lift, tuning).interval : null,
+  }
+}

@@ -1,0 +1,119 @@
+/** The planning read-out of `POST /v1/experiments/plan`: wire data, hence snake_case. */
+import { Type, type Static } from 'typebox'
+import { invalidField } from '../core/errors.ts'
+import { validate } from '../core/validation.ts'
+import {
+  alwaysValidSize,
+  differenceSize,
+  proportionSize,
+  smallestEffect,
+  TUNING_FACTOR,
+} from './plan.ts'
+
+export const PlanRequest = Type.Object(
+  {
+    type: Type.Enum(['boolean', 'number']),
+    baseline: Type.Optional(
+      Type.Number({ description: 'Mean of the control; the success rate of a boolean metric.' }),
+    ),
+    deviation: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Standard deviation of a number metric.' }),
+    ),
+    effect: Type.Number({ description: 'Smallest change worth finding, in the metric’s unit.' }),
+    arms: Type.Optional(Type.Integer({ minimum: 2, maximum: 100, default: 2 })),
+    alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5, default: 0.05 })),
+    power: Type.Optional(Type.Number({ minimum: 0.5, exclusiveMaximum: 1, default: 0.8 })),
+    units_per_day: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Units that enter, all arms together.' }),
+    ),
+    cost_per_run: Type.Optional(Type.Number({ minimum: 0 })),
+    budget: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Money for all runs of the experiment.' }),
+    ),
+  },
+  { additionalProperties: false, $id: 'ExperimentPlanRequest' },
+)
+export type PlanRequest = Static<typeof PlanRequest>
+
+const Nullable = <Schema extends ReturnType<typeof Type.Number>>(schema: Schema) =>
+  Type.Union([schema, Type.Null()])
+
+const Effort = Type.Object({
+  units_per_arm: Type.Integer(),
+  units: Type.Integer(),
+  days: Nullable(Type.Number()),
+  cost: Nullable(Type.Number()),
+})
+
+export const ExperimentPlan = Type.Object(
+  {
+    fixed: Effort,
+    always_valid: Effort,
+    tuned_for: Type.Integer({ description: 'For `stop.tuned_for` of the experiment.' }),
+    smallest_effect: Nullable(Type.Number()),
+  },
+  { $id: 'ExperimentPlan' },
+)
+export type ExperimentPlan = Static<typeof ExperimentPlan>
+
+interface Sizes {
+  readonly fixed: number
+  readonly alwaysValid: number
+  /** Variance of the difference with one unit per arm. */
+  readonly variance: number
+}
+
+const rate = (value: number, pointer: string): number => {
+  if (value > 0 && value < 1) return value
+  throw invalidField(pointer, `must give rates between 0 and 1; one is ${value}`)
+}
+
+type Power = { readonly alpha: number; readonly power: number }
+
+/** Sizes per arm; a number metric needs its deviation, a boolean one its baseline. */
+const sizesOf = ({ type, baseline, deviation, effect }: PlanRequest, power: Power): Sizes => {
+  if (effect === 0) throw invalidField('/effect', 'must not be 0')
+  const finish = (fixed: number, variance: number): Sizes => {
+    const tunedFor = 2 * TUNING_FACTOR * fixed
+    return { fixed, variance, alwaysValid: alwaysValidSize(variance, effect, tunedFor, power) }
+  }
+  if (type === 'number') {
+    if (deviation === undefined) throw invalidField('/deviation', 'is required of a number metric')
+    const variance = 2 * deviation * deviation
+    return finish(differenceSize(variance, effect, power), variance)
+  }
+  if (baseline === undefined) throw invalidField('/baseline', 'is required of a boolean metric')
+  const control = rate(baseline, '/baseline')
+  const treatment = rate(baseline + effect, '/effect')
+  const variance = control * (1 - control) + treatment * (1 - treatment)
+  return finish(proportionSize(control, treatment, power), variance)
+}
+
+/**
+ * Units, days and money for the effect asked for, at one look (`fixed`) and with looks at any time (`always_valid`,
+ * where most experiments stop well before), and the smallest effect the budget shows. Several arms share α.
+ * @throws RefineError invalid_request
+ */
+export const planExperiment = (body: unknown): ExperimentPlan => {
+  const request = validate(PlanRequest, body)
+  const { arms = 2, alpha = 0.05, power = 0.8, units_per_day, cost_per_run, budget } = request
+  const shared = { alpha: alpha / (arms - 1), power }
+  const { fixed, alwaysValid, variance } = sizesOf(request, shared)
+  const effort = (size: number): Static<typeof Effort> => {
+    const units = Math.ceil(size) * arms
+    return {
+      units_per_arm: Math.ceil(size),
+      units,
+      days: units_per_day === undefined ? null : units / units_per_day,
+      cost: cost_per_run === undefined ? null : units * cost_per_run,
+    }
+  }
+  const affordable =
+    budget === undefined || !cost_per_run ? undefined : Math.floor(budget / cost_per_run / arms)
+  return {
+    fixed: effort(fixed),
+    always_valid: effort(alwaysValid),
+    tuned_for: Math.ceil(2 * TUNING_FACTOR * fixed),
+    smallest_effect: affordable ? smallestEffect(variance, affordable, shared) : null,
+  }
+}

@@ -1,0 +1,225 @@
+/** An experiment as a resource: who gets which arm, what is measured, and when it is over. Wire data: snake_case. */
+import { Type, type Static } from 'typebox'
+import { Budget } from '../core/budget.ts'
+import { ROLES, Sampling, type Role } from '../core/task.ts'
+
+export const EXPERIMENT_STATUSES = ['draft', 'running', 'paused', 'decided'] as const
+export type ExperimentStatus = (typeof EXPERIMENT_STATUSES)[number]
+
+const closed = { additionalProperties: false } as const
+const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
+const Key = (description: string) =>
+  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$', description })
+
+const ModelId = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }))
+const MODELS = Object.fromEntries(ROLES.map((role) => [role, ModelId])) as Record<
+  Role,
+  typeof ModelId
+>
+
+export const Arm = Type.Object(
+  {
+    name: Key('Name of the arm; the first arm is the control.'),
+    weight: Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: 'Share of the units; the weights of all arms sum to 1.',
+    }),
+    strategy: Type.String({ minLength: 1, maxLength: 256 }),
+    options: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    models: Type.Optional(Type.Object(MODELS, closed)),
+    budget: Type.Optional(Budget),
+    sampling: Type.Optional(Sampling),
+    killed: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1000,
+        description: 'Why the arm was switched off: its units get the control.',
+      }),
+    ),
+  },
+  closed,
+)
+export type Arm = Static<typeof Arm>
+
+export const Metric = Type.Object(
+  {
+    name: Key('An automatic metric of runs, or the name feedback is given under.'),
+    type: Type.Enum(['boolean', 'number']),
+    direction: Type.Enum(['up', 'down'], { description: 'Which way is better.' }),
+    primary: Type.Optional(Type.Boolean({ default: false })),
+    margin: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        description: 'Makes it a guardrail: how much worse is still tolerated, in its unit.',
+      }),
+    ),
+    denominator: Type.Optional(
+      Key('Makes it a ratio of sums over the units, for example cost per `correct`.'),
+    ),
+    quantile: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        exclusiveMaximum: 1,
+        description: 'Compares this quantile in place of the mean.',
+      }),
+    ),
+    transform: Type.Optional(
+      Type.Enum(['log'], { description: 'Compares geometric means; values must be positive.' }),
+    ),
+    cap: Type.Optional(Type.Number({ description: 'Larger values count as this one.' })),
+    covariate: Type.Optional(
+      Key('Name of a value known before treatment; reduces the variance (CUPED).'),
+    ),
+  },
+  closed,
+)
+export type Metric = Static<typeof Metric>
+
+export const Guardrail = Type.Object(
+  {
+    metric: Key('Name of one of the metrics.'),
+    margin: Type.Number({ exclusiveMinimum: 0, description: 'How much worse is still tolerated.' }),
+    relative: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'The margin is a share of the control’s value.',
+      }),
+    ),
+  },
+  closed,
+)
+export type Guardrail = Static<typeof Guardrail>
+
+export const StopRule = Type.Object(
+  {
+    alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5, default: 0.05 })),
+    tuned_for: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        default: 5000,
+        description: 'Units of two arms at which the intervals are tightest.',
+      }),
+    ),
+    minimum_units: Type.Optional(
+      Type.Integer({ minimum: 1, default: 100, description: 'Per arm, before any decision.' }),
+    ),
+    maximum_units: Type.Optional(
+      Type.Integer({ minimum: 2, description: 'Of all arms; then the control is kept.' }),
+    ),
+    ends_at: Type.Optional(
+      Type.String({ format: 'date-time', description: 'From then on the control is kept.' }),
+    ),
+  },
+  closed,
+)
+export type StopRule = Static<typeof StopRule>
+
+export const Allocation = Type.Object(
+  {
+    type: Type.Enum(['fixed', 'thompson', 'top_two', 'track_and_stop']),
+    floor: Type.Optional(Share('Least share of an arm, below 1 / arms.')),
+    minimum_units: Type.Optional(
+      Type.Integer({ minimum: 2, default: 100, description: 'Per arm, before it adapts.' }),
+    ),
+  },
+  closed,
+)
+export type Allocation = Static<typeof Allocation>
+
+const IntervalOfShares = Type.Object(
+  {
+    from: Share('Where it starts, inclusive.'),
+    to: Share('Where it ends, exclusive.'),
+  },
+  closed,
+)
+export type IntervalOfShares = Static<typeof IntervalOfShares>
+
+export const ExperimentDefinition = Type.Object(
+  {
+    key: Key('Unique; part of the hash that assigns units.'),
+    description: Type.Optional(Type.String({ maxLength: 10_000 })),
+    hypothesis: Type.Optional(
+      Type.String({ maxLength: 10_000, description: 'What is expected, written down beforehand.' }),
+    ),
+    status: Type.Optional(Type.Enum([...EXPERIMENT_STATUSES], { default: 'draft' })),
+    arms: Type.Array(Arm, { minItems: 2, maxItems: 100 }),
+    metrics: Type.Array(Metric, { minItems: 1, maxItems: 100 }),
+    guardrails: Type.Optional(Type.Array(Guardrail, { maxItems: 100, default: [] })),
+    unit: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        default: 'request',
+        description: 'What is assigned: `user`, `conversation`, `request` or a word of your own.',
+      }),
+    ),
+    coverage: Type.Optional({ ...Share('Share of the units that take part.'), default: 1 }),
+    salt: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        default: '1',
+        description: 'A new salt assigns every unit anew: for a new phase.',
+      }),
+    ),
+    layer: Type.Optional(
+      Type.Object(
+        {
+          name: Key('Experiments of one layer share no unit.'),
+          salt: Type.Optional(Type.String({ minLength: 1, maxLength: 128, default: '1' })),
+          from: Share('Start of the part of the layer this experiment claims, inclusive.'),
+          to: Share('End of it, exclusive.'),
+        },
+        closed,
+      ),
+    ),
+    holdout: Type.Optional({
+      ...IntervalOfShares,
+      description: 'Part of the layer that is in no experiment and always gets the control.',
+    }),
+    stop: Type.Optional(StopRule),
+    allocation: Type.Optional(Allocation),
+  },
+  { additionalProperties: false, $id: 'ExperimentDefinition' },
+)
+/** As it is sent; `defineExperiment` checks it and fills in the defaults. */
+export type ExperimentDefinition = Static<typeof ExperimentDefinition>
+
+type Filled<Value, Names extends keyof Value> = Omit<Value, Names> & {
+  readonly [Name in Names]-?: Exclude<Value[Name], undefined>
+}
+
+/** A checked definition with nothing left open. Immutable: a change makes a new version. */
+export type Experiment = Readonly<
+  Filled<
+    Omit<ExperimentDefinition, 'stop' | 'allocation'>,
+    'status' | 'guardrails' | 'unit' | 'coverage' | 'salt'
+  >
+> & {
+  readonly stop: Filled<StopRule, 'alpha' | 'tuned_for' | 'minimum_units'>
+  readonly allocation: Required<Allocation>
+}
+
+/** All guardrails: those listed, and every metric with a margin of its own. */
+export const guardrailsOf = ({ metrics, guardrails }: Experiment): Guardrail[] => [
+  ...guardrails,
+  ...metrics.flatMap(({ name, margin }) =>
+    margin === undefined ? [] : [{ metric: name, margin }],
+  ),
+]
+
+/**
+ * What a raw outcome counts as in the metric: true is 1, capped, logarithmic where the metric says so. Undefined when
+ * it does not count: text, a value that is not finite, or one without a logarithm.
+ */
+export const observedValue = (metric: Metric, raw: unknown): number | undefined => {
+  const value = typeof raw === 'boolean' ? Number(raw) : raw
+  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined
+  const capped = Math.min(value, metric.cap ?? Infinity)
+  if (metric.type === 'boolean') return capped === 0 || capped === 1 ? capped : undefined
+  if (metric.transform === undefined) return capped
+  return capped > 0 ? Math.log(capped) : undefined
+}

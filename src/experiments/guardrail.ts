@@ -1,0 +1,66 @@
+/** Guardrails: metrics that must not get worse by more than a margin. */
+import { normalQuantile, normalSurvival } from './distributions/normal.ts'
+import type { Estimate } from './estimate.ts'
+import { oneSidedP, oneSidedRadius, type Tuning } from './sequential.ts'
+
+export type Direction = 'up' | 'down'
+
+export interface NonInferiority {
+  /** Distance from the margin in standard errors. */
+  readonly z: number
+  /** One-sided, of the hypothesis that the arm is worse by the margin or more. */
+  readonly p: number
+  /** One-sided bound of the change, with the sign turned so that more is better. */
+  readonly bound: number
+  readonly passes: boolean
+}
+
+/**
+ * The change with the sign turned so that more is better. `margin` is how much worse is still tolerated, > 0; a
+ * relative one is a share of the control's value, and its variance is accounted for: treatment − (1 ∓ margin) control.
+ */
+export interface Tolerance {
+  readonly direction: Direction
+  readonly margin: number
+  readonly relative: boolean
+}
+
+/** Slack = how far the treatment is on the good side of the margin; the arm is non-inferior when it is positive. */
+export const slackOf = (control: Estimate, treatment: Estimate, tolerance: Tolerance): Estimate => {
+  const { direction, margin, relative } = tolerance
+  const sign = direction === 'up' ? 1 : -1
+  const scale = relative ? 1 - sign * margin : 1
+  return {
+    value: sign * (treatment.value - scale * control.value) + (relative ? 0 : margin),
+    variance: treatment.variance + scale * scale * control.variance,
+    units: control.units + treatment.units,
+  }
+}
+
+/** Fixed-horizon test: z = slack / SE, one-sided at `alpha`. */
+export const nonInferiority = (slack: Estimate, margin: number, alpha: number): NonInferiority => {
+  const standardError = Math.sqrt(slack.variance)
+  const z = slack.value / standardError
+  const p = normalSurvival(z)
+  const bound = slack.value - margin - normalQuantile(1 - alpha) * standardError
+  return { z, p, bound, passes: p <= alpha }
+}
+
+export interface AnytimeGuardrail {
+  /** Always-valid, of the hypothesis that the arm is worse by the margin or more. */
+  readonly p: number
+  /** The arm is not worse by the margin: shown, at level α over all looks. */
+  readonly passes: boolean
+  /** The arm is worse by the margin: shown, at level α over all looks. Grounds for the kill switch. */
+  readonly breached: boolean
+}
+
+/** The same question at every moment, by the one-sided mixture sequence in each direction. */
+export const anytimeGuardrail = (slack: Estimate, tuning: Tuning): AnytimeGuardrail => {
+  const radius = oneSidedRadius(slack, tuning)
+  return {
+    p: oneSidedP(slack, tuning),
+    passes: slack.value - radius > 0,
+    breached: slack.value + radius < 0,
+  }
+}

@@ -1,0 +1,93 @@
+/** The results of an experiment as `GET /v1/experiments/{key}/results` gives them: wire data, hence snake_case. */
+import { Type, type Static, type TSchema } from 'typebox'
+import { EXPERIMENT_STATUSES } from './experiment.ts'
+
+const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
+/** Null where the data do not say yet. */
+const Figure = (description: string) => Nullable(Type.Number({ description }))
+const Bounds = (description: string) =>
+  Nullable(Type.Array(Nullable(Type.Number()), { minItems: 2, maxItems: 2, description }))
+
+export const MetricResult = Type.Object({
+  mean: Figure('Mean, rate, ratio or quantile, as the metric says; of logarithms with `log`.'),
+  count: Type.Integer({ description: 'Values seen: runs with this metric.' }),
+  units: Type.Integer({ description: 'Units with at least one value.' }),
+  response_rate: Figure('Share of the exposed units with a value.'),
+  interval: Bounds('Of the mean, fixed horizon.'),
+  difference: Figure('Against the first arm.'),
+  difference_interval: Bounds('Fixed horizon: valid for one look planned beforehand.'),
+  p: Figure('Fixed horizon, two-sided.'),
+  interval_anytime: Bounds('Of the difference; holds at all looks together.'),
+  p_anytime: Figure('Always valid; the least of all looks so far.'),
+  p_adjusted: Figure('p_anytime after Holm over primary metrics × arms; null unless primary.'),
+  method: Nullable(
+    Type.Enum(['mixture', 'exact'], { description: 'Of the anytime figures; null when too few.' }),
+  ),
+  lift: Figure('Relative difference; the ratio of geometric means less 1 with `log`.'),
+  lift_interval_anytime: Bounds('Of the lift.'),
+  chance_best: Figure('Bayesian probability that the arm is the best; for display only.'),
+  response_p: Figure('Always-valid p that the response rate equals that of the first arm.'),
+  guardrail: Nullable(
+    Type.Object({
+      margin: Type.Number(),
+      relative: Type.Boolean(),
+      p_anytime: Figure('Of being worse by the margin or more.'),
+      passes: Type.Boolean({ description: 'Shown not to be worse by the margin.' }),
+      breached: Type.Boolean({ description: 'Shown to be worse by the margin.' }),
+    }),
+  ),
+  better: Nullable(
+    Type.Boolean({ description: 'Whether the difference points the good way; null for none.' }),
+  ),
+})
+export type MetricResult = Static<typeof MetricResult>
+
+export const ArmResult = Type.Object({
+  name: Type.String(),
+  weight: Type.Number(),
+  exposures: Type.Integer({ description: 'Units assigned and treated.' }),
+  metrics: Type.Record(Type.String(), MetricResult),
+})
+export type ArmResult = Static<typeof ArmResult>
+
+export const Decision = Type.Object({
+  status: Type.Enum(['undecided', 'decided']),
+  action: Type.Enum(['continue', 'ship', 'keep'], {
+    description: 'Go on, ship `arm`, or keep the control.',
+  }),
+  arm: Nullable(Type.String()),
+  reason: Type.String(),
+  at: Nullable(Type.String({ format: 'date-time' })),
+  /** What the decision was made on, kept as it was. */
+  evidence: Nullable(
+    Type.Object({
+      exposures: Type.Record(Type.String(), Type.Integer()),
+      srm_p: Nullable(Type.Number()),
+      metrics: Type.Record(Type.String(), MetricResult),
+    }),
+  ),
+})
+export type Decision = Static<typeof Decision>
+
+export const SampleRatio = Type.Object({
+  p: Figure('Always valid; the least of all looks so far. Null under adaptive allocation.'),
+  p_fixed: Figure('χ² test, for one look.'),
+  mismatched: Type.Boolean({ description: 'p below 0.001: no decision is taken.' }),
+})
+export type SampleRatio = Static<typeof SampleRatio>
+
+export const ExperimentResults = Type.Object(
+  {
+    object: Type.Literal('experiment.results'),
+    key: Type.String(),
+    status: Type.Enum([...EXPERIMENT_STATUSES]),
+    at: Type.String({ format: 'date-time' }),
+    alpha: Type.Number(),
+    tuned_for: Type.Integer(),
+    arms: Type.Array(ArmResult),
+    srm: SampleRatio,
+    decision: Decision,
+  },
+  { $id: 'ExperimentResults' },
+)
+export type ExperimentResults = Static<typeof ExperimentResults>

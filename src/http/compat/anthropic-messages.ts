@@ -1,0 +1,166 @@
+/** `/v1/messages`: Anthropic's protocol, for clients that know nothing of refinement. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { type RefineError, toRefineError } from '../../core/errors.ts'
+import type { RunEvent } from '../../core/event.ts'
+import { retryHeader, startForegroundRun } from '../foreground-run.ts'
+import { jsonOrChunksResponse } from '../responses.ts'
+import type { HttpContext } from '../server-options.ts'
+import { sendEventStream } from '../sse.ts'
+import { MessageEvents, type MessageOptions } from './anthropic-messages-events.ts'
+import {
+  ignoredFields,
+  MessagesRequest,
+  showModeOf,
+  toRunRequest,
+} from './anthropic-messages-request.ts'
+import { directStrategies } from './run-account.ts'
+import { withHeaders, withoutNulls } from './run-choice.ts'
+
+const ErrorBody = Type.Object(
+  {
+    type: Type.Literal('error'),
+    error: Type.Object({ type: Type.String(), message: Type.String() }),
+    request_id: Type.String(),
+  },
+  { $id: 'AnthropicError' },
+)
+
+const TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+}
+
+/** The body of an error as Anthropic's clients read it. */
+const errorBody = (error: RefineError, requestId: string) => ({
+  type: 'error' as const,
+  error: {
+    type: TYPES[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error'),
+    message: error.message,
+  },
+  request_id: requestId,
+})
+
+const MessageBody = Type.Object(
+  {
+    id: Type.String(),
+    type: Type.Literal('message'),
+    role: Type.Literal('assistant'),
+    model: Type.String(),
+    content: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+    stop_reason: Type.String(),
+    usage: Type.Record(Type.String(), Type.Unknown()),
+    refine: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'Run id, strategy, stop reason and what the run took.',
+    }),
+  },
+  { $id: 'AnthropicMessage' },
+)
+
+const failure = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: ErrorBody } },
+})
+
+const SCHEMA = {
+  operationId: 'createMessage',
+  summary: 'Anthropic’s messages, refined',
+  description:
+    'The work is a thinking block per revision, the answer a text block. Thinking that is sent back is left out. Usage is ' +
+    'that of the whole strategy. A caller that leaves cancels the run.',
+  tags: ['compatibility'],
+  body: MessagesRequest,
+  response: {
+    200: jsonOrChunksResponse('The message, or its events.', MessageBody),
+    '4xx': failure('The request is at fault.'),
+    '5xx': failure('The server or a model is at fault.'),
+  },
+}
+
+const frameOf = (event: { readonly type: string }): string =>
+  `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+
+/** The status is sent long before a run fails, so its error travels as an event; then the stream ends. */
+const messageFrames = async function* (
+  events: AsyncIterable<RunEvent>,
+  options: MessageOptions,
+  reply: FastifyReply,
+): AsyncGenerator<string, void, void> {
+  const message = new MessageEvents(options)
+  try {
+    for await (const event of events) for (const each of message.add(event)) yield frameOf(each)
+    void message.account.text
+  } catch (thrown) {
+    if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
+    const error = toRefineError(thrown)
+    reply.log[error.level]({ code: error.code, run_id: options.runId, err: error }, error.message)
+    yield frameOf(errorBody(error, reply.request.id))
+  }
+}
+
+const completeWhole = async (
+  events: AsyncIterable<RunEvent>,
+  options: MessageOptions,
+  reply: FastifyReply,
+): Promise<object> => {
+  const message = new MessageEvents(options)
+  try {
+    for await (const event of events) for (const _ of message.add(event));
+    return message.message
+  } catch (error) {
+    reply.headers(retryHeader(message.account.spent))
+    throw error
+  }
+}
+
+const create = async (
+  { runs, limits, cancellation }: HttpContext,
+  body: MessagesRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object | undefined> => {
+  const gone = cancellation.signalFor(reply)
+  const run = toRunRequest(body, new Set(runs.models().map(({ id }) => id)))
+  const runId = await startForegroundRun(runs, run, request, gone)
+  const options: MessageOptions = {
+    runId,
+    model: body.model ?? '',
+    show: showModeOf(body),
+    direct: directStrategies(runs),
+    ignored: ignoredFields(body),
+  }
+  const events = runs.events(runId, request.owner, 0, gone)
+  if (body.stream !== true) return completeWhole(events, options, reply)
+  await sendEventStream(reply, messageFrames(events, options, reply), limits)
+  return undefined
+}
+
+export const registerAnthropicMessages = (
+  instance: FastifyInstance,
+  context: HttpContext,
+): void => {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+  app.post(
+    '/v1/messages',
+    {
+      schema: SCHEMA,
+      config: { errorBody },
+      preValidation: async (request) => {
+        // The type is that of a valid body, which this one becomes, or is refused.
+        request.body = withoutNulls(request.body) as MessagesRequest
+      },
+    },
+    async (request, reply) => {
+      const refine = withHeaders(request.body.refine, request.headers)
+      const body = { ...request.body, ...(refine === undefined ? {} : { refine }) }
+      return create(context, body, request, reply)
+    },
+  )
+}

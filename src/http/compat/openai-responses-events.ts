@@ -1,0 +1,246 @@
+/**
+ * Maps run events to the events of OpenAI's Responses protocol. A pure function of the log: a replay gives the same
+ * events with the same numbers, so a stream may be taken up at any of them. The work is one reasoning item with a summary
+ * part per revision; the answer is one message. No event is ours: an unknown type breaks OpenAI's own stream helper.
+ */
+import { isTerminal, type RunEvent } from '../../core/event.ts'
+import { describeError, RefineError, toRefineError } from '../../core/errors.ts'
+import {
+  incompleteReason,
+  textPart,
+  toResponse,
+  type MessageItem,
+  type OutputItem,
+  type ReasoningItem,
+  type ResponseObject,
+  type ResponseStatus,
+} from './openai-responses-object.ts'
+import { echoOf, idFor } from './openai-responses-request.ts'
+import type { Echo } from './openai-responses-schema.ts'
+import { ReasoningText } from './reasoning-text.ts'
+import { restOf, RunAccount } from './run-account.ts'
+
+export interface ResponseEvent {
+  readonly type: string
+  readonly sequence_number: number
+  readonly [field: string]: unknown
+}
+type Events = Generator<ResponseEvent, void, void>
+
+export interface ResponseOptions {
+  readonly direct: ReadonlySet<string>
+  readonly instructions: string | null
+}
+
+export class ResponseEvents {
+  readonly #options: ResponseOptions
+  readonly #output: OutputItem[] = []
+  #sequence = 0
+  #created: Extract<RunEvent, { type: 'run.created' }> | undefined
+  #echo: Echo = {}
+  #account = new RunAccount('')
+  #text = new ReasoningText('none')
+  #status: ResponseStatus = 'queued'
+  #endedAt: string | null = null
+  #error: { code: string; message: string } | null = null
+  #reasoning: ReasoningItem | undefined
+  #isPartOpen = false
+  #message: MessageItem | undefined
+
+  constructor(options: ResponseOptions) {
+    this.#options = options
+  }
+
+  /** The response so far. @throws RefineError shutting_down before the first event. */
+  get response(): ResponseObject {
+    if (this.#created === undefined) {
+      throw new RefineError('shutting_down', 'The server is closing.')
+    }
+    return toResponse({
+      created: this.#created,
+      echo: this.#echo,
+      instructions: this.#options.instructions,
+      status: this.#status,
+      output: this.#output,
+      account: this.#account,
+      endedAt: this.#endedAt,
+      error: this.#error,
+    })
+  }
+
+  get account(): RunAccount {
+    return this.#account
+  }
+
+  get hasEnded(): boolean {
+    return this.#endedAt !== null
+  }
+
+  *add(event: RunEvent): Events {
+    if (event.type === 'run.created') return yield* this.#open(event)
+    if (this.#status === 'queued') yield this.#progress('in_progress')
+    this.#account.add(event)
+    if (this.#options.direct.has(this.#account.strategy)) yield* this.#flow(event)
+    else yield* this.#tell(this.#text.add(event))
+    if (event.type === 'answer.revised') yield* this.#closePart()
+    if (isTerminal(event)) yield* this.#finish(event.at)
+  }
+
+  /** What tells a reader that the events ended before the run did. */
+  interrupted(thrown: unknown): ResponseEvent {
+    const error = toRefineError(thrown)
+    return this.#event('error', { ...describeError(error), param: error.param ?? null })
+  }
+
+  *#open(event: Extract<RunEvent, { type: 'run.created' }>): Events {
+    this.#created = event
+    this.#echo = echoOf(event.metadata)
+    this.#account = new RunAccount(event.run_id, this.#echo.ignored)
+    this.#account.add(event)
+    this.#text = new ReasoningText(this.#echo.show ?? 'summary')
+    const waits = this.#echo.background === true
+    this.#status = waits ? 'queued' : 'in_progress'
+    yield this.#event('response.created', { response: this.response })
+    yield this.#progress(waits ? 'queued' : 'in_progress')
+  }
+
+  #progress(status: 'queued' | 'in_progress'): ResponseEvent {
+    this.#status = status
+    return this.#event(`response.${status}`, { response: this.response })
+  }
+
+  /** The only draft of a strategy without feedback is the answer. */
+  *#flow(event: RunEvent): Events {
+    if (event.type === 'candidate.delta' && event.candidate === 0) yield* this.#say(event.text)
+  }
+
+  *#tell(text: string): Events {
+    const delta = this.#isPartOpen ? text : text.trimStart()
+    if (delta === '') return
+    const item = this.#reasoning ?? (yield* this.#openReasoning())
+    if (!this.#isPartOpen) {
+      this.#isPartOpen = true
+      item.summary.push({ type: 'summary_text', text: '' })
+      yield this.#inSummary('part.added', { part: { type: 'summary_text', text: '' } })
+    }
+    item.summary.at(-1)!.text += delta
+    yield this.#inSummary('text.delta', { delta })
+  }
+
+  *#openReasoning(): Generator<ResponseEvent, ReasoningItem, void> {
+    const id = idFor('rs', this.#created!.run_id)
+    const item: ReasoningItem = { type: 'reasoning', id, status: 'in_progress', summary: [] }
+    this.#reasoning = item
+    yield this.#addItem(item)
+    return item
+  }
+
+  *#closePart(): Events {
+    if (!this.#isPartOpen) return
+    const { text } = this.#reasoning!.summary.at(-1)!
+    yield this.#inSummary('text.done', { text })
+    yield this.#inSummary('part.done', { part: { type: 'summary_text', text } })
+    this.#isPartOpen = false
+  }
+
+  *#say(delta: string): Events {
+    const item = this.#message ?? (yield* this.#openMessage())
+    if (delta === '') return
+    item.content[0]!.text += delta
+    yield this.#inMessage('output_text.delta', { delta, logprobs: [] })
+  }
+
+  *#openMessage(): Generator<ResponseEvent, MessageItem, void> {
+    const id = idFor('msg', this.#created!.run_id)
+    const content = [textPart('')]
+    const item: MessageItem = {
+      type: 'message',
+      id,
+      role: 'assistant',
+      status: 'in_progress',
+      content,
+    }
+    this.#message = item
+    yield this.#addItem(item, { content: [] })
+    yield this.#inMessage('content_part.added', { part: textPart('') })
+    return item
+  }
+
+  *#closeMessage(status: 'completed' | 'incomplete'): Events {
+    const item = this.#message
+    if (item === undefined) return
+    const text = item.content[0]!.text
+    yield this.#inMessage('output_text.done', { text, logprobs: [] })
+    yield this.#inMessage('content_part.done', { part: textPart(text) })
+    item.status = status
+    yield this.#itemDone(item)
+  }
+
+  *#finish(at: string): Events {
+    yield* this.#closePart()
+    if (this.#reasoning !== undefined) {
+      this.#reasoning.status = 'completed'
+      yield this.#itemDone(this.#reasoning)
+    }
+    const answer = this.#outcome()
+    if (answer !== undefined)
+      yield* this.#say(restOf(answer, this.#message?.content[0]?.text ?? ''))
+    yield* this.#closeMessage(this.#status === 'completed' ? 'completed' : 'incomplete')
+    this.#endedAt = at
+    // There is no event for a cancelled response: it is one that is incomplete, and its status says why.
+    const last = this.#status === 'cancelled' ? 'incomplete' : this.#status
+    yield this.#event(`response.${last}`, { response: this.response })
+  }
+
+  /** Sets the final status; the answer's text, undefined when there is none. */
+  #outcome(): string | undefined {
+    const wasCancelled = this.#account.status === 'cancelled'
+    try {
+      const text = this.#account.text
+      const isCut = incompleteReason(this.#account) !== null
+      this.#status = wasCancelled ? 'cancelled' : isCut ? 'incomplete' : 'completed'
+      return text
+    } catch (thrown) {
+      this.#status = wasCancelled ? 'cancelled' : 'failed'
+      if (!wasCancelled) this.#error = describeError(toRefineError(thrown))
+      return undefined
+    }
+  }
+
+  #addItem(item: OutputItem, overrides: object = {}): ResponseEvent {
+    this.#output.push(item)
+    const position = { output_index: this.#output.indexOf(item) }
+    const copy = { ...structuredClone(item), ...overrides }
+    return this.#event('response.output_item.added', { ...position, item: copy })
+  }
+
+  #itemDone(item: OutputItem): ResponseEvent {
+    const output_index = this.#output.indexOf(item)
+    return this.#event('response.output_item.done', { output_index, item: structuredClone(item) })
+  }
+
+  #inSummary(type: string, fields: object): ResponseEvent {
+    const item = this.#reasoning!
+    return this.#event(`response.reasoning_summary_${type}`, {
+      item_id: item.id,
+      output_index: this.#output.indexOf(item),
+      summary_index: item.summary.length - 1,
+      ...fields,
+    })
+  }
+
+  #inMessage(type: string, fields: object): ResponseEvent {
+    const item = this.#message!
+    const output_index = this.#output.indexOf(item)
+    return this.#event(`response.${type}`, {
+      item_id: item.id,
+      output_index,
+      content_index: 0,
+      ...fields,
+    })
+  }
+
+  #event(type: string, fields: object): ResponseEvent {
+    return { type, sequence_number: this.#sequence++, ...fields }
+  }
+}

@@ -1,0 +1,207 @@
+/** `/v1/responses`: OpenAI's Responses protocol over HTTP. Every response is a run, read through its log. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { RunEvent } from '../../core/event.ts'
+import { toRefineError } from '../../core/errors.ts'
+import type { RunState } from '../../core/run-state.ts'
+import type { RunService } from '../../runs/run-service.ts'
+import { errorOfRun, forgetRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
+import { toList } from '../responses.ts'
+import type { HttpContext } from '../server-options.ts'
+import { sendEventStream } from '../sse.ts'
+import { ResponseEvents, type ResponseOptions } from './openai-responses-events.ts'
+import type { ResponseObject } from './openai-responses-object.ts'
+import {
+  conversationOf,
+  echoOf,
+  idFor,
+  responseNotFound,
+  runIdOf,
+  toRunRequest,
+  type Lookup,
+} from './openai-responses-request.ts'
+import {
+  CANCEL_SCHEMA,
+  CREATE_SCHEMA,
+  DELETE_SCHEMA,
+  GET_SCHEMA,
+  ITEMS_SCHEMA,
+} from './openai-responses-routes.ts'
+import type { ResponsesRequest } from './openai-responses-schema.ts'
+import { directStrategies } from './run-account.ts'
+import { withHeaders, withoutNulls } from './run-choice.ts'
+
+const frameOf = (event: { readonly type: string }): string =>
+  `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+
+/** Events above `after`; those before it are made all the same, since they are what numbers come from. */
+const responseFrames = async function* (
+  events: AsyncIterable<RunEvent>,
+  options: ResponseOptions,
+  after: number,
+  reply: FastifyReply,
+): AsyncGenerator<string, void, void> {
+  const response = new ResponseEvents(options)
+  try {
+    for await (const event of events) {
+      for (const each of response.add(event)) if (each.sequence_number > after) yield frameOf(each)
+    }
+    if (!response.hasEnded && !reply.raw.destroyed) yield frameOf(response.interrupted(SHUT_DOWN))
+  } catch (thrown) {
+    if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
+    const error = toRefineError(thrown)
+    reply.log[error.level]({ code: error.code, err: error }, error.message)
+    yield frameOf(response.interrupted(error))
+  }
+}
+
+const SHUT_DOWN = errorOfRun({ code: 'shutting_down', message: 'The server is closing.' })
+
+const instructionsOf = async (
+  { runs, owner }: Lookup,
+  { id, metadata }: RunState,
+): Promise<string | null> =>
+  echoOf(metadata).instructed === true
+    ? ((await runs.request(id, owner)).messages?.[0]?.content ?? null)
+    : null
+
+const optionsFor = (runs: RunService, instructions: string | null): ResponseOptions => ({
+  direct: directStrategies(runs),
+  instructions,
+})
+
+/** The response as the log tells it up to the state's last event. */
+const readResponse = async (lookup: Lookup, state: RunState): Promise<ResponseObject> => {
+  const { id, last_sequence: last } = state
+  const instructions = await instructionsOf(lookup, state)
+  const response = new ResponseEvents(optionsFor(lookup.runs, instructions))
+  const enough = new AbortController()
+  for await (const event of lookup.runs.events(id, lookup.owner, 0, enough.signal)) {
+    for (const _ of response.add(event));
+    if (event.sequence >= last) break
+  }
+  return response.response
+}
+
+const waitForResponse = async (
+  events: AsyncIterable<RunEvent>,
+  options: ResponseOptions,
+  reply: FastifyReply,
+): Promise<ResponseObject> => {
+  const response = new ResponseEvents(options)
+  for await (const event of events) for (const _ of response.add(event));
+  if (!response.hasEnded) throw SHUT_DOWN
+  const { error } = response.response
+  if (error === null) return response.response
+  reply.headers(retryHeader(response.account.spent))
+  throw errorOfRun(error)
+}
+
+/** A response that is not to be stored is forgotten as soon as nobody waits for it. */
+const forgetAfter = (reply: FastifyReply, runs: RunService, runId: string, owner: string): void => {
+  const forget = (): void => {
+    forgetRun(runs, runId, owner).catch((error: unknown) => {
+      reply.log.error({ err: error, run_id: runId }, 'a run could not be forgotten')
+    })
+  }
+  if (reply.raw.destroyed) forget()
+  else reply.raw.once('close', forget)
+}
+
+const create = async (
+  { runs, limits, cancellation }: HttpContext,
+  body: ResponsesRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object | undefined> => {
+  const { owner } = request
+  const gone = cancellation.signalFor(reply)
+  const run = await toRunRequest(body, { runs, owner })
+  const isBackground = body.background === true
+  const runId = isBackground
+    ? await runs.create(run, owner)
+    : await startForegroundRun(runs, run, request, gone)
+  request.runId = runId
+  if (body.store === false) forgetAfter(reply, runs, runId, owner)
+  if (isBackground && body.stream !== true) {
+    return readResponse({ runs, owner }, await runs.get(runId, owner))
+  }
+  const options = optionsFor(runs, body.instructions ?? null)
+  const events = runs.events(runId, owner, 0, gone)
+  if (body.stream !== true) return waitForResponse(events, options, reply)
+  await sendEventStream(reply, responseFrames(events, options, -1, reply), limits)
+  return undefined
+}
+
+/** The run behind an id, or the error that there is no such response. */
+const find = async (runs: RunService, id: string, owner: string): Promise<RunState> => {
+  const runId = runIdOf(id)
+  try {
+    return await runs.get(runId, owner)
+  } catch (error) {
+    if (toRefineError(error).code === 'run_not_found') throw responseNotFound(id)
+    throw error
+  }
+}
+
+type Order = { readonly limit?: number; readonly order?: 'asc' | 'desc'; readonly after?: string }
+
+const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) => {
+  const { limit = 20, order = 'desc', after } = page
+  const name = idFor('msg', state.id)
+  const items = conversationOf(state, await runs.request(state.id, owner)).map(
+    ({ role, content: text }, at) => {
+      const part =
+        role === 'assistant'
+          ? { type: 'output_text', text, annotations: [] }
+          : { type: 'input_text', text }
+      return { id: `${name}_${at}`, type: 'message', role, status: 'completed', content: [part] }
+    },
+  )
+  if (order === 'desc') items.reverse()
+  const from = items.findIndex(({ id }) => id === after) + 1
+  const found = items.slice(from, from + limit)
+  return toList(found, ({ id }) => id, items.length > from + limit)
+}
+
+export const registerResponses = (instance: FastifyInstance, context: HttpContext): void => {
+  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
+  const { runs, limits, cancellation } = context
+  const preValidation = async (request: FastifyRequest): Promise<void> => {
+    request.body = withoutNulls(request.body)
+  }
+
+  app.post('/v1/responses', { schema: CREATE_SCHEMA, preValidation }, async (request, reply) => {
+    const body = request.body as ResponsesRequest
+    const refine = withHeaders(body.refine, request.headers)
+    return create(context, { ...body, ...(refine && { refine }) }, request, reply)
+  })
+
+  const options = { schema: GET_SCHEMA, exposeHeadRoute: false } // a HEAD might never end
+  app.get('/v1/responses/:id', options, async ({ params, query, owner }, reply) => {
+    const gone = cancellation.signalFor(reply)
+    const state = await find(runs, params.id, owner)
+    if (query.stream !== true) return readResponse({ runs, owner }, state)
+    const wishes = optionsFor(runs, await instructionsOf({ runs, owner }, state))
+    const events = runs.events(state.id, owner, 0, gone)
+    const frames = responseFrames(events, wishes, query.starting_after ?? -1, reply)
+    await sendEventStream(reply, frames, limits)
+    return undefined
+  })
+
+  app.post('/v1/responses/:id/cancel', { schema: CANCEL_SCHEMA }, async ({ params, owner }) => {
+    const { id } = await find(runs, params.id, owner)
+    return readResponse({ runs, owner }, await runs.cancel(id, owner))
+  })
+
+  app.delete('/v1/responses/:id', { schema: DELETE_SCHEMA }, async ({ params, owner }) => {
+    const { id } = await find(runs, params.id, owner)
+    await forgetRun(runs, id, owner)
+    return { id: params.id, object: 'response', deleted: true }
+  })
+
+  app.get('/v1/responses/:id/input_items', { schema: ITEMS_SCHEMA }, async (request) => {
+    const { params, query, owner } = request
+    return listItems({ runs, owner }, await find(runs, params.id, owner), query)
+  })
+}

@@ -1,0 +1,171 @@
+/**
+ * The embedded engine: runs a checkpoint in a worker thread of its own and batches all calls there. This side only
+ * passes messages, so the event loop stays free while the model computes.
+ */
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { RefineError } from '../core/errors.ts'
+import { Call } from './call.ts'
+import type { WeightFormat } from './graphs/linear.ts'
+import type {
+  Command,
+  EngineEvent,
+  GenerateWork,
+  Notice,
+  ScoreResult,
+  ScoreWork,
+  WorkerChunk,
+  WorkerSettings,
+} from './protocol.ts'
+
+export interface EngineOptions {
+  /** A checkpoint in Hugging Face layout. */
+  readonly folder: string
+  /** Threads of one run; the cores of the machine when absent. */
+  readonly threads?: number
+  /** How the linear layers' weights are held; float32 when absent. */
+  readonly weights?: WeightFormat
+  /** Samples decoded at the same time, 32 when absent; more wait. */
+  readonly maxRows?: number
+  /** Bytes for the caches of running samples, and as many for prompts kept for reuse; 512 MiB when absent. */
+  readonly cacheBytes?: number
+  /** Prompt tokens computed between two decode steps, 128 when absent: smaller gaps against faster prompts. */
+  readonly prefillTokens?: number
+}
+
+/** The compiled worker lies beside this file, with the same ending. */
+const WORKER = new URL(`./worker${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url)
+
+type EventCall = Call<EngineEvent>
+
+export class Engine {
+  readonly #settings: WorkerSettings
+  readonly #calls = new Map<number, EventCall>()
+  #worker: Promise<Worker> | undefined
+  #nextId = 0
+  #closed = false
+
+  constructor(options: EngineOptions) {
+    this.#settings = {
+      folder: options.folder,
+      threads: options.threads ?? availableParallelism(),
+      weights: options.weights ?? 'float32',
+      maxRows: options.maxRows ?? 32,
+      cacheBytes: options.cacheBytes ?? 512 * 1024 * 1024,
+      prefillTokens: options.prefillTokens ?? 128,
+    }
+  }
+
+  /** Resolves when the model is loaded. @throws RefineError model_failed saying which file is wrong. */
+  async ready(): Promise<void> {
+    await this.#start()
+  }
+
+  /**
+   * Streams the samples of one prompt: a `finish` per sample and one `usage`. Leaving the iteration or aborting the
+   * signal takes the samples out before the next decode step.
+   * @throws RefineError model_failed, shutting_down; the signal's reason when it aborts.
+   */
+  async *generate(
+    work: GenerateWork,
+    signal: AbortSignal,
+  ): AsyncGenerator<WorkerChunk, void, void> {
+    let open = work.samples + 1
+    for await (const event of this.#call((id) => ({ type: 'generate', id, work }), signal)) {
+      if (event.type !== 'chunk') continue
+      if (event.chunk.type !== 'delta') open--
+      yield event.chunk
+      if (open === 0) return
+    }
+  }
+
+  /** @throws RefineError model_failed, shutting_down; the signal's reason when it aborts. */
+  async score(work: ScoreWork, signal: AbortSignal): Promise<ScoreResult> {
+    for await (const event of this.#call((id) => ({ type: 'score', id, work }), signal))
+      if (event.type === 'scored') return event.result
+    throw new RefineError('model_failed', 'The model ended a call without a result.')
+  }
+
+  /** Ends the worker; calls in flight fail with `shutting_down`. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const worker = await this.#worker?.catch(() => undefined)
+    this.#failAll(new RefineError('shutting_down', 'The model was closed.'))
+    // An idle worker does not keep the process alive, but its end must be waited for.
+    worker?.ref()
+    await worker?.terminate()
+  }
+
+  async *#call(
+    command: (id: number) => Command,
+    signal: AbortSignal,
+  ): AsyncGenerator<EngineEvent, void, void> {
+    signal.throwIfAborted()
+    const id = this.#nextId++
+    const call: EventCall = new Call()
+    const abort = (): void => call.fail(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    let left = false
+    let worker: Worker | undefined
+    const send = (started: Worker): void => {
+      if (left) return
+      worker = started
+      worker.ref()
+      this.#calls.set(id, call)
+      worker.postMessage(command(id))
+    }
+    this.#start().then(send, (error: unknown) => call.fail(error))
+    try {
+      yield* call
+    } finally {
+      left = true
+      signal.removeEventListener('abort', abort)
+      // The worker forgets a call that was complete.
+      if (this.#calls.delete(id)) worker?.postMessage({ type: 'cancel', id } satisfies Command)
+      if (this.#calls.size === 0 && !this.#closed) worker?.unref()
+    }
+  }
+
+  #start(): Promise<Worker> {
+    if (this.#closed)
+      return Promise.reject(new RefineError('shutting_down', 'The model was closed.'))
+    this.#worker ??= this.#launch()
+    return this.#worker
+  }
+
+  #launch(): Promise<Worker> {
+    const worker = new Worker(WORKER, { workerData: this.#settings })
+    const launched = new Promise<Worker>((resolve, reject) => {
+      const fail = (error: RefineError): void => {
+        reject(error)
+        if (this.#worker !== launched) return
+        this.#worker = undefined
+        this.#failAll(error)
+      }
+      worker.on('message', (notice: Notice) => {
+        if (notice.type === 'events') this.#deliver(notice.events)
+        else if (notice.type === 'broken') fail(new RefineError(notice.code, notice.message))
+        else {
+          worker.unref()
+          resolve(worker)
+        }
+      })
+      worker.on('error', (cause) =>
+        fail(new RefineError('model_failed', `The model's thread failed: ${cause}`, { cause })),
+      )
+      worker.on('exit', () => fail(new RefineError('model_failed', "The model's thread ended.")))
+    })
+    return launched
+  }
+
+  #deliver(events: readonly EngineEvent[]): void {
+    for (const event of events) this.#calls.get(event.id)?.push(event)
+  }
+
+  #failAll(error: RefineError): void {
+    for (const call of this.#calls.values()) call.fail(error)
+    this.#calls.clear()
+  }
+}

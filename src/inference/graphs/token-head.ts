@@ -1,0 +1,130 @@
+/**
+ * Logits, log-probabilities and the choice of the next token, inside the graph: a softmax over a large vocabulary in
+ * JavaScript would cost more than the model itself, and so would bringing the logits out.
+ *
+ * Inputs, for R positions where logits are wanted:
+ *   rows         int64 [R]      index into the B * S new tokens; one position may be named several times
+ *   temperature  float32 [R, 1] above 0
+ *   uniform      float32 [R, 1] in [0, 1)
+ *   targets      int64 [R, M]   tokens whose logits are wanted
+ *   top_count    int64 [1]      how many of the highest logits are wanted, at least 1
+ * Outputs:
+ *   drawn          int32 [R, 1] token drawn from softmax(logits / temperature) by inverting its distribution at `uniform`
+ *   drawn_logit    float32 [R, 1]
+ *   target_logits  float32 [R, M]
+ *   top_logits     float32 [R, top_count], top_tokens int32 [R, top_count], highest first
+ *   normaliser     float32 [R, 1]  log of the sum of exp(logits): log-probability = logit - normaliser
+ *   scaled_mass    float32 [R, 1]  sum of exp((logits - highest) / temperature)
+ *   logits         float32 [R, vocabulary]; only fetched where nothing less will do
+ */
+import type { GraphBuilder } from './graph-builder.ts'
+
+const ALONG_VOCABULARY = { attributes: { axis: 1 } }
+/** Largest float32 below 1: a draw never falls behind the last token of its block. */
+const BELOW_ONE = 1 - 2 ** -24
+
+/** The divisor of the vocabulary nearest to its square root, so that a draw looks at few sums; 1 for a prime. */
+const blockSize = (vocabulary: number): number => {
+  for (let size = Math.floor(Math.sqrt(vocabulary)); size > 1; size--)
+    if (vocabulary % size === 0) return vocabulary / size
+  return vocabulary
+}
+
+/**
+ * Inverts the cumulative distribution of `mass` [R, width] at `target` [R, 1], which lies in [0, sum). Returns the
+ * position [R, 1] and the cumulative sums.
+ */
+const addInversion = (builder: GraphBuilder, mass: string, fraction: string, width: number) => {
+  const cumulative = builder.node('CumSum', [mass, builder.integers([1], [])])
+  const end = builder.integers([width])
+  const total = builder.node('Slice', [
+    cumulative,
+    builder.integers([width - 1]),
+    end,
+    builder.integers([1]),
+  ])
+  const target = builder.node('Mul', [total, fraction])
+  const passed = builder.node('Cast', [builder.node('LessOrEqual', [cumulative, target])], {
+    attributes: { to: 7 },
+  })
+  const count = builder.node('ReduceSum', [passed, builder.integers([1])])
+  const position = builder.node('Min', [count, builder.integers([width - 1])])
+  return { cumulative, target, position }
+}
+
+/** Draws a token in two levels: first a block of the vocabulary, then a token in it. */
+const addDraw = (builder: GraphBuilder, mass: string, uniform: string, vocabulary: number) => {
+  const width = blockSize(vocabulary)
+  const count = vocabulary / width
+  const gather = (values: string, at: string): string =>
+    builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+  const blocks = builder.node('Reshape', [mass, builder.integers([-1, count, width])])
+  const sums = builder.node('ReduceSum', [blocks, builder.integers([2])], {
+    attributes: { keepdims: 0 },
+  })
+  const first = addInversion(builder, sums, uniform, count)
+  const sum = gather(sums, first.position)
+  const before = builder.node('Sub', [gather(first.cumulative, first.position), sum])
+  const within = builder.node('Div', [builder.node('Sub', [first.target, before]), sum])
+  const fraction = builder.node('Clip', [
+    within,
+    builder.floats([0], []),
+    builder.floats([BELOW_ONE], []),
+  ])
+  const block = builder.node('GatherND', [blocks, first.position], {
+    attributes: { batch_dims: 1 },
+  })
+  const second = addInversion(builder, block, fraction, width)
+  const start = builder.node('Mul', [first.position, builder.integers([width])])
+  return builder.node('Add', [start, second.position])
+}
+
+/** Sum of exp((logits - highest) / temperature), and its terms. */
+const addMass = (builder: GraphBuilder, logits: string, highest: string, temperature?: string) => {
+  const below = builder.node('Sub', [logits, highest])
+  const scaled = temperature === undefined ? below : builder.node('Div', [below, temperature])
+  const terms = builder.node('Exp', [scaled])
+  return { terms, sum: builder.node('ReduceSum', [terms, builder.integers([1])]) }
+}
+
+const asInt32 = (builder: GraphBuilder, value: string): string =>
+  builder.node('Cast', [value], { attributes: { to: 6 } })
+
+/** `hidden` is [B * S, hidden], already normalised; `weight` is [vocabulary, hidden]. */
+export const addTokenHead = (
+  builder: GraphBuilder,
+  hidden: string,
+  weight: string,
+  vocabulary: number,
+): void => {
+  const rows = builder.input('rows', 'int64', ['R'])
+  const temperature = builder.input('temperature', 'float32', ['R', 1])
+  const uniform = builder.input('uniform', 'float32', ['R', 1])
+  const targets = builder.input('targets', 'int64', ['R', 'M'])
+  const topCount = builder.input('top_count', 'int64', [1])
+  const gather = (values: string, at: string): string =>
+    builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+
+  const wanted = builder.node('Gather', [hidden, rows])
+  const logits = builder.node('Gemm', [wanted, weight], { attributes: { transB: 1 } })
+  const [topLogits, topTokens] = builder.nodes('TopK', [logits, topCount], 2, ALONG_VOCABULARY)
+  const highest = builder.node('Slice', [
+    topLogits!,
+    builder.integers([0]),
+    builder.integers([1]),
+    builder.integers([1]),
+  ])
+  const plain = addMass(builder, logits, highest)
+  const scaled = addMass(builder, logits, highest, temperature)
+  const drawn = addDraw(builder, scaled.terms, uniform, vocabulary)
+  const normaliser = builder.node('Add', [highest, builder.node('Log', [plain.sum])])
+
+  builder.output('drawn', asInt32(builder, drawn), 'int32', ['R', 1])
+  builder.output('drawn_logit', gather(logits, drawn), 'float32', ['R', 1])
+  builder.output('target_logits', gather(logits, targets), 'float32', ['R', 'M'])
+  builder.output('top_logits', topLogits!, 'float32', ['R', 'TOP'])
+  builder.output('top_tokens', asInt32(builder, topTokens!), 'int32', ['R', 'TOP'])
+  builder.output('normaliser', normaliser, 'float32', ['R', 1])
+  builder.output('scaled_mass', scaled.sum, 'float32', ['R', 1])
+  builder.output('logits', logits, 'float32', ['R', vocabulary])
+}

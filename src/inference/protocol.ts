@@ -1,0 +1,75 @@
+/** Everything that crosses between the engine's thread and its worker. */
+import type { ErrorCode } from '../core/errors.ts'
+import type { GenerationChunk } from '../core/language-model.ts'
+import type { WeightFormat } from './graphs/linear.ts'
+
+/** Sampling with nothing left to default. */
+export interface SamplingParameters {
+  /** 0 takes the likeliest token. */
+  readonly temperature: number
+  /** In (0, 1]; 1 keeps every token. */
+  readonly topP: number
+  /** 0 keeps every token. */
+  readonly topK: number
+  /** At least 1; prompt and answer together never pass the context. */
+  readonly maxTokens: number
+  readonly stop: readonly string[]
+}
+
+export interface GenerateWork {
+  /** At least one token and fewer than the context holds. */
+  readonly prompt: Int32Array
+  readonly samples: number
+  readonly sampling: SamplingParameters
+  readonly keepStop: boolean
+  readonly seed: number
+  /** Alternatives per token; undefined: no log-probabilities at all. */
+  readonly topLogProbabilities: number | undefined
+}
+
+/** Asks how likely given tokens are at given positions of a text, in one pass. */
+export interface ScoreWork {
+  readonly tokens: Int32Array
+  /** Ascending; the log-probabilities at a position are of the token that follows it. */
+  readonly positions: Int32Array
+  /** Tokens asked about, `columns` for each position. */
+  readonly targets: Int32Array
+  readonly columns: number
+}
+
+export interface ScoreResult {
+  /** Natural logarithms, in the order of `targets`. */
+  readonly logProbabilities: Float32Array
+  readonly cachedTokens: number
+}
+
+/** What the worker is started with. Sizes are checked by the engine. */
+export interface WorkerSettings {
+  readonly folder: string
+  readonly threads: number
+  readonly weights: WeightFormat
+  /** Samples that are decoded at the same time; more wait. */
+  readonly maxRows: number
+  /** Memory for the caches of running samples and of prompts kept for reuse, in bytes, each. */
+  readonly cacheBytes: number
+  /** Prompt tokens computed between two decode steps while samples are running. */
+  readonly prefillTokens: number
+}
+
+export type Command =
+  | { readonly type: 'generate'; readonly id: number; readonly work: GenerateWork }
+  | { readonly type: 'score'; readonly id: number; readonly work: ScoreWork }
+  | { readonly type: 'cancel'; readonly id: number }
+
+export type EngineEvent =
+  | { readonly type: 'chunk'; readonly id: number; readonly chunk: WorkerChunk }
+  | { readonly type: 'scored'; readonly id: number; readonly result: ScoreResult }
+
+/** Chunks without errors: a class does not survive the way between threads. */
+export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>
+
+export type Notice =
+  | { readonly type: 'ready' }
+  | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
+  /** The worker cannot go on and is about to end. */
+  | { readonly type: 'broken'; readonly code: ErrorCode; readonly message: string }

@@ -1,0 +1,83 @@
+/** The bytes that each token stands for, read from `tokenizer.json` without building a whole tokenizer. */
+import path from 'node:path'
+import { Type, type Static } from 'typebox'
+import { readJson } from '../checkpoint/json-file.ts'
+import { badModelFile } from '../checkpoint/tensor-source.ts'
+
+const Decoder = Type.Object({
+  type: Type.String(),
+  decoders: Type.Optional(Type.Array(Type.Object({ type: Type.String() }))),
+})
+
+const TokenizerFile = Type.Object({
+  added_tokens: Type.Optional(
+    Type.Array(
+      Type.Object({ id: Type.Integer(), content: Type.String(), special: Type.Boolean() }),
+    ),
+  ),
+  decoder: Type.Union([Decoder, Type.Null()]),
+  model: Type.Object({ vocab: Type.Record(Type.String(), Type.Integer()) }),
+})
+type TokenizerFile = Static<typeof TokenizerFile>
+
+/** GPT-2's printable stand-ins for the 256 bytes: those that print stand for themselves, the rest follow from U+0100. */
+const byteOfCharacter = (): Map<string, number> => {
+  const bytes = new Map<string, number>()
+  let next = 256
+  for (let byte = 0; byte < 256; byte++) {
+    const prints =
+      (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255)
+    bytes.set(String.fromCodePoint(prints ? byte : next++), byte)
+  }
+  return bytes
+}
+
+const utf8 = new TextEncoder()
+const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/
+
+const byteLevel = (): ((token: string) => Uint8Array) => {
+  const bytes = byteOfCharacter()
+  return (token) => {
+    const codes = Array.from(token, (character) => bytes.get(character))
+    return codes.includes(undefined)
+      ? utf8.encode(token)
+      : Uint8Array.from(codes as readonly number[])
+  }
+}
+
+/** SentencePiece style: U+2581 is a space, `<0x0A>` a single byte. */
+const metaspace = (token: string): Uint8Array => {
+  const byte = BYTE_TOKEN.exec(token)?.[1]
+  return byte === undefined
+    ? utf8.encode(token.replaceAll('\u2581', ' '))
+    : Uint8Array.of(Number.parseInt(byte, 16))
+}
+
+const decoderFor = (file: string, { decoder }: TokenizerFile) => {
+  const types = new Set([decoder?.type, ...(decoder?.decoders ?? []).map(({ type }) => type)])
+  if (types.has('ByteLevel')) return byteLevel()
+  if (types.has('Metaspace') || types.has('ByteFallback') || types.has('Replace')) return metaspace
+  throw badModelFile(file, 'decoder must be ByteLevel, Metaspace or ByteFallback')
+}
+
+export interface TokenText {
+  /** Empty for special tokens and for ids that the vocabulary does not have. */
+  bytes(token: number): Uint8Array
+  /** The token alone, with U+FFFD where it holds a part of a character. */
+  text(token: number): string
+}
+
+/** @throws RefineError model_failed when `tokenizer.json` is absent or of a kind we do not know. */
+export const readTokenText = (folder: string): TokenText => {
+  const file = path.join(folder, 'tokenizer.json')
+  const contents = readJson(folder, 'tokenizer.json', TokenizerFile)
+  const decode = decoderFor(file, contents)
+  const table = new Map<number, Uint8Array>()
+  for (const [token, id] of Object.entries(contents.model.vocab)) table.set(id, decode(token))
+  for (const { id, content, special } of contents.added_tokens ?? [])
+    table.set(id, utf8.encode(special ? '' : content))
+  const empty = new Uint8Array()
+  const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
+  const bytes = (token: number): Uint8Array => table.get(token) ?? empty
+  return { bytes, text: (token) => lossy.decode(bytes(token)) }
+}

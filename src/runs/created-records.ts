@@ -1,0 +1,15 @@
+/** Names of what is made here. */
+import { randomBytes } from 'node:crypto'
+import type { FeedbackRecord } from '../core/run-store.ts'
+import type { FeedbackInput } from './run-service.ts'
+
+/** `run_` and a name that sorts by time of creation. */
+export const createRunId = (): string =>
+  `run_${Date.now().toString(36).padStart(9, '0')}${randomBytes(9).toString('hex')}`
+
+export const feedbackRecord = (runId: string, feedback: FeedbackInput): FeedbackRecord => ({
+  id: `feedback_${randomBytes(12).toString('hex')}`,
+  run_id: runId,
+  at: new Date().toISOString(),
+  ...feedback,
+})

@@ -1,0 +1,79 @@
+/** Reads runs, wherever they are: in memory while they go on, in the store afterwards. */
+import { RefineError } from '../core/errors.ts'
+import type { RunEvent } from '../core/event.ts'
+import type { RunState } from '../core/run-state.ts'
+import type { RunPage, RunRecord, RunStore } from '../core/run-store.ts'
+import { listLive, type LiveRun } from './live-run.ts'
+import { storedEvents } from './recovery.ts'
+
+const MOST_LISTED = 100
+
+const notFound = (id: string): RefineError =>
+  new RefineError('run_not_found', `There is no run "${id}".`)
+
+export class RunReader {
+  readonly #store: RunStore
+  readonly #live: ReadonlyMap<string, LiveRun>
+
+  constructor(store: RunStore, live: ReadonlyMap<string, LiveRun>) {
+    this.#store = store
+    this.#live = live
+  }
+
+  async get(id: string, owner: string): Promise<RunState> {
+    const live = this.#live.get(id)
+    if (live !== undefined) return this.owned(live, owner).state
+    return (await this.stored(id, owner)).state
+  }
+
+  async list(
+    page: RunPage,
+  ): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }> {
+    const limit = Math.min(page.limit, MOST_LISTED)
+    if (page.status === 'queued' || page.status === 'running')
+      return listLive(this.#live.values(), page, limit)
+    const { runs, hasMore } = await this.#store.list({ ...page, limit })
+    return { runs: runs.map((stored) => this.#live.get(stored.id)?.state ?? stored), hasMore }
+  }
+
+  async *events(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<RunEvent, void, void> {
+    const live = this.#live.get(id)
+    if (live !== undefined) {
+      yield* this.owned(live, owner).read(after, signal)
+      return
+    }
+    await this.stored(id, owner)
+    for await (const event of storedEvents(this.#store, id, after)) {
+      if (signal.aborted) return
+      yield event
+    }
+  }
+
+  async ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {
+    const live = this.#live.get(id)
+    if (live === undefined) return this.get(id, owner)
+    for await (const event of this.owned(live, owner).read(live.state.last_sequence, signal)) {
+      void event
+    }
+    signal.throwIfAborted()
+    return live.state
+  }
+
+  /** The same run. @throws RefineError run_not_found for someone else's. */
+  owned(live: LiveRun, owner: string): LiveRun {
+    if (live.owner !== owner) throw notFound(live.id)
+    return live
+  }
+
+  /** What is kept of the run. @throws RefineError run_not_found */
+  async stored(id: string, owner: string): Promise<RunRecord> {
+    const record = await this.#store.read(id)
+    if (record === undefined || record.owner !== owner) throw notFound(id)
+    return record
+  }
+}

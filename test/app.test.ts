@@ -1,0 +1,168 @@
+/** All parts together, as `serve` puts them together: real sockets, the embedded model, a real upstream connection. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import test, { after, type TestContext } from 'node:test'
+import OpenAI from 'openai'
+import { buildServer, openRuns } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { isTerminal, type RunEvent } from '../src/core/event.ts'
+import { foldRun } from '../src/core/run-state.ts'
+import { STRATEGIES } from '../src/strategies/index.ts'
+import { createLog } from '../src/telemetry/log.ts'
+
+const log = createLog({ level: 'silent' })
+const folder = mkdtempSync(path.join(tmpdir(), 'whetstone-app-'))
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+/** An upstream that streams words for ever, and when each of its connections was closed. */
+const endless = createServer((request, response: ServerResponse) => {
+  if (request.url?.endsWith('/models') === true) return response.end('{"object":"list","data":[]}')
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const chunk = { choices: [{ index: 0, delta: { content: 'word ' }, finish_reason: null }] }
+  const timer = setInterval(() => response.write(`data: ${JSON.stringify(chunk)}\n\n`), 10)
+  response.on('close', () => {
+    clearInterval(timer)
+    endless.emit('left', performance.now())
+  })
+  return undefined
+})
+endless.listen(0, '127.0.0.1')
+await once(endless, 'listening')
+
+const config = path.join(folder, 'whetstone.yaml')
+writeFileSync(
+  config,
+  `
+models:
+  - id: endless
+    adapter: openai-compatible
+    base_url: http://127.0.0.1:${(endless.address() as AddressInfo).port}/v1
+defaults: { model: pebble }
+`,
+)
+const settings = loadConfig({ config, data: path.join(folder, 'data'), port: '0' }, {})
+const { runs, close } = await openRuns(
+  { ...settings, limits: { ...settings.limits, drainSeconds: 0 } },
+  log,
+  () => undefined,
+)
+const server = await buildServer(runs, settings, log, '0.0.0')
+const url = await server.listen({ port: 0, host: '127.0.0.1' })
+after(async () => {
+  await runs.drain(0)
+  await server.close()
+  await close()
+  endless.closeAllConnections()
+  endless.close()
+})
+
+const post = (body: object, signal?: AbortSignal): Promise<Response> =>
+  fetch(`${url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    ...(signal !== undefined && { signal }),
+  })
+
+async function* eventsOf(response: Response): AsyncGenerator<RunEvent, void, void> {
+  assert.equal(response.status, 200, response.status === 200 ? '' : await response.text())
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const bytes of response.body!) {
+    rest += decoder.decode(bytes as Uint8Array, { stream: true })
+    const lines = rest.split('\n')
+    rest = lines.pop()!
+    for (const line of lines)
+      if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as RunEvent
+  }
+}
+
+const QUESTION =
+  'Ann has 12 pens. Ben has 3 times as many pens as Ann. How many pens does Ben have?'
+
+for (const { name } of STRATEGIES) {
+  test(`${name} answers on the embedded model, live, and the answer is the fold of the stream`, async () => {
+    const response = await post({ input: QUESTION, strategy: name, seed: 3, stream: true })
+    const events: RunEvent[] = []
+    for await (const event of eventsOf(response)) events.push(event)
+    assert.equal(events.filter(isTerminal).length, 1)
+    const state = foldRun(events)!
+    assert.equal(state.status, 'completed')
+    assert.ok(state.answer!.text.length > 0)
+    assert.ok(events.filter(({ type }) => type === 'candidate.delta').length > 5, 'it is live')
+    const stored = await (await fetch(`${url}/v1/runs/${state.id}`)).json()
+    assert.deepEqual(stored, state)
+    const { worst_case: most } = await runs.estimate({ input: QUESTION, strategy: name })
+    assert.ok(state.usage.calls <= most.calls, `${state.usage.calls} calls, at most ${most.calls}`)
+    assert.ok(state.usage.input_tokens <= most.input_tokens)
+    assert.ok(state.usage.output_tokens <= most.output_tokens)
+  })
+}
+
+for (const budget of [{ calls: 1 }, { tokens: 120 }, { seconds: 0.3 }]) {
+  const [unit] = Object.keys(budget)
+  test(`a tiny budget of ${unit} still gives the best answer, with the reason`, async () => {
+    const response = await post({ input: QUESTION, strategy: 'best-of-n', budget, seed: 1 })
+    const run = (await response.json()) as { answer: { text: string }; stop_reason: string }
+    assert.equal(response.status, 200, JSON.stringify(run))
+    assert.equal(run.stop_reason, unit === 'seconds' ? 'deadline' : 'budget')
+    assert.ok(run.answer.text.length > 0)
+  })
+}
+
+const leave = async (t: TestContext, model: string): Promise<{ left: number; id: string }> => {
+  const client = new AbortController()
+  t.after(() => client.abort())
+  const response = await post(
+    { input: QUESTION, strategy: 'single', model, stream: true },
+    client.signal,
+  )
+  let id = ''
+  for await (const event of eventsOf(response)) {
+    id = event.run_id
+    if (event.type === 'candidate.delta') break
+  }
+  const left = performance.now()
+  client.abort()
+  return { left, id }
+}
+
+test('a client that leaves closes the upstream connection within 100 ms', async (t) => {
+  const closed = once(endless, 'left') as Promise<[number]>
+  const { left } = await leave(t, 'endless')
+  const [at] = await closed
+  t.diagnostic(`closed after ${(at - left).toFixed(1)} ms`)
+  assert.ok(at - left < 100, `closed after ${at - left} ms`)
+})
+
+test('a client that leaves ends the run on the embedded model within 100 ms', async (t) => {
+  const { left, id } = await leave(t, 'pebble')
+  const state = await runs.ended(id, '', t.signal)
+  const after = performance.now() - left
+  t.diagnostic(`ended after ${after.toFixed(1)} ms`)
+  assert.equal(state.status, 'cancelled')
+  assert.ok(after < 100, `ended after ${after} ms`)
+})
+
+test("an unmodified OpenAI client gets the embedded model's answer and its revisions as reasoning", async () => {
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' })
+  const stream = await client.chat.completions.create({
+    model: 'pebble:self-refine',
+    messages: [{ role: 'user', content: QUESTION }],
+    stream: true,
+    seed: 2,
+  })
+  let [content, reasoning] = ['', '']
+  for await (const { choices } of stream) {
+    const delta = choices[0]?.delta as { content?: string; reasoning_content?: string } | undefined
+    content += delta?.content ?? ''
+    reasoning += delta?.reasoning_content ?? ''
+  }
+  assert.match(content, /#### \d+$/)
+  assert.ok(reasoning.length > 0)
+})
