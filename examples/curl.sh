@@ -19,5 +19,5 @@ echo '== start it and come back later'
 location=$(curl -sS --fail-with-body -o /dev/null -D - "$url/v1/runs" -H "$json" -d "$question, \"background\": true}" |
   tr -d '\r' | sed -n 's/^location: //p')
 # The log of a run can be read from any event on, as often as you like.
-curl -sSN --fail-with-body "$url$location/events?after=1" | grep -m 1 '^event: answer.revised'
+curl -sSN --fail-with-body "$url$location/events?after=1" | grep '^event: answer.revised'
 curl -sS --fail-with-body -X POST "$url$location/cancel"

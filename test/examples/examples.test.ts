@@ -44,11 +44,13 @@ test('curl', async () => {
   assert.match(out, /== start[\s\S]*event: answer\.revised[\s\S]*"status":"c(?:ompleted|ancelled)"/)
 })
 
-test('OpenAI’s client', async () => {
-  const { out, said } = await run(process.execPath, path.join(EXAMPLES, 'openai.mjs'))
-  assert.match(out, /#### \d+/)
-  assert.match(said, /./)
-})
+for (const example of ['openai.mjs', 'ai-sdk.mjs', 'langchain.mjs', 'anthropic.mjs']) {
+  test(`${example} prints the answer, and what led to it beside it`, async () => {
+    const { out, said } = await run(process.execPath, path.join(EXAMPLES, example))
+    assert.match(out, /#### \d+\n$/)
+    assert.match(said, /./)
+  })
+}
 
 test('whetstone/client in Node', async () => {
   const { out, said } = await run(process.execPath, path.join(EXAMPLES, 'client.mjs'))
