@@ -17,7 +17,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   experiments: ['core'],
   storage: ['core'],
   telemetry: ['core'],
-  playground: [],
+  client: ['core', 'runs'],
+  playground: ['client', 'core'],
   runs: ['core', 'experiments'],
   evaluation: ['core', 'runs'],
   http: ['core', 'runs', 'experiments'],
@@ -49,6 +50,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http', 'app.ts'],
   pino: ['telemetry'],
 }
+/** What runs in browsers: of the server it takes types, which are gone when it runs, and the fold. */
+const BROWSER_LAYERS = ['client', 'playground']
+const BROWSER_VALUES = ['core/run-state.ts']
+const BROWSER_PACKAGES = ['eventsource-parser']
+
 /** Core is vocabulary and arithmetic: no I/O, no framework. */
 const CORE_PACKAGES = ['typebox', 'typebox/compile', 'node:crypto']
 
@@ -84,8 +90,19 @@ const mayImportFile = (file: string, target: string): boolean => {
   return ENGINE_ADAPTER.test(file) && to === 'inference'
 }
 
+const VALUE_IMPORT = /^\s*(?:import|export)\s(?!type\s)(?:[^'";]*?\s)?from\s*['"]([^'"]+)['"]/gm
+
+const serverValuesIn = (file: string, source: string): string[] =>
+  [...withoutComments(source).matchAll(VALUE_IMPORT)]
+    .map((match) => match[1]!)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => path.posix.normalize(path.posix.join(file, '..', specifier)))
+    .filter((target) => !BROWSER_LAYERS.includes(layerOf(target)))
+    .filter((target) => !BROWSER_VALUES.includes(target))
+
 const mayImportPackage = (file: string, specifier: string): boolean => {
   const layer = layerOf(file)
+  if (BROWSER_LAYERS.includes(layer)) return BROWSER_PACKAGES.includes(specifier)
   if (layer === 'core') return CORE_PACKAGES.includes(specifier)
   const owners = PACKAGES[packageOf(specifier)]
   return owners === undefined || owners.includes(layer)
@@ -99,6 +116,10 @@ const violationsOf = (file: string, source: string): string[] => {
     const target = isFile ? path.posix.normalize(path.posix.join(file, '..', specifier)) : specifier
     const allowed = isFile ? mayImportFile(file, target) : mayImportPackage(file, specifier)
     if (!allowed) found.push(`may not import ${target}`)
+  }
+  if (BROWSER_LAYERS.includes(layerOf(file))) {
+    for (const target of serverValuesIn(file, source))
+      found.push(`may only take types of ${target}`)
   }
   const code = withoutComments(source)
   if (source.includes('process.env') && file !== 'config.ts' && file !== 'main.ts')
@@ -149,6 +170,13 @@ const FAULTS: readonly [string, string, string, RegExp][] = [
   ['the engine in an adapter', 'models/other.ts', `import '../inference/a.ts'`, /inference/],
   ['a package of another layer', 'http/a.ts', `import Database from 'libsql'`, /libsql/],
   ['input and output in core', 'core/a.ts', `import { readFile } from 'node:fs'`, /node:fs/],
+  [
+    'a value of the server in a browser',
+    'client/a.ts',
+    `import { a } from '../core/a.ts'`,
+    /types/,
+  ],
+  ['a module of Node in a browser', 'client/a.ts', `import path from 'node:path'`, /node:path/],
   ['the environment', 'http/a.ts', `const a = process.env.A`, /process\.env/],
   ['the console', 'http/a.ts', `console.log(1)`, /console/],
   ['a file too long', 'http/a.ts', '\n'.repeat(251), /251 lines/],

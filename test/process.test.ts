@@ -89,13 +89,14 @@ const eventsOf = async (
 test('a killed server loses no event that a client saw, and ends the run when it is back', async (t) => {
   const folder = workplace()
   const first = await start(t, folder)
-  const stream = await post(`${first.url}/v1/runs`, { input: 'What is 2 + 2?', stream: true })
+  // A background run: one that was streamed by its POST would be cancelled when the reader leaves.
+  const begun = await post(`${first.url}/v1/runs`, { input: 'What is 2 + 2?', background: true })
+  const { id } = (await begun.json()) as { id: string }
   const seen = await eventsOf(
-    stream,
+    await fetch(`${first.url}/v1/runs/${id}/events`),
     (events) => events.filter(({ type }) => type === 'candidate.delta').length >= 5,
   )
   await stop(first, 'SIGKILL')
-  const { run_id: id } = seen[0]!
 
   const second = await start(t, folder)
   const run = (await (await fetch(`${second.url}/v1/runs/${id}`)).json()) as Record<string, unknown>

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { CATALOG, type RefineError } from '../core/errors.ts'
 
-const OpenAiError = Type.Object(
+export const OpenAiError = Type.Object(
   {
     message: Type.String(),
     type: Type.String(),

@@ -24,6 +24,7 @@ import { registerHealth } from './routes/health.ts'
 import { registerMetrics } from './routes/metrics.ts'
 import { registerSocketTickets } from './routes/ws-tickets.ts'
 import { registerModels } from './routes/models.ts'
+import { registerPlayground } from './routes/playground.ts'
 import { registerRunCreation } from './routes/run-creation.ts'
 import { registerRunEvents } from './routes/run-events.ts'
 import { registerRunSteering } from './routes/run-steering.ts'
@@ -53,6 +54,7 @@ const ROUTES = [
   registerHealth,
   registerMetrics,
   registerDocs,
+  registerPlayground,
 ]
 
 /** The longest `model:strategy` a path may hold. */

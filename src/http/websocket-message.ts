@@ -8,7 +8,7 @@ import { readSteering } from '../runs/steering.ts'
 import { checkDepth } from './json-text.ts'
 import { FeedbackBody } from './routes/feedback.ts'
 
-const StreamId = Type.String({
+export const StreamId = Type.String({
   minLength: 1,
   maxLength: 128,
   pattern: '^[A-Za-z0-9_.:-]+$',
@@ -21,7 +21,7 @@ const message = <Name extends string, Properties extends Record<string, TSchema>
   properties: Properties,
 ) => Type.Object({ type: Type.Literal(type), ...properties }, { additionalProperties: false })
 
-const MESSAGES = {
+export const CLIENT_MESSAGES = {
   'run.create': message('run.create', { stream_id: StreamId, run: RunRequest }),
   'run.subscribe': message('run.subscribe', {
     stream_id: StreamId,
@@ -43,7 +43,7 @@ const MESSAGES = {
   ping: message('ping', { stream_id: Type.Optional(StreamId) }),
 }
 
-export type ClientMessage = Static<(typeof MESSAGES)[keyof typeof MESSAGES]>
+export type ClientMessage = Static<(typeof CLIENT_MESSAGES)[keyof typeof CLIENT_MESSAGES]>
 
 const parse = (text: string): unknown => {
   checkDepth(text)
@@ -74,12 +74,12 @@ export const receiveMessage = (text: string): ReceivedMessage => {
     streamId: typeof streamId === 'string' ? streamId.slice(0, 128) : undefined,
     read: () => {
       const type = fieldOf(value, 'type')
-      if (typeof type !== 'string' || !Object.hasOwn(MESSAGES, type)) {
-        throw invalidField('/type', `must be one of ${Object.keys(MESSAGES).join(', ')}`)
+      if (typeof type !== 'string' || !Object.hasOwn(CLIENT_MESSAGES, type)) {
+        throw invalidField('/type', `must be one of ${Object.keys(CLIENT_MESSAGES).join(', ')}`)
       }
       // The union of all actions would only say that none fits.
       if (type === 'run.steer') readSteering(fieldOf(value, 'steering'), '/steering')
-      return validate(MESSAGES[type as keyof typeof MESSAGES], value)
+      return validate(CLIENT_MESSAGES[type as keyof typeof CLIENT_MESSAGES], value)
     },
   }
 }

@@ -3,24 +3,7 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { TSchema } from 'typebox'
 import { EVENT_SCHEMAS } from '../../core/event.ts'
-
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-type Components = Map<string, Json>
-
-/** Puts a reference in the place of every schema that has an `$id`, and keeps the schema itself as a component. */
-const withReferences = (schema: Json, components: Components): Json => {
-  if (Array.isArray(schema)) return schema.map((each) => withReferences(each, components))
-  if (schema === null || typeof schema !== 'object') return schema
-  const { $id: id, ...rest } = schema
-  const inside = Object.fromEntries(
-    Object.entries(rest).map(([key, value]) => [key, withReferences(value, components)]),
-  )
-  if (typeof id !== 'string') return inside
-  components.set(id, inside)
-  return { $ref: `#/components/schemas/${id}` }
-}
-
-const plain = (schema: unknown): Json => JSON.parse(JSON.stringify(schema)) as Json
+import { plain, sortedComponents, withReferences, type Components } from '../schema-components.ts'
 
 const typeOf = (schema: TSchema): string =>
   (schema as TSchema & { properties: { type: { const: string } } }).properties.type.const
@@ -52,6 +35,13 @@ const INFO_DESCRIPTION =
   'Answers a prompt by drafting, judging and revising with a strategy, and streams every revision. Keys are needed only ' +
   'on a server that was given any.'
 
+const infoOf = (version: string) => ({
+  title: 'Whetstone',
+  version,
+  description: INFO_DESCRIPTION,
+  license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+})
+
 /** Must come before the routes, which it watches. */
 export const registerOpenApi = async (app: FastifyInstance, version: string): Promise<void> => {
   const components: Components = new Map()
@@ -59,7 +49,8 @@ export const registerOpenApi = async (app: FastifyInstance, version: string): Pr
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Whetstone', version, description: INFO_DESCRIPTION },
+      info: infoOf(version),
+      servers: [{ url: '/', description: 'The server that serves this document.' }],
       components: { securitySchemes: SECURITY_SCHEMES },
       security: [{ bearer: [] }, { apiKey: [] }, {}],
     },
@@ -78,12 +69,11 @@ export const registerOpenApi = async (app: FastifyInstance, version: string): Pr
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject
       const { openapiObject } = document
-      const sorted = [...components].toSorted(([left], [right]) => (left < right ? -1 : 1))
       return {
         ...openapiObject,
         components: {
           ...openapiObject.components,
-          schemas: Object.fromEntries(sorted),
+          schemas: sortedComponents(components),
         },
       } as typeof openapiObject
     },

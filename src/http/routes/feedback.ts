@@ -27,7 +27,7 @@ export const FeedbackBody = Type.Object(CONTENT, {
 })
 export type FeedbackBody = Static<typeof FeedbackBody>
 
-const Feedback = Type.Object(
+export const Feedback = Type.Object(
   {
     id: Type.String(),
     run_id: Type.String(),
