@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
 import { createServer } from './http/server.ts'
-import { readCatalog } from './models/catalog.ts'
+import { loadCatalog } from './models/catalog.ts'
 import type { ModelConfig } from './models/model-config.ts'
 import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
@@ -28,20 +28,12 @@ export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
 /** For trying out and for load: deterministic, at the pace of a small served model. */
 const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
 
-/** Models of the catalogue as the configuration would list them. */
-const catalogued = async (): Promise<ModelConfig[]> =>
-  (await readCatalog(PACKAGE_ROOT)).map(({ id, adapter, folder, prompts, step_marks }) => ({
-    id,
-    adapter,
-    folder,
-    prompts,
-    ...(step_marks !== undefined && { step_marks }),
-  }))
-
 /** The models of the configuration, and those that come with the program where their ids are free. */
 const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
   const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...(await catalogued()), SCRIPTED].filter(({ id }) => !taken.has(id))
+  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED].filter(
+    ({ id }) => !taken.has(id),
+  )
   return [...config.models, ...included]
 }
 

@@ -54,6 +54,7 @@ const steeredLine = ({ steering: { action, ...rest } }: EventOf<'run.steered'>):
 
 /** The line of an event, given the run after it; undefined for what is too fine for a log. */
 export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
+  if (event.type === 'candidate.delta' || event.type === 'critique.delta') return undefined
   switch (event.type) {
     case 'run.created':
       return `${event.run_id}: ${event.strategy} with ${event.model}, seed ${event.seed}`
@@ -88,9 +89,6 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
     case 'run.failed':
     case 'run.cancelled':
       return oneLine(describeEnd(run))
-    case 'candidate.delta':
-    case 'critique.delta':
-      return undefined
     default:
       return assertNever(event)
   }

@@ -45,6 +45,20 @@ export const OnnxConfig = Type.Object(
       Type.Object({ step: Text, good: Text, bad: Text }, { additionalProperties: false }),
     ),
     threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
+    weights: Type.Optional(
+      Type.Enum(['float32', 'int8'], {
+        description: 'int8 is faster, and its results depend on what else is computed beside them.',
+      }),
+    ),
+    max_rows: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1024, description: 'Samples decoded at the same time.' }),
+    ),
+    cache_bytes: Type.Optional(
+      Type.Integer({
+        minimum: 1_048_576,
+        description: 'Memory for the caches of running samples.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )

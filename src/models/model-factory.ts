@@ -14,6 +14,9 @@ export interface OnnxModelOptions {
   readonly price?: Price
   readonly stepMarks?: { readonly step: string; readonly good: string; readonly bad: string }
   readonly threads?: number
+  readonly weights?: 'float32' | 'int8'
+  readonly maxRows?: number
+  readonly cacheBytes?: number
 }
 
 export interface ModelParts {
@@ -98,12 +101,13 @@ const scripted = (config: ScriptedConfig): LanguageModel =>
 export const createModel = (config: ModelConfig, parts: ModelParts): LanguageModel => {
   switch (config.adapter) {
     case 'onnx': {
-      const { id, folder, prompts = 'full', price, step_marks, threads } = config
+      const { id, folder, prompts = 'full', price, step_marks, threads, weights } = config
+      const { max_rows: maxRows, cache_bytes: cacheBytes } = config
       return parts.onnx({
         id,
         folder,
         prompts,
-        ...present({ price, stepMarks: step_marks, threads }),
+        ...present({ price, stepMarks: step_marks, threads, weights, maxRows, cacheBytes }),
       })
     }
     case 'openai-compatible':
