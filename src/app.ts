@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import { RefineError } from './core/errors.ts'
+import { Experiments } from './experiments/experiments.ts'
 import { createServer } from './http/server.ts'
 import { readCatalog } from './models/catalog.ts'
 import type { ModelConfig } from './models/model-config.ts'
@@ -10,6 +11,8 @@ import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
+import { armCheck } from './runs/assignment-plan.ts'
+import type { Parts } from './runs/plan.ts'
 import { Runner } from './runs/runner.ts'
 import { createScorers } from './scoring/scorers.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
@@ -43,6 +46,7 @@ const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
 
 export interface Runs {
   readonly runs: Runner
+  readonly experiments: Experiments
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -54,6 +58,29 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   const { strategy } = config.defaults
   if (STRATEGIES.some(({ name }) => name === strategy)) return
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
+}
+
+/** Who may choose the arm of an experiment: the keys that say so, and everybody on a server without keys. */
+const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
+  const allowed = new Set(apiKeys.filter(({ mayForce }) => mayForce).map(({ hash }) => hash))
+  return (owner) => apiKeys.length === 0 || allowed.has(owner)
+}
+
+/** @throws RefineError when the default model or strategy does not exist */
+const partsOf = (config: Config, registry: ModelRegistry, first: string): Parts => {
+  const model = config.defaults.model ?? first
+  check(registry, config, model)
+  return {
+    strategies: STRATEGIES,
+    models: {
+      get: (id) => registry.get(id),
+      describe: () => registry.list(),
+      ready: () => registry.ready(),
+    },
+    prompts: promptsFor,
+    scorers: createScorers,
+    defaults: { ...config.defaults, model },
+  }
 }
 
 /**
@@ -69,32 +96,26 @@ export const openRuns = async (
   const registry = new ModelRegistry(
     models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
   )
-  const model = config.defaults.model ?? models[0]!.id
-  check(registry, config, model)
+  const parts = partsOf(config, registry, models[0]!.id)
   const store = openSqliteStore(config.data)
-  const runs = new Runner({
-    parts: {
-      strategies: STRATEGIES,
-      models: {
-        get: (id) => registry.get(id),
-        describe: () => registry.list(),
-        ready: () => registry.ready(),
-      },
-      prompts: promptsFor,
-      scorers: createScorers,
-      defaults: { ...config.defaults, model },
-    },
-    store,
+  const experiments = await Experiments.open({
+    store: store.experiments,
     log,
-    limits: config.limits,
+    checkArm: armCheck(parts),
   })
+  await experiments.definitions.applyFile(config.experiments)
+  const mayForce = mayForceOf(config)
+  const { limits } = config
+  const runs = new Runner({ parts, store, log, limits, experiments, mayForce })
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
   return {
     runs,
+    experiments,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await experiments.idle()
       await registry.close()
       await store.close()
     },
@@ -103,13 +124,14 @@ export const openRuns = async (
 
 /** The server around the runs; the caller listens and closes it. */
 export const buildServer = (
-  runs: Runner,
+  { runs, experiments }: Pick<Runs, 'runs' | 'experiments'>,
   config: Config,
   log: Logger,
   version: string,
 ): Promise<FastifyInstance> =>
   createServer({
     runs,
+    experiments,
     log,
     version,
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),

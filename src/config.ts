@@ -26,7 +26,14 @@ export interface Config {
     readonly budget: Budget
   }
   /** SHA-256 of each key, in hex, with the name it goes by in logs. */
-  readonly apiKeys: readonly { readonly name: string; readonly hash: string }[]
+  readonly apiKeys: readonly {
+    readonly name: string
+    readonly hash: string
+    /** Whether its callers may choose the arm of an experiment. */
+    readonly mayForce: boolean
+  }[]
+  /** Definitions, unchecked: what they name is known only when everything is put together. */
+  readonly experiments: readonly unknown[]
   readonly limits: {
     readonly running: number
     readonly waiting: number
@@ -187,6 +194,7 @@ const apiKeysOf = (
   return sources.map((source) => ({
     name: source.name,
     hash: createHash('sha256').update(readKey(source, environment)).digest('hex'),
+    mayForce: (source as KeySource).may_force_arms === true,
   }))
 }
 
@@ -214,6 +222,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
       budget: file.defaults?.budget ?? {},
     },
     apiKeys,
+    experiments: file.experiments ?? [],
     limits: {
       running: file.limits?.running ?? 256,
       waiting: file.limits?.waiting ?? 1024,

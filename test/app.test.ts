@@ -46,12 +46,13 @@ defaults: { model: pebble }
 `,
 )
 const settings = loadConfig({ config, data: path.join(folder, 'data'), port: '0' }, {})
-const { runs, close } = await openRuns(
+const opened = await openRuns(
   { ...settings, limits: { ...settings.limits, drainSeconds: 0 } },
   log,
   () => undefined,
 )
-const server = await buildServer(runs, settings, log, '0.0.0')
+const { runs, close } = opened
+const server = await buildServer(opened, settings, log, '0.0.0')
 const url = await server.listen({ port: 0, host: '127.0.0.1' })
 after(async () => {
   await runs.drain(0)

@@ -11,6 +11,7 @@ import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
 import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
+import { registerExperimentReport, registerExperiments } from './routes/experiments.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerModels } from './routes/models.ts'
@@ -26,6 +27,8 @@ const ROUTES = [
   registerRuns,
   registerRunEvents,
   registerFeedback,
+  registerExperiments,
+  registerExperimentReport,
   registerEstimates,
   registerStrategies,
   registerModels,
@@ -70,6 +73,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   await registerOpenApi(app, options.version)
   const context: HttpContext = {
     runs: options.runs,
+    experiments: options.experiments,
     version: options.version,
     origins: options.origins ?? [],
     limits,

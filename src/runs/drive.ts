@@ -170,6 +170,7 @@ const execute = async (
   parts: Parts,
   seed: number,
   log: Log,
+  starting: () => Promise<void>,
 ): Promise<Ending> => {
   const { live } = session
   try {
@@ -179,6 +180,7 @@ const execute = async (
     const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }
     await warnDegraded(plan, live)
     const context = contextOf(plan, session, parts, seed, log)
+    await orAbort(starting(), live.controller.signal)
     const selection = await consume(plan.strategy.run(task, plan.options, context), session)
     await showAnswer(live, selection.candidate, 'selected')
     const otherwise = new RefineError('all_candidates_failed', 'The strategy selected nothing.')
@@ -192,13 +194,17 @@ const execute = async (
   }
 }
 
-/** Runs the plan; whatever happens, the log ends with exactly one terminal event. Never rejects. */
+/**
+ * Runs the plan; whatever happens, the log ends with exactly one terminal event. `starting` is awaited when nothing
+ * stands between the run and its strategy any more, and never rejects. Never rejects.
+ */
 export const drive = async (
   plan: Plan,
   live: LiveRun,
   parts: Parts,
   seed: number,
   log: Log,
+  starting: () => Promise<void> = async () => undefined,
 ): Promise<void> => {
   const ledger = new BudgetLedger(plan.budget, () => performance.now() / 1000)
   const session: Session = { live, ledger, account: new UsageAccount() }
@@ -208,7 +214,7 @@ export const drive = async (
       ? undefined
       : setTimeout(() => live.controller.abort(new Stop('deadline')), seconds * 1000)
   await tellBudget(session)
-  const ending = await execute(plan, session, parts, seed, log)
+  const ending = await execute(plan, session, parts, seed, log, starting)
   clearTimeout(deadline)
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))

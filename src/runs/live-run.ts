@@ -15,6 +15,7 @@ export class LiveRun {
   #state: RunState | undefined
   #stored = 0
   #ended = false
+  #firstRevisionAt: string | undefined
 
   constructor(id: string, owner: string, writer: EventWriter) {
     this.id = id
@@ -25,6 +26,11 @@ export class LiveRun {
   /** The run so far. It changes as the run goes on: do not keep it. */
   get state(): RunState {
     return this.#state!
+  }
+
+  /** When the first answer was shown, ISO 8601. */
+  get firstRevisionAt(): string | undefined {
+    return this.#firstRevisionAt
   }
 
   /** Whether the terminal event is in the log; nothing is appended behind it. */
@@ -85,6 +91,7 @@ export class LiveRun {
   #apply(event: RunEvent): void {
     this.#state = reduceRun(this.#state, event)
     this.#events.push(event)
+    if (event.type === 'answer.revised') this.#firstRevisionAt ??= event.at
     this.#ended = isTerminal(event)
   }
 

@@ -5,12 +5,15 @@ import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord, RunPage, RunRecord, RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
+import type { Experiments } from '../experiments/experiments.ts'
 import { Admission, type Place } from './admission.ts'
 import { drive, Stop } from './drive.ts'
 import { estimateRun } from './estimate.ts'
 import { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
-import { planRun, type Parts, type Plan } from './plan.ts'
+import { ArmPlanner } from './assignment-plan.ts'
+import { OutcomeRecorder } from './outcome-recorder.ts'
+import type { Parts, Plan } from './plan.ts'
 import { recoverRuns, storedEvents } from './recovery.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
@@ -35,6 +38,10 @@ export interface RunnerOptions {
   readonly store: RunStore
   readonly log: Log
   readonly limits: { readonly running: number; readonly waiting: number }
+  /** Without them a request that names one is refused. */
+  readonly experiments?: Experiments
+  /** Whether the owner may choose the arm of an experiment. */
+  readonly mayForce?: (owner: string) => boolean
 }
 
 export class Runner implements RunService {
@@ -43,11 +50,15 @@ export class Runner implements RunService {
   readonly #log: Log
   readonly #writer: EventWriter
   readonly #admission: Admission
+  readonly #planner: ArmPlanner
+  readonly #outcomes: OutcomeRecorder
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
 
-  constructor({ parts, store, log, limits }: RunnerOptions) {
+  constructor({ parts, store, log, limits, experiments, mayForce }: RunnerOptions) {
     this.#parts = parts
+    this.#planner = new ArmPlanner(parts, experiments, mayForce)
+    this.#outcomes = new OutcomeRecorder(experiments, store, log)
     this.#store = store
     this.#log = log
     this.#writer = new EventWriter(store, log)
@@ -55,7 +66,7 @@ export class Runner implements RunService {
   }
 
   async create(request: RunRequest, owner: string): Promise<string> {
-    const plan = planRun(request, this.#parts)
+    const plan = await this.#planner.plan(request, owner)
     const live = new LiveRun(createRunId(), owner, this.#writer)
     const place = this.#admission.enter(live.controller.signal)
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
@@ -68,7 +79,7 @@ export class Runner implements RunService {
         models: plan.modelIds,
         budget: plan.budget,
         seed,
-        assignment: null,
+        assignment: plan.assigned?.assignment ?? null,
         metadata: plan.metadata,
       })
       await this.#store.create({ state: live.state, owner, request }, created)
@@ -131,12 +142,13 @@ export class Runner implements RunService {
     return this.ended(id, owner, new AbortController().signal)
   }
 
-  estimate(request: RunRequest): Promise<Estimate> {
-    return estimateRun(planRun(request, this.#parts), this.#parts, this.#store)
+  async estimate(request: RunRequest): Promise<Estimate> {
+    return estimateRun(await this.#planner.plan(request, ''), this.#parts, this.#store)
   }
 
   async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
     await this.get(id, owner)
+    const outcome = await this.#outcomes.reported(id, feedback)
     const record: FeedbackRecord = {
       id: `feedback_${randomBytes(12).toString('hex')}`,
       run_id: id,
@@ -144,6 +156,7 @@ export class Runner implements RunService {
       ...feedback,
     }
     await this.#store.addFeedback(record)
+    await this.#outcomes.record(outcome)
     return record
   }
 
@@ -178,8 +191,10 @@ export class Runner implements RunService {
   }
 
   /** Ends the runs that an earlier process left behind; resolves with their number. */
-  recover(): Promise<number> {
-    return recoverRuns(this.#store, this.#writer)
+  async recover(): Promise<number> {
+    const ended = await recoverRuns(this.#store, this.#writer)
+    await this.#outcomes.recover()
+    return ended
   }
 
   /** Runs that have not ended are all in memory, and no more than admission lets in. */
@@ -203,7 +218,9 @@ export class Runner implements RunService {
         signal.addEventListener('abort', () => resolve(), { once: true })
       })
       const log = this.#log
-      await drive(plan, live, this.#parts, seed, log)
+      const starting = () => this.#outcomes.exposed(live.id, plan)
+      await drive(plan, live, this.#parts, seed, log, starting)
+      await this.#outcomes.settled(live.state, live.firstRevisionAt)
     } finally {
       place.leave()
       await this.#writer.idle()

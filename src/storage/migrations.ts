@@ -1,4 +1,5 @@
 import type Database from 'libsql'
+import { EXPERIMENT_TABLES } from './experiment-tables.ts'
 
 /** Forward steps; the index of a step is the version it starts from. A step that was released is never changed. */
 const STEPS = [
@@ -31,6 +32,7 @@ const STEPS = [
      body TEXT NOT NULL
    );
    CREATE INDEX feedback_by_run ON feedback (run_id);`,
+  EXPERIMENT_TABLES,
 ]
 
 const versionOf = (database: Database.Database): number => {

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'libsql'
 import { RefineError } from '../core/errors.ts'
+import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type {
@@ -13,7 +14,9 @@ import type {
   RunRecord,
   RunStore,
 } from '../core/run-store.ts'
+import { GroupedWrites } from './grouped-writes.ts'
 import { migrate } from './migrations.ts'
+import { SqliteExperiments } from './sqlite-experiments.ts'
 
 const FILE = 'whetstone.db'
 
@@ -54,16 +57,22 @@ const open = (folder: string): Database.Database => {
 }
 
 /** Opens (and creates) the database in the folder. @throws RefineError when it cannot be opened or is in use. */
-export const openSqliteStore = (folder: string): RunStore => new SqliteStore(open(folder))
+export const openSqliteStore = (
+  folder: string,
+): RunStore & { readonly experiments: ExperimentStore } => new SqliteStore(open(folder))
 
 class SqliteStore implements RunStore {
+  /** Shares the file, and ends with it. */
+  readonly experiments: ExperimentStore
   readonly #database: Database.Database
   readonly #insertEvent: Database.Statement
   readonly #create: (record: RunRecord, created: RunEvent) => void
   readonly #append: (events: readonly RunEvent[]) => void
+  readonly #feedback: GroupedWrites<FeedbackRecord>
 
   constructor(database: Database.Database) {
     this.#database = database
+    this.experiments = new SqliteExperiments(database)
     this.#insertEvent = database.prepare(
       'INSERT INTO events (run_id, sequence, body) VALUES (?, ?, ?)',
     )
@@ -74,6 +83,16 @@ class SqliteStore implements RunStore {
     this.#append = database.transaction((events: readonly RunEvent[]) => {
       for (const event of events) this.#insert(event)
     })
+    const addFeedback = database.prepare(
+      'INSERT INTO feedback (id, run_id, at, body) VALUES (?, ?, ?, ?)',
+    )
+    this.#feedback = new GroupedWrites(
+      database.transaction((records: readonly FeedbackRecord[]) => {
+        for (const each of records) {
+          addFeedback.run(each.id, each.run_id, each.at, JSON.stringify(each))
+        }
+      }),
+    )
   }
 
   async create(record: RunRecord, created: RunEvent): Promise<void> {
@@ -155,10 +174,8 @@ class SqliteStore implements RunStore {
     return rows.map(({ id }) => id)
   }
 
-  async addFeedback(feedback: FeedbackRecord): Promise<void> {
-    this.#database
-      .prepare('INSERT INTO feedback (id, run_id, at, body) VALUES (?, ?, ?, ?)')
-      .run(feedback.id, feedback.run_id, feedback.at, JSON.stringify(feedback))
+  addFeedback(feedback: FeedbackRecord): Promise<void> {
+    return this.#feedback.add(feedback)
   }
 
   async feedback(runId: string): Promise<FeedbackRecord[]> {
@@ -169,6 +186,7 @@ class SqliteStore implements RunStore {
   }
 
   async close(): Promise<void> {
+    await this.#feedback.idle()
     // The driver holds the file until its statements are collected; the lock must not wait for that, and SQLite gives
     // an exclusive lock back only outside WAL, at the next read.
     this.#database.pragma('journal_mode = DELETE')
