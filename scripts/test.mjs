@@ -1,6 +1,7 @@
 // Runs every compiled test file (or those whose path contains one of the words given) with Node's own test runner.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -16,7 +17,13 @@ if (files.length === 0) {
 }
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-timeout=300000', '--test-concurrency=4', ...files],
+  [
+    '--enable-source-maps',
+    '--test',
+    '--test-timeout=300000',
+    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 )
 process.exit(status ?? 1)

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import { Experiments } from './experiments/experiments.ts'
 import { createServer } from './http/server.ts'
 import { loadCatalog } from './models/catalog.ts'
 import type { ModelConfig } from './models/model-config.ts'
@@ -11,6 +12,8 @@ import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
+import { armCheck } from './runs/assignment-plan.ts'
+import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
@@ -41,6 +44,7 @@ type Rate = NonNullable<RateLimits['requests']>
 
 export interface Runs {
   readonly runs: Runner
+  readonly experiments: Experiments
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -54,14 +58,11 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
 }
 
-const openModels = async (config: Config, readSecret: ReadSecret) => {
+const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
   const models = await modelsOf(config)
-  const registry = new ModelRegistry(
+  return new ModelRegistry(
     models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
   )
-  const model = config.defaults.model ?? models[0]!.id
-  check(registry, config, model)
-  return { registry, model }
 }
 
 /** Limits by owner, which is the hash of the key. */
@@ -78,6 +79,29 @@ const quotasOf = ({ apiKeys, rateLimits }: Config): Quotas => {
   return new Quotas((owner) => read(own.get(owner) ?? rateLimits))
 }
 
+/** Who may choose the arm of an experiment: the keys that say so, and everybody on a server without keys. */
+const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
+  const allowed = new Set(apiKeys.filter(({ mayForce }) => mayForce).map(({ hash }) => hash))
+  return (owner) => apiKeys.length === 0 || allowed.has(owner)
+}
+
+/** @throws RefineError when the default model or strategy does not exist */
+const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+  const model = config.defaults.model ?? registry.ids[0]!
+  check(registry, config, model)
+  return {
+    strategies: STRATEGIES,
+    models: {
+      get: (id) => registry.get(id),
+      describe: () => registry.list(),
+      ready: () => registry.ready(),
+    },
+    prompts: promptsFor,
+    scorers: createScorers,
+    defaults: { ...config.defaults, model },
+  }
+}
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -87,35 +111,36 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { registry, model } = await openModels(config, readSecret)
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
+  const registry = await openRegistry(config, readSecret)
+  const parts = partsOf(config, registry)
   const store = openSqliteStore(config.data)
+  const experiments = await Experiments.open({
+    store: store.experiments,
+    log,
+    checkArm: armCheck(parts),
+  })
+  await experiments.definitions.applyFile(config.experiments)
   const runs = new Runner({
-    parts: {
-      strategies: STRATEGIES,
-      models: {
-        get: (id) => registry.get(id),
-        describe: () => registry.list(),
-        ready: () => registry.ready(),
-      },
-      prompts: promptsFor,
-      scorers: createScorers,
-      defaults: { ...config.defaults, model },
-    },
+    parts,
     store,
     log,
     limits: config.limits,
     quotas: quotasOf(config),
     webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
+    experiments,
+    mayForce: mayForceOf(config),
   })
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
   return {
     runs,
+    experiments,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await experiments.idle()
       await registry.close()
       await store.close()
     },
@@ -124,13 +149,14 @@ export const openRuns = async (
 
 /** The server around the runs; the caller listens and closes it. */
 export const buildServer = (
-  runs: Runner,
+  { runs, experiments }: Pick<Runs, 'runs' | 'experiments'>,
   config: Config,
   log: Logger,
   version: string,
 ): Promise<FastifyInstance> =>
   createServer({
     runs,
+    experiments,
     log,
     version,
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),

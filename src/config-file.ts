@@ -40,6 +40,9 @@ export const KeySource = Type.Object(
       Type.String({ minLength: 1, description: 'File whose first line is the key.' }),
     ),
     rate_limits: Type.Optional(RateLimits),
+    may_force_arms: Type.Optional(
+      Type.Boolean({ description: 'Whether its callers may choose the arm of an experiment.' }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -64,9 +67,8 @@ export const ConfigFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
-    experiments: Type.Optional(
-      Type.Array(Type.Unknown(), { maxItems: 0, description: 'None can be configured yet.' }),
-    ),
+    // As in `POST /v1/experiments`; checked when the strategies and models they name are there.
+    experiments: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 1000 })),
     api_keys: Type.Optional(Type.Array(KeySource)),
     no_api_keys: Type.Optional(Type.Boolean()),
     limits: Type.Optional(

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
+import type { FlagName, Flags } from './config-flags.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
 import type { Budget } from './core/budget.ts'
 import { RefineError } from './core/errors.ts'
@@ -30,10 +31,14 @@ export interface Config {
     readonly name: string
     readonly hash: string
     readonly rateLimits: RateLimits | undefined
+    /** Whether its callers may choose the arm of an experiment. */
+    readonly mayForce: boolean
   }[]
   /** Of keys that have none of their own. */
   readonly rateLimits: RateLimits
   readonly webhooks: { readonly secrets: readonly string[]; readonly allowPrivate: boolean }
+  /** Definitions, unchecked: what they name is known only when everything is put together. */
+  readonly experiments: readonly unknown[]
   readonly limits: {
     readonly running: number
     readonly waiting: number
@@ -44,57 +49,6 @@ export interface Config {
   readonly origins: readonly string[]
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
 }
-
-/** Flags of `whetstone serve`; each is also an environment variable `WHETSTONE_…`, upper case with underscores. */
-export const SERVE_FLAGS = [
-  {
-    name: 'port',
-    value: 'NUMBER',
-    description: 'Port to listen on; 0 takes a free one. Default 8080.',
-  },
-  {
-    name: 'host',
-    value: 'ADDRESS',
-    description: 'Address to listen on. Default 127.0.0.1; any other needs API keys.',
-  },
-  { name: 'data', value: 'FOLDER', description: 'Folder of the database. Default ./data.' },
-  {
-    name: 'config',
-    value: 'FILE',
-    description: 'Configuration file. Default whetstone.yaml, where there is one.',
-  },
-  { name: 'model', value: 'ID', description: 'Model of runs that name none. Default pebble.' },
-  {
-    name: 'strategy',
-    value: 'NAME',
-    description: 'Strategy of runs that name none. Default solver-reviewer-refiner.',
-  },
-  {
-    name: 'api-key-env',
-    value: 'NAME',
-    description: 'Environment variable with an API key that callers must send.',
-  },
-  {
-    name: 'api-key-file',
-    value: 'FILE',
-    description: 'File whose first line is an API key that callers must send.',
-  },
-  {
-    name: 'no-api-keys',
-    description: 'Say openly that anyone who reaches the address may use the server.',
-  },
-  {
-    name: 'log-level',
-    value: 'LEVEL',
-    description: 'trace, debug, info, warn, error or silent. Default info.',
-  },
-  { name: 'log-prompts', description: 'Log the text of prompts and answers.' },
-] as const
-
-type FlagName = (typeof SERVE_FLAGS)[number]['name']
-
-/** Values of flags by name, without the dashes; a switch is `'true'`. */
-export type Flags = Readonly<Record<string, string | undefined>>
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -198,8 +152,16 @@ const apiKeysOf = (
       .update(readSource(`api_keys "${source.name}"`, source, environment))
       .digest('hex'),
     rateLimits: source.rate_limits,
+    mayForce: (source as KeySource).may_force_arms === true,
   }))
 }
+
+const webhooksOf = ({ webhooks }: ConfigFile, environment: Environment): Config['webhooks'] => ({
+  secrets: (webhooks?.secrets ?? []).map((source, index) =>
+    readSource(`webhooks.secrets[${index}]`, source, environment),
+  ),
+  allowPrivate: webhooks?.allow_private ?? false,
+})
 
 /**
  * Puts the configuration together.
@@ -226,12 +188,8 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     },
     apiKeys,
     rateLimits: file.rate_limits ?? {},
-    webhooks: {
-      secrets: (file.webhooks?.secrets ?? []).map((source, index) =>
-        readSource(`webhooks.secrets[${index}]`, source, environment),
-      ),
-      allowPrivate: file.webhooks?.allow_private ?? false,
-    },
+    webhooks: webhooksOf(file, environment),
+    experiments: file.experiments ?? [],
     limits: {
       running: file.limits?.running ?? 256,
       waiting: file.limits?.waiting ?? 1024,

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { buildServer, openRuns, PACKAGE_ROOT } from './app.ts'
 import { runCommand, type CommandIo, type Settings } from './cli/index.ts'
-import { loadConfig, SERVE_FLAGS, type Config } from './config.ts'
+import { SERVE_FLAGS } from './config-flags.ts'
+import { loadConfig, type Config } from './config.ts'
 import { RefineError } from './core/errors.ts'
 import { openapiDocument } from './http/server.ts'
 import { IN_MEMORY } from './storage/sqlite.ts'
@@ -28,8 +29,9 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise<void> => {
   const config = loadConfig(settings, process.env)
   const log = logOf(config)
-  const { runs, close } = await openRuns(config, log, readSecret)
-  const server = await buildServer(runs, config, log, version)
+  const opened = await openRuns(config, log, readSecret)
+  const { runs, close } = opened
+  const server = await buildServer(opened, config, log, version)
   try {
     const address = await server
       .listen({ port: config.port, host: config.host })
@@ -60,8 +62,9 @@ const openRunsFor = (settings: Settings) => {
 
 const openapi = async (): Promise<object> => {
   const config = loadConfig({ 'log-level': 'silent' }, {})
-  const { runs, close } = await openRuns({ ...config, data: IN_MEMORY }, logOf(config), readSecret)
-  const server = await buildServer(runs, config, logOf(config), version)
+  const opened = await openRuns({ ...config, data: IN_MEMORY }, logOf(config), readSecret)
+  const { close } = opened
+  const server = await buildServer(opened, config, logOf(config), version)
   try {
     await server.ready()
     return openapiDocument(server)

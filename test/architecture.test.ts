@@ -23,8 +23,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   evaluation: ['core', 'runs'],
   http: ['core', 'runs', 'experiments'],
   cli: ['core', 'runs', 'experiments', 'evaluation'],
+  'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
   'config.ts': [
+    'config-flags.ts',
     'config-file.ts',
     'core',
     'experiments',

@@ -15,7 +15,7 @@ import { exactDifference, exactDifferenceP } from './exact-sequence.ts'
 import type { Metric } from './experiment.ts'
 import { quantileAsEstimate, readQuantile, type Sketch } from './quantile.ts'
 import { anytime, type AnytimeResult, type Tuning } from './sequential.ts'
-import type { Sums } from './sums.ts'
+import type { Sums } from '../core/sums.ts'
 
 /** What storage adds up for one arm and metric, over the units of one phase with reason `assigned`. */
 export interface MetricData {

@@ -4,7 +4,7 @@ import { logBeta } from './distributions/gamma.ts'
 import { estimateOf, type Estimate } from './estimate.ts'
 import { zTest, waldInterval, type Interval } from './analysis.ts'
 import { anytime, type Tuning } from './sequential.ts'
-import { NO_SUMS } from './sums.ts'
+import { NO_SUMS } from '../core/sums.ts'
 
 /** What the judge said of one order of showing: which slot was better. */
 export type Preference = 'first' | 'second' | 'tie'

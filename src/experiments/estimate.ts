@@ -1,5 +1,5 @@
 /** From sums to an estimate with its variance. */
-import { mergeSums, type Sums } from './sums.ts'
+import { mergeSums, type Sums } from '../core/sums.ts'
 
 export interface Estimate {
   readonly value: number

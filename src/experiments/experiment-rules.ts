@@ -1,6 +1,7 @@
 /** What a schema cannot say of an experiment, and which changes are allowed. Every error names the field. */
 import { invalidField, RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
+import { checkAutomaticMetrics } from './automatic-metrics.ts'
 import {
   ExperimentDefinition,
   type Arm,
@@ -140,6 +141,7 @@ export const defineExperiment = (
   }
   checkArms(experiment)
   checkMetrics(experiment)
+  checkAutomaticMetrics(experiment.metrics)
   checkLayer(experiment)
   checkStop(experiment)
   for (const [index, arm] of experiment.arms.entries()) checkArm(arm, `/arms/${index}`)
@@ -175,17 +177,33 @@ const NEXT: Readonly<Record<ExperimentStatus, readonly ExperimentStatus[]>> = {
   decided: ['decided'],
 }
 
+/** Text that is equal for equal values, in whatever order their fields were written. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  )
+
+/** Whether two definitions say the same. */
+export const isSameDefinition = (left: unknown, right: unknown): boolean =>
+  canonical(left) === canonical(right)
+
 /** What decides which arm a unit gets, apart from the coverage. */
 const splitOf = ({ unit, arms, layer }: Experiment): string =>
-  JSON.stringify([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
+  canonical([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
 
 /** What an arm does: changing it mid-phase would mix two treatments in one estimate. */
 const treatmentsOf = ({ arms }: Experiment): string =>
-  JSON.stringify(arms.map((arm) => ({ ...arm, killed: undefined })))
+  canonical(arms.map((arm) => ({ ...arm, killed: undefined })))
+
+/** What is measured and how it is added up: sums of one phase must mean one thing. */
+const measurementOf = ({ metrics, allocation }: Experiment): string =>
+  canonical([metrics, allocation.type])
 
 /**
  * Whether one version may follow another. Coverage, kill switches, texts and the stop rule may change while the
- * experiment runs; arms, weights and the unit only together with a new salt, which starts a new phase.
+ * experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a new phase.
  * @throws RefineError conflict (status), invalid_request (field)
  */
 export const checkChange = (before: Experiment, after: Experiment): void => {
@@ -203,5 +221,8 @@ export const checkChange = (before: Experiment, after: Experiment): void => {
   }
   if (treatmentsOf(before) !== treatmentsOf(after)) {
     throw invalidField('/salt', 'must change with what an arm does: outcomes would be mixed')
+  }
+  if (measurementOf(before) !== measurementOf(after)) {
+    throw invalidField('/salt', 'must change with metrics and allocation: sums would be mixed')
   }
 }

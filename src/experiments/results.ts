@@ -17,7 +17,7 @@ import { anytimeGuardrail, slackOf } from './guardrail.ts'
 import { holm } from './multiplicity.ts'
 import type { ArmResult, ExperimentResults, MetricResult, SampleRatio } from './results-schema.ts'
 import { chiSquareMismatch, MISMATCH_BELOW, sequentialMismatch } from './sample-ratio.ts'
-import { NO_SUMS } from './sums.ts'
+import { NO_SUMS } from '../core/sums.ts'
 
 /** One arm as storage adds it up: units of the current phase with reason `assigned`. */
 export interface ArmData {

@@ -1,5 +1,6 @@
 /** What the transport is given, and its limits with their defaults. */
 import type { FastifyBaseLogger } from 'fastify'
+import type { Experiments } from '../experiments/experiments.ts'
 import type { RunService } from '../runs/run-service.ts'
 import type { Attendance } from './attendance.ts'
 import type { Metrics } from './metrics.ts'
@@ -45,6 +46,7 @@ export const DEFAULT_LIMITS: Limits = {
 
 export interface ServerOptions {
   readonly runs: RunService
+  readonly experiments: Experiments
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Without keys everybody may call, and every run has the owner ''. */
@@ -57,6 +59,7 @@ export interface ServerOptions {
 /** What every route gets. */
 export interface HttpContext {
   readonly runs: RunService
+  readonly experiments: Experiments
   readonly version: string
   readonly origins: readonly string[]
   readonly limits: Limits

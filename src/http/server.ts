@@ -19,6 +19,7 @@ import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
 import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
+import { registerExperimentReport, registerExperiments } from './routes/experiments.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerMetrics } from './routes/metrics.ts'
@@ -41,6 +42,8 @@ const ROUTES = [
   registerRunEvents,
   registerRunSteering,
   registerFeedback,
+  registerExperiments,
+  registerExperimentReport,
   registerEstimates,
   registerStrategies,
   registerModels,
@@ -77,8 +80,8 @@ const contextOf = (app: FastifyInstance, options: ServerOptions, shared: Shared)
     attendance.close()
     metrics.close()
   })
-  const { runs, version, origins = [] } = options
-  return { runs, version, origins, attendance, metrics, ...shared }
+  const { runs, experiments, version, origins = [] } = options
+  return { runs, experiments, version, origins, attendance, metrics, ...shared }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Names of what is made here. */
 import { randomBytes } from 'node:crypto'
 import type { FeedbackRecord } from '../core/run-store.ts'
-import type { FeedbackInput } from './run-service.ts'
+import type { Strategy } from '../core/strategy.ts'
+import type { FeedbackInput, StrategyDescription } from './run-service.ts'
 
 /** `run_` and a name that sorts by time of creation. */
 export const createRunId = (): string =>
@@ -13,3 +14,13 @@ export const feedbackRecord = (runId: string, feedback: FeedbackInput): Feedback
   at: new Date().toISOString(),
   ...feedback,
 })
+
+/** Entry of `GET /v1/strategies`. */
+export const describeStrategy = ({
+  name,
+  description,
+  feedback,
+  requires,
+  source,
+  options,
+}: Strategy): StrategyDescription => ({ name, description, feedback, requires, source, options })

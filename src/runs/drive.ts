@@ -6,6 +6,7 @@ import { measureRun } from '../core/measures.ts'
 import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
 import type { Task } from '../core/task.ts'
+import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
 import { meterModel } from './metered-model.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
@@ -66,27 +67,6 @@ const consume = async (
   }
 }
 
-/** Shows a candidate as the answer unless it is already. */
-const showAnswer = async (live: LiveRun, candidate: number, reason: string): Promise<void> => {
-  const { answer, revisions, candidates } = live.state
-  if (answer?.candidate === candidate) return
-  const { text } = candidates[candidate]!
-  const revision = revisions.length + 1
-  await live.append({ type: 'answer.revised', revision, candidate, text, reason, score: null })
-}
-
-/** A run stopped before any candidate was complete answers with what the longest one has so far. */
-export const salvage = async (live: LiveRun): Promise<Answer | null> => {
-  const { answer, candidates } = live.state
-  if (answer !== null) return answer
-  const partial = candidates
-    .filter(({ text }) => text.trim() !== '')
-    .toSorted((left, right) => right.text.length - left.text.length)[0]
-  if (partial === undefined) return null
-  await showAnswer(live, partial.candidate, 'partial')
-  return live.state.answer
-}
-
 type Ending =
   | { readonly kind: 'completed'; readonly stopReason: StopReason; readonly otherwise: RefineError }
   | { readonly kind: 'cancelled' }
@@ -111,13 +91,6 @@ const endingOf = (thrown: unknown): Ending => {
     return { kind: 'completed', stopReason: 'budget', otherwise }
   }
   return { kind: 'failed', error: toRefineError(thrown) }
-}
-
-/** The first answer is shown before it is scored; at the end its score is known. */
-const withScore = (answer: Answer | null, { state }: LiveRun): Answer | null => {
-  if (answer === null || answer.score !== null) return answer
-  const last = state.candidates[answer.candidate]?.scores.at(-1)
-  return { ...answer, score: last?.score ?? null }
 }
 
 const terminalEvent = (
@@ -184,6 +157,7 @@ const execute = async (
   parts: Parts,
   seed: number,
   log: Log,
+  starting: () => Promise<void>,
 ): Promise<Ending> => {
   const { live } = session
   try {
@@ -195,6 +169,7 @@ const execute = async (
     const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }
     await warnDegraded(plan, live)
     const context = contextOf(plan, session, parts, seed, log)
+    await orAbort(starting(), live.controller.signal)
     const selection = await consume(plan.strategy.run(task, plan.options, context), session)
     if (!live.steering.isDropped(selection.candidate)) {
       await showAnswer(live, selection.candidate, 'selected')
@@ -227,19 +202,23 @@ const watchDeadline = ({ live, ledger }: Session): (() => void) => {
   }
 }
 
-/** Runs the plan; whatever happens, the log ends with exactly one terminal event. Never rejects. */
+/**
+ * Runs the plan; whatever happens, the log ends with exactly one terminal event. `starting` is awaited when nothing
+ * stands between the run and its strategy any more, and never rejects. Never rejects.
+ */
 export const drive = async (
   plan: Plan,
   live: LiveRun,
   parts: Parts,
   seed: number,
   log: Log,
+  starting: () => Promise<void> = async () => undefined,
 ): Promise<void> => {
   const ledger = new BudgetLedger(live.steering.limits, () => performance.now() / 1000)
   const session: Session = { live, ledger, account: new UsageAccount() }
   const endWatch = watchDeadline(session)
   await tellBudget(session)
-  const ending = await execute(plan, session, parts, seed, log)
+  const ending = await execute(plan, session, parts, seed, log, starting)
   endWatch()
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))

@@ -24,6 +24,7 @@ export class LiveRun {
   #ended = false
   readonly #openedAt = performance.now()
   #firstTextAt: number | undefined
+  #firstRevisionAt: string | undefined
 
   constructor(id: string, owner: string, writer: EventWriter, webhook?: Webhook) {
     this.id = id
@@ -55,6 +56,11 @@ export class LiveRun {
   /** The end of a run that has ended, as it is kept. */
   outcome(): Ended {
     return { state: this.state, deliveries: deliveriesOf(this.#webhook, this.owner, this.state) }
+  }
+
+  /** When the first answer was shown, ISO 8601. */
+  get firstRevisionAt(): string | undefined {
+    return this.#firstRevisionAt
   }
 
   /** Whether the terminal event is in the log; nothing is appended behind it. */
@@ -129,6 +135,7 @@ export class LiveRun {
     this.#state = reduceRun(this.#state, event)
     this.#events.push(event)
     if (event.type === 'candidate.delta') this.#firstTextAt ??= performance.now()
+    if (event.type === 'answer.revised') this.#firstRevisionAt ??= event.at
     this.#ended = isTerminal(event)
   }
 

@@ -8,6 +8,7 @@ import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
 import { validate } from '../core/validation.ts'
+import type { AssignedArm } from '../experiments/experiments.ts'
 import type { RunnerEvent } from '../core/event.ts'
 import { meetNeeds, under } from './needs.ts'
 import { RunRequest, taskOf } from './run-request.ts'
@@ -51,6 +52,8 @@ export interface Plan {
   readonly budget: Budget
   readonly seed: number | undefined
   readonly metadata: Readonly<Record<string, unknown>>
+  /** The arm whose fields the request was completed with. */
+  readonly assigned?: AssignedArm
 }
 
 const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
@@ -140,6 +143,6 @@ export const createdBody = (
   models: plan.modelIds,
   budget: plan.budget,
   seed,
-  assignment: null,
+  assignment: plan.assigned?.assignment ?? null,
   metadata: plan.metadata,
 })

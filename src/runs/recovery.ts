@@ -1,7 +1,7 @@
 /** What a restart does with the logs of an earlier process. */
 import type { RunEvent } from '../core/event.ts'
 import type { RunStore } from '../core/run-store.ts'
-import { salvage } from './drive.ts'
+import { salvage } from './best-answer.ts'
 import type { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
 import type { RunRequest } from './run-request.ts'

@@ -74,10 +74,23 @@ export const RunRequest = Type.Object(
     experiment: Type.Optional(
       Type.Object(
         {
-          key: Type.String({ minLength: 1, maxLength: 128 }),
-          unit: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+          key: Type.String({ minLength: 1, maxLength: 128, description: 'Of the experiment.' }),
+          unit: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 512,
+              description: 'What gets an arm, such as a user; the key and the question if absent.',
+            }),
+          ),
+          variant: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 128,
+              description: 'An arm to be forced, for trying it out; such runs are not analysed.',
+            }),
+          ),
         },
-        { additionalProperties: false },
+        { additionalProperties: false, description: 'Gives the run an arm of an experiment.' },
       ),
     ),
     metadata: Type.Optional(

@@ -6,16 +6,20 @@ import type { FeedbackRecord, RequestKey, RunPage, RunStore } from '../core/run-
 import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
-import { createRunId, feedbackRecord } from './created-records.ts'
+import { createRunId, describeStrategy, feedbackRecord } from './created-records.ts'
 import { drive, Stop } from './drive.ts'
 import { estimateRun } from './estimate.ts'
+import { enterRuns } from './entrance.ts'
 import { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
-import { createdBody, planRun, type Parts, type Plan } from './plan.ts'
+import { ArmPlanner } from './assignment-plan.ts'
+import { OutcomeRecorder } from './outcome-recorder.ts'
+import { createdBody, type Parts, type Plan } from './plan.ts'
 import { Quotas, type PolicyStatus } from './quotas.ts'
 import { recoverRuns } from './recovery.ts'
 import { RequestKeys, type CreatedRun, type ExpiringKey } from './request-keys.ts'
 import { RunReader } from './run-reader.ts'
+import type { RunnerOptions } from './runner-options.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
@@ -28,17 +32,6 @@ import type {
 } from './run-service.ts'
 import { WebhookDispatcher } from './webhook-dispatcher.ts'
 
-export interface RunnerOptions {
-  readonly parts: Parts
-  readonly store: RunStore
-  readonly log: Log
-  readonly limits: { readonly running: number; readonly waiting: number }
-  /** Without it nobody is limited. */
-  readonly quotas?: Quotas
-  /** Without it requests for webhooks are refused. */
-  readonly webhooks?: WebhookDispatcher
-}
-
 export class Runner implements RunService {
   readonly #parts: Parts
   readonly #store: RunStore
@@ -50,11 +43,24 @@ export class Runner implements RunService {
   readonly #quotas: Quotas
   readonly #webhooks: WebhookDispatcher
   readonly #observers: RunObserver[] = []
+  readonly #planner: ArmPlanner
+  readonly #outcomes: OutcomeRecorder
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
 
-  constructor({ parts, store, log, limits, quotas, webhooks }: RunnerOptions) {
+  constructor({
+    parts,
+    store,
+    log,
+    limits,
+    quotas,
+    webhooks,
+    experiments,
+    mayForce,
+  }: RunnerOptions) {
     this.#parts = parts
+    this.#planner = new ArmPlanner(parts, experiments, mayForce)
+    this.#outcomes = new OutcomeRecorder(experiments, store, log)
     this.#store = store
     this.#log = log
     this.#writer = new EventWriter(store, log)
@@ -76,11 +82,11 @@ export class Runner implements RunService {
   }
 
   async #create(request: RunRequest, owner: string, key?: ExpiringKey): Promise<string> {
-    const plan = planRun(request, this.#parts)
+    const plan = await this.#planner.plan(request, owner)
     const { webhook } = request
     if (webhook !== undefined) await this.#webhooks.check(webhook, owner)
     const live = new LiveRun(createRunId(), owner, this.#writer, webhook)
-    const place = this.#enter(owner, live)
+    const place = enterRuns(this.#admission, this.#quotas, owner, live)
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
     try {
       const created = live.open(createdBody(plan, seed))
@@ -143,14 +149,16 @@ export class Runner implements RunService {
     return (await this.#reader.stored(id, owner)).request as RunRequest
   }
 
-  estimate(request: RunRequest): Promise<Estimate> {
-    return estimateRun(planRun(request, this.#parts), this.#parts, this.#store)
+  async estimate(request: RunRequest): Promise<Estimate> {
+    return estimateRun(await this.#planner.plan(request, ''), this.#parts, this.#store)
   }
 
   async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
     await this.get(id, owner)
+    const outcome = await this.#outcomes.reported(id, feedback)
     const record = feedbackRecord(id, feedback)
     await this.#store.addFeedback(record)
+    await this.#outcomes.record(outcome)
     return record
   }
 
@@ -160,10 +168,7 @@ export class Runner implements RunService {
   }
 
   strategies(): readonly StrategyDescription[] {
-    return this.#parts.strategies.map(
-      ({ name, description, feedback, requires, source, options }) =>
-        ({ name, description, feedback, requires, source, options }) satisfies StrategyDescription,
-    )
+    return this.#parts.strategies.map(describeStrategy)
   }
 
   models(): readonly ModelDescription[] {
@@ -201,24 +206,8 @@ export class Runner implements RunService {
   async recover(): Promise<number> {
     const ended = await recoverRuns(this.#store, this.#writer)
     this.#webhooks.wake()
+    await this.#outcomes.recover()
     return ended
-  }
-
-  /** A place among the runs that go on, paid from the owner's quota. */
-  #enter(owner: string, live: LiveRun): Place {
-    const leaveQuota = this.#quotas.enter(owner)
-    try {
-      const place = this.#admission.enter(live.controller.signal)
-      const leaveBoth = (): void => {
-        place.leave()
-        const { input_tokens: input, output_tokens: output } = live.state.usage
-        leaveQuota(input + output)
-      }
-      return { admitted: place.admitted, leave: leaveBoth }
-    } catch (cause) {
-      leaveQuota(0)
-      throw cause
-    }
   }
 
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
@@ -230,7 +219,9 @@ export class Runner implements RunService {
         signal.addEventListener('abort', () => resolve(), { once: true })
       })
       const log = this.#log
-      await drive(plan, live, this.#parts, seed, log)
+      const starting = () => this.#outcomes.exposed(live.id, plan)
+      await drive(plan, live, this.#parts, seed, log, starting)
+      await this.#outcomes.settled(live.state, live.firstRevisionAt)
     } finally {
       place.leave()
       await this.#writer.idle()

@@ -1,4 +1,5 @@
 import type Database from 'libsql'
+import { EXPERIMENT_TABLES } from './experiment-tables.ts'
 
 /** Forward steps; the index of a step is the version it starts from. A step that was released is never changed. */
 const STEPS = [
@@ -58,6 +59,7 @@ const STEPS = [
      url TEXT NOT NULL,
      PRIMARY KEY (owner, url)
    ) WITHOUT ROWID;`,
+  EXPERIMENT_TABLES,
 ]
 
 const versionOf = (database: Database.Database): number => {

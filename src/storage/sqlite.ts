@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'libsql'
 import { RefineError } from '../core/errors.ts'
+import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type {
@@ -18,6 +19,8 @@ import type {
 import { migrate } from './migrations.ts'
 import { SqliteDeliveries } from './sqlite-deliveries.ts'
 import { SqliteEvents } from './sqlite-events.ts'
+import { SqliteFeedback } from './sqlite-feedback.ts'
+import { SqliteExperiments } from './sqlite-experiments.ts'
 
 const FILE = 'whetstone.db'
 
@@ -63,18 +66,24 @@ const open = (folder: string): Database.Database => {
 }
 
 /** Opens (and creates) the database in the folder. @throws RefineError when it cannot be opened or is in use. */
-export const openSqliteStore = (folder: string): RunStore => new SqliteStore(open(folder))
+export const openSqliteStore = (
+  folder: string,
+): RunStore & { readonly experiments: ExperimentStore } => new SqliteStore(open(folder))
 
 class SqliteStore implements RunStore {
   readonly deliveries: SqliteDeliveries
+  /** Shares the file, and ends with it. */
+  readonly experiments: ExperimentStore
   readonly #database: Database.Database
   #isClosed = false
   readonly #events: SqliteEvents
   readonly #create: (record: RunRecord, created: RunEvent, key?: ExpiringKey) => void
   readonly #append: (events: readonly RunEvent[]) => void
+  readonly #feedback: SqliteFeedback
 
   constructor(database: Database.Database) {
     this.#database = database
+    this.experiments = new SqliteExperiments(database)
     this.deliveries = new SqliteDeliveries(database)
     this.#events = new SqliteEvents(database)
     this.#create = database.transaction(
@@ -87,6 +96,7 @@ class SqliteStore implements RunStore {
     this.#append = database.transaction((events: readonly RunEvent[]) =>
       this.#events.insert(events),
     )
+    this.#feedback = new SqliteFeedback(database)
   }
 
   async create(record: RunRecord, created: RunEvent, key?: ExpiringKey): Promise<void> {
@@ -188,22 +198,18 @@ class SqliteStore implements RunStore {
     return rows.map(({ id }) => id)
   }
 
-  async addFeedback(feedback: FeedbackRecord): Promise<void> {
-    this.#database
-      .prepare('INSERT INTO feedback (id, run_id, at, body) VALUES (?, ?, ?, ?)')
-      .run(feedback.id, feedback.run_id, feedback.at, JSON.stringify(feedback))
+  addFeedback(feedback: FeedbackRecord): Promise<void> {
+    return this.#feedback.add(feedback)
   }
 
-  async feedback(runId: string): Promise<FeedbackRecord[]> {
-    const rows = this.#database
-      .prepare('SELECT body FROM feedback WHERE run_id = ? ORDER BY at, id')
-      .all(runId) as { body: string }[]
-    return rows.map(({ body }) => JSON.parse(body) as FeedbackRecord)
+  feedback(runId: string): Promise<readonly FeedbackRecord[]> {
+    return this.#feedback.list(runId)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.#feedback.idle()
     // The driver holds the file until its statements are collected; the lock must not wait for that, and SQLite gives
     // an exclusive lock back only outside WAL, at the next read.
     this.#database.pragma('journal_mode = DELETE')

@@ -25,7 +25,7 @@ import {
   readQuantile,
   sketchOf,
 } from '../../src/experiments/quantile.ts'
-import { collect, mergeSums, replaceUnit, successes } from '../../src/experiments/sums.ts'
+import { collect, mergeSums, replaceUnit, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 
 const control = proportion(420, 1000)

@@ -19,7 +19,7 @@ import {
 } from '../../src/experiments/bayes.ts'
 import { logBeta } from '../../src/experiments/distributions/gamma.ts'
 import { estimateOf } from '../../src/experiments/estimate.ts'
-import { collect } from '../../src/experiments/sums.ts'
+import { collect } from '../../src/core/sums.ts'
 import { checkStop, trackingShares } from '../../src/experiments/track-and-stop.ts'
 import { close } from './close.ts'
 

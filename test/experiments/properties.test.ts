@@ -5,7 +5,7 @@ import { rangesOf } from '../../src/experiments/assignment.ts'
 import { bradleyTerry } from '../../src/experiments/bradley-terry.ts'
 import { estimateOf } from '../../src/experiments/estimate.ts'
 import { anytime, mixtureRadius } from '../../src/experiments/sequential.ts'
-import { collect, mergeSums } from '../../src/experiments/sums.ts'
+import { collect, mergeSums } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 
 const check = (property: fc.IRawProperty<unknown>): void => {

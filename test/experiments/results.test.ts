@@ -5,7 +5,7 @@ import { defineExperiment } from '../../src/experiments/experiment-rules.ts'
 import { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { resultsOf, type ArmData } from '../../src/experiments/results.ts'
 import { sketchOf } from '../../src/experiments/quantile.ts'
-import { collect, successes } from '../../src/experiments/sums.ts'
+import { collect, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 import { definition } from './definition.ts'
 

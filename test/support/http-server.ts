@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
+import { Experiments } from '../../src/experiments/experiments.ts'
 import { createServer } from '../../src/http/server.ts'
 import type { ServerOptions } from '../../src/http/server-options.ts'
+import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
 import { FakeRuns } from './fake-runs.ts'
 
 export interface TestServer {
@@ -14,13 +16,22 @@ export interface TestServer {
   readonly url: string
 }
 
+/** Experiments that are gone when the test ends, with arms of any strategy. */
+const openExperiments = async (t: TestContext): Promise<Experiments> => {
+  const store = openSqliteStore(IN_MEMORY)
+  t.after(() => store.close())
+  const log = { debug() {}, info() {}, warn() {}, error() {} }
+  return Experiments.open({ store: store.experiments, log, checkArm: () => undefined })
+}
+
 export const buildServer = async (
   t: TestContext,
   runs: FakeRuns = new FakeRuns(),
   options: Partial<ServerOptions> = {},
 ): Promise<FastifyInstance> => {
   const log = pino({ level: 'silent' })
-  const app = await createServer({ runs, log, version: '0.0.0-test', ...options })
+  const experiments = options.experiments ?? (await openExperiments(t))
+  const app = await createServer({ runs, log, version: '0.0.0-test', ...options, experiments })
   t.after(() => app.close())
   return app
 }

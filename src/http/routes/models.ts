@@ -13,7 +13,10 @@ import type { HttpContext } from '../server-options.ts'
 
 const Model = Type.Object(
   {
-    id: Type.String({ description: 'A model, or a model and a strategy: `pebble:best-of-n`.' }),
+    id: Type.String({
+      description:
+        'A model, a model and a strategy (`pebble:best-of-n`), or `experiment:<key>` for an arm of a running experiment.',
+    }),
     object: Type.Literal('model'),
     created: Type.Integer({ description: 'Unix time at which the server started, in seconds.' }),
     owned_by: Type.String({ description: 'The adapter that serves it.' }),
@@ -66,7 +69,10 @@ const entry = (
   price,
 })
 
-export const registerModels = (instance: FastifyInstance, { runs }: HttpContext): void => {
+export const registerModels = (
+  instance: FastifyInstance,
+  { runs, experiments }: HttpContext,
+): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const created = Math.floor(Date.now() / 1000)
 
@@ -78,10 +84,24 @@ export const registerModels = (instance: FastifyInstance, { runs }: HttpContext)
         ...runs.strategies().map(({ name }) => entry(model, name, created)),
       ])
 
-  app.get('/v1/models', { schema: LIST_SCHEMA }, async () => toList(list(), (model) => model.id))
+  /** Running experiments as models, each with the abilities of its control's model. */
+  const all = (): Model[] => {
+    const models = list()
+    const running = experiments.definitions
+      .list()
+      .filter(({ experiment }) => experiment.status === 'running')
+    const named = running.flatMap(({ experiment: { key, arms } }): Model[] => {
+      const model = models.find(({ id }) => id === arms[0]!.model) ?? models[0]
+      if (model === undefined) return []
+      return [{ ...model, id: `experiment:${key}`, owned_by: 'experiment' }]
+    })
+    return [...models, ...named]
+  }
+
+  app.get('/v1/models', { schema: LIST_SCHEMA }, async () => toList(all(), (model) => model.id))
 
   app.get('/v1/models/:id', { schema: GET_SCHEMA }, async ({ params }) => {
-    const model = list().find(({ id }) => id === params.id)
+    const model = all().find(({ id }) => id === params.id)
     if (model !== undefined) return model
     throw new RefineError('unknown_model', `There is no model "${params.id}".`, { param: 'id' })
   })

@@ -86,6 +86,9 @@ const combine = (a: Sums, b: Sums, sign: 1 | -1): Sums => ({
 /** Sums of both sets of units, which must not share a unit. */
 export const mergeSums = (a: Sums, b: Sums): Sums => combine(a, b, 1)
 
+/** What `a` has beyond `b`; `b` must be part of it, or the difference is a change to be merged elsewhere. */
+export const subtractSums = (a: Sums, b: Sums): Sums => combine(a, b, -1)
+
 /** Adds a unit that was not there before. */
 export const addUnit = (sums: Sums, unit: UnitOutcome): Sums => combine(sums, sumsOf(unit), 1)
 

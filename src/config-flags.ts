@@ -1,0 +1,50 @@
+/** Flags of `whetstone serve`; each is also an environment variable `WHETSTONE_…`, upper case with underscores. */
+export const SERVE_FLAGS = [
+  {
+    name: 'port',
+    value: 'NUMBER',
+    description: 'Port to listen on; 0 takes a free one. Default 8080.',
+  },
+  {
+    name: 'host',
+    value: 'ADDRESS',
+    description: 'Address to listen on. Default 127.0.0.1; any other needs API keys.',
+  },
+  { name: 'data', value: 'FOLDER', description: 'Folder of the database. Default ./data.' },
+  {
+    name: 'config',
+    value: 'FILE',
+    description: 'Configuration file. Default whetstone.yaml, where there is one.',
+  },
+  { name: 'model', value: 'ID', description: 'Model of runs that name none. Default pebble.' },
+  {
+    name: 'strategy',
+    value: 'NAME',
+    description: 'Strategy of runs that name none. Default solver-reviewer-refiner.',
+  },
+  {
+    name: 'api-key-env',
+    value: 'NAME',
+    description: 'Environment variable with an API key that callers must send.',
+  },
+  {
+    name: 'api-key-file',
+    value: 'FILE',
+    description: 'File whose first line is an API key that callers must send.',
+  },
+  {
+    name: 'no-api-keys',
+    description: 'Say openly that anyone who reaches the address may use the server.',
+  },
+  {
+    name: 'log-level',
+    value: 'LEVEL',
+    description: 'trace, debug, info, warn, error or silent. Default info.',
+  },
+  { name: 'log-prompts', description: 'Log the text of prompts and answers.' },
+] as const
+
+export type FlagName = (typeof SERVE_FLAGS)[number]['name']
+
+/** Values of flags by name, without the dashes; a switch is `'true'`. */
+export type Flags = Readonly<Record<string, string | undefined>>

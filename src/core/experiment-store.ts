@@ -1,0 +1,120 @@
+/**
+ * The port to where experiments, exposures and outcomes are kept. What a store adds up are sums per arm and metric, so
+ * that results cost the same however many runs there were. Adapters live in `storage`.
+ */
+import type { Sums } from './sums.ts'
+
+/** One version of an experiment; versions count from 1 and are never changed. */
+export interface ExperimentVersion {
+  readonly key: string
+  readonly version: number
+  /** ISO 8601. */
+  readonly at: string
+  /** Where it came from: the configuration file is applied again only when it says something new. */
+  readonly origin: 'api' | 'file'
+  /** The checked definition, as JSON. */
+  readonly definition: unknown
+}
+
+/** The part of an experiment whose units may be compared: a new salt starts a new one. */
+export interface Phase {
+  readonly experiment: string
+  readonly salt: string
+}
+
+/** A unit met its arm. The first exposure of a unit in a phase stands. */
+export interface Exposure extends Phase {
+  /** Hash of the unit, never the unit itself. */
+  readonly unit: string
+  readonly arm: string
+  /** Only units exposed as `assigned` are added up. */
+  readonly reason: string
+  readonly bucket: number
+  readonly propensity: number
+  readonly runId: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+/** A metric that a value goes into, by the names of its parts. */
+export interface Series {
+  readonly metric: string
+  /** Values of this name, added up over the runs of a unit. */
+  readonly numerator: string
+  /** Values of this name in place of the number of runs, for ratios. */
+  readonly denominator: string | null
+  /** Mean of the values of this name, known before the treatment. */
+  readonly covariate: string | null
+  /** Whether a unit counts by 1 / propensity: under adaptive allocation. */
+  readonly isWeighted: boolean
+}
+
+/** What came of a run. A later value of the same name for the same run replaces it. */
+export interface Outcome {
+  readonly runId: string
+  readonly name: string
+  readonly value: number
+  /** Number of its bucket in a sketch of quantiles, `zero` for a value of zero or less; null when none is kept. */
+  readonly bucket: number | 'zero' | null
+  /** The metrics it takes part in. */
+  readonly series: readonly Series[]
+}
+
+/** Facts are applied in order; each can be applied again without a change. */
+export type ExperimentFact =
+  | ({ readonly type: 'exposure' } & Exposure)
+  | ({ readonly type: 'outcome' } & Outcome)
+  /** All that is measured of the run by itself is recorded. */
+  | { readonly type: 'settled'; readonly runId: string }
+
+/** A run that was exposed to an arm. */
+export interface ExposedRun extends Phase {
+  readonly unit: string
+  readonly arm: string
+  readonly reason: string
+}
+
+export interface MetricTally {
+  /** Runs with a value. */
+  readonly runs: number
+  readonly sums: Sums
+  readonly sketch: { readonly zeros: number; readonly buckets: Readonly<Record<string, number>> }
+}
+
+export interface ArmTally {
+  readonly arm: string
+  /** Units exposed as `assigned`. */
+  readonly exposures: number
+  readonly metrics: Readonly<Record<string, MetricTally>>
+}
+
+/** What was seen at one look: as it is handed in, as JSON. */
+export interface Look {
+  /** ISO 8601. */
+  readonly at: string
+  readonly body: unknown
+}
+
+/** A write is durable when its promise resolves. */
+export interface ExperimentStore {
+  /** The newest version of every experiment, by key. */
+  experiments(): Promise<readonly ExperimentVersion[]>
+  version(key: string, version: number): Promise<ExperimentVersion | undefined>
+  /** The newest version that came from the configuration file. */
+  fromFile(key: string): Promise<ExperimentVersion | undefined>
+  /** False when there is such a version already: somebody else was first. */
+  addVersion(version: ExperimentVersion): Promise<boolean>
+  /** Applies all facts or none. */
+  record(facts: readonly ExperimentFact[]): Promise<void>
+  /** The exposure of a unit that stands. */
+  exposure(phase: Phase, unit: string): Promise<Exposure | undefined>
+  exposedRun(runId: string): Promise<ExposedRun | undefined>
+  /** Ids of exposed runs that are not settled: left behind by a crash, when asked at the start. */
+  unsettled(): Promise<readonly string[]>
+  tallies(phase: Phase): Promise<readonly ArmTally[]>
+  /** Keeps the latest results of the phase and, where given, a point of their course. */
+  saveLook(phase: Phase, results: Look, point?: Look): Promise<void>
+  lastLook(phase: Phase): Promise<Look | undefined>
+  /** The course of the phase, oldest first. */
+  course(phase: Phase): Promise<readonly Look[]>
+}

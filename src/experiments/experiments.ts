@@ -1,0 +1,229 @@
+/** Experiments as the rest of the server uses them: who gets which arm, what came of it, and what follows. */
+import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { invalidField } from '../core/errors.ts'
+import type { Assignment } from '../core/event.ts'
+import type {
+  ExperimentFact,
+  ExperimentStore,
+  ExposedRun,
+  Outcome,
+} from '../core/experiment-store.ts'
+import type { RunState } from '../core/run-state.ts'
+import type { Log } from '../core/strategy.ts'
+import { assign, unitOf, type ArmAssignment } from './assignment.ts'
+import { AUTOMATIC } from './automatic-metrics.ts'
+import { Definitions, type CheckArm, type Versioned } from './definitions.ts'
+import type { Arm, Experiment } from './experiment.ts'
+import { FactWriter } from './fact-writer.ts'
+import { Looks, phaseOf, type CoursePoint } from './looks.ts'
+import { automaticOutcomes, checkReported, covariateOutcomes, outcomeOf } from './outcome.ts'
+import type { ExperimentResults } from './results-schema.ts'
+
+export interface ExperimentsOptions {
+  readonly store: ExperimentStore
+  readonly log: Log
+  readonly checkArm: CheckArm
+  readonly now?: () => Date
+}
+
+/** What a request says of the experiment it takes part in. */
+export interface Participation {
+  readonly key: string
+  readonly unit?: string
+  readonly variant?: string
+}
+
+/** What is known of the caller. */
+export interface Caller {
+  /** The same for the same caller and question: the unit of last resort. */
+  readonly fallback: string
+  /** Whether the caller may choose an arm. */
+  readonly mayForce: boolean
+}
+
+/** An arm for one run, before the run exists. */
+export interface AssignedArm {
+  readonly arm: Arm
+  /** As the run shows it. */
+  readonly assignment: Assignment
+  readonly experiment: Experiment
+  /** Hash of the unit. */
+  readonly unit: string
+  readonly bucket: number
+  readonly isRecorded: boolean
+}
+
+/** All there is to see of an experiment at one time. */
+export interface ExperimentView extends Versioned {
+  readonly results: ExperimentResults
+  readonly course: readonly { readonly at: string; readonly point: CoursePoint }[]
+}
+
+/** A unit's name may be a person's: only its hash is kept. */
+const unitName = ({ key, salt }: Experiment, unit: string): string =>
+  hash('sha256', `unit:${key}:${salt}:${unit}`).slice(0, 32)
+
+export class Experiments {
+  readonly definitions: Definitions
+  readonly #store: ExperimentStore
+  readonly #log: Log
+  readonly #writer: FactWriter
+  readonly #looks: Looks
+  readonly #now: () => Date
+  /** Runs exposed or asked for lately: most reports come soon. */
+  readonly #exposed = new LRUCache<string, ExposedRun>({ max: 10_000 })
+  readonly #looking = new Set<Promise<unknown>>()
+
+  private constructor({ store, log, checkArm, now = () => new Date() }: ExperimentsOptions) {
+    this.#store = store
+    this.#log = log
+    this.#now = now
+    this.#writer = new FactWriter(store)
+    this.#looks = new Looks(store, now)
+    this.definitions = new Definitions(store, checkArm, now)
+  }
+
+  static async open(options: ExperimentsOptions): Promise<Experiments> {
+    const experiments = new Experiments(options)
+    await experiments.definitions.load()
+    return experiments
+  }
+
+  /** @throws RefineError invalid_request when there is no such experiment or the arm may not be chosen */
+  async assign(participation: Participation, caller: Caller): Promise<AssignedArm> {
+    const { key, unit: explicit, variant } = participation
+    const found = this.definitions.find(key)
+    if (found === undefined) {
+      throw invalidField('/experiment/key', `There is no experiment "${key}".`)
+    }
+    const { experiment } = found
+    const { fallback, mayForce } = caller
+    const unit = unitOf(experiment, { fallback, ...(explicit !== undefined && { explicit }) })
+    const shares = await this.#looks.shares(experiment)
+    const winner = await this.#winner(experiment)
+    const fresh = assign(experiment, unit, {
+      mayForce,
+      ...(variant !== undefined && { variant }),
+      ...(shares !== undefined && { shares }),
+      ...(winner !== undefined && { winner }),
+    })
+    const name = unitName(experiment, unit)
+    const { arm, reason, propensity, bucket, isRecorded } = await this.#kept(
+      experiment,
+      name,
+      fresh,
+    )
+    const assignment = { experiment: key, arm: arm.name, reason, propensity }
+    return { arm, assignment, experiment, unit: name, bucket, isRecorded }
+  }
+
+  /**
+   * The unit met its arm in this run, whose metadata may hold covariates. Resolves when that is durable.
+   */
+  async exposed(runId: string, run: AssignedArm, metadata: RunState['metadata']): Promise<void> {
+    const { assignment, experiment, unit, bucket, isRecorded } = run
+    if (!isRecorded) return
+    const { arm, reason, propensity } = assignment
+    const at = this.#now().toISOString()
+    const exposure = { ...phaseOf(experiment), unit, arm, reason, bucket, propensity, runId, at }
+    const covariates = covariateOutcomes(experiment, runId, metadata)
+    if (reason === 'assigned' && this.#looks.count(experiment)) this.#lookSoon(experiment)
+    await this.#writer.add([{ type: 'exposure', ...exposure }, ...covariates.map(toFact)])
+    this.#exposed.set(runId, { ...phaseOf(experiment), unit, arm, reason })
+  }
+
+  /**
+   * Records what is measured of every run that has ended; nothing for a run that was never exposed. Doing it again
+   * changes nothing. Resolves when it is durable.
+   */
+  async settled(run: RunState, firstRevisionAt: string | undefined): Promise<void> {
+    if (run.assignment === null) return
+    const exposed = await this.#exposedRun(run.id)
+    if (exposed === undefined) return
+    const experiment = await this.definitions.ofPhase(exposed.experiment, exposed.salt)
+    const outcomes =
+      experiment === undefined ? [] : automaticOutcomes(experiment, run, firstRevisionAt)
+    await this.#writer.add([...outcomes.map(toFact), { type: 'settled', runId: run.id }])
+  }
+
+  /** Ids of runs that an earlier process exposed and did not settle. */
+  unsettled(): Promise<readonly string[]> {
+    return this.#store.unsettled()
+  }
+
+  /** Says goodbye to an unsettled run of which nothing is left. */
+  forget(runId: string): Promise<void> {
+    return this.#writer.add([{ type: 'settled', runId }])
+  }
+
+  /**
+   * Checks what somebody says of a run against the metrics of its experiment. Resolves with what `record` takes.
+   * @throws RefineError invalid_request for a reserved name or a value of another type
+   */
+  async reported(runId: string, metric: string, value: unknown): Promise<Outcome | undefined> {
+    if (metric.startsWith(AUTOMATIC)) {
+      throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
+    }
+    const exposed = await this.#exposedRun(runId)
+    if (exposed === undefined) return undefined
+    const experiment = await this.definitions.ofPhase(exposed.experiment, exposed.salt)
+    if (experiment === undefined) return undefined
+    checkReported(experiment, metric, value)
+    return outcomeOf(experiment, runId, metric, value)
+  }
+
+  /** Resolves when the outcome is durable; it replaces an earlier one of the same run and name. */
+  record(outcome: Outcome): Promise<void> {
+    return this.#writer.add([toFact(outcome)])
+  }
+
+  /** Everything there is to see as of now, including what was acknowledged before. @throws RefineError not_found */
+  async view(key: string): Promise<ExperimentView> {
+    const versioned = this.definitions.get(key)
+    await this.#writer.barrier()
+    const results = await this.#looks.take(versioned.experiment)
+    const course = await this.#looks.course(versioned.experiment)
+    return { ...versioned, results, course }
+  }
+
+  /** Resolves when everything handed in is durable and no look is under way. */
+  async idle(): Promise<void> {
+    await this.#writer.idle()
+    while (this.#looking.size > 0) await Promise.all(this.#looking)
+  }
+
+  async #exposedRun(runId: string): Promise<ExposedRun | undefined> {
+    const found = this.#exposed.get(runId) ?? (await this.#store.exposedRun(runId))
+    if (found !== undefined) this.#exposed.set(runId, found)
+    return found
+  }
+
+  /** Under adaptive allocation a unit stays with the arm it met first. */
+  async #kept(experiment: Experiment, unit: string, fresh: ArmAssignment): Promise<ArmAssignment> {
+    if (experiment.allocation.type === 'fixed' || fresh.reason !== 'assigned') return fresh
+    const first = await this.#store.exposure(phaseOf(experiment), unit)
+    const arm = experiment.arms.find(({ name }) => name === first?.arm)
+    if (first === undefined || arm === undefined || arm.killed !== undefined) return fresh
+    return { ...fresh, arm, propensity: first.propensity }
+  }
+
+  /** Arm that ships, once the experiment is over. */
+  async #winner(experiment: Experiment): Promise<string | undefined> {
+    if (experiment.status !== 'decided') return undefined
+    return (await this.#looks.latest(experiment))?.decision.arm ?? undefined
+  }
+
+  #lookSoon(experiment: Experiment): void {
+    const look = this.#writer
+      .barrier()
+      .then(() => this.#looks.take(experiment))
+      .catch((cause: unknown) => {
+        this.#log.error({ err: cause, experiment: experiment.key }, 'a look failed')
+      })
+    this.#looking.add(look)
+    void look.then(() => this.#looking.delete(look))
+  }
+}
+
+const toFact = (outcome: Outcome): ExperimentFact => ({ type: 'outcome', ...outcome })

@@ -1,0 +1,80 @@
+/** From what was measured or reported to what a store adds up. */
+import { invalidField } from '../core/errors.ts'
+import type { Outcome, Series } from '../core/experiment-store.ts'
+import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
+import { observedValue, type Experiment, type Metric } from './experiment.ts'
+import { bucketOf } from './quantile.ts'
+import type { RunState } from '../core/run-state.ts'
+
+/** All metrics in which a value of this name takes part. */
+const seriesOf = ({ metrics, allocation }: Experiment, name: string): Series[] =>
+  metrics
+    .filter((metric) => [metric.name, metric.denominator, metric.covariate].includes(name))
+    .map(({ name: metric, denominator = null, covariate = null }) => ({
+      metric,
+      numerator: metric,
+      denominator,
+      covariate,
+      isWeighted: allocation.type !== 'fixed',
+    }))
+
+const bucketFor = (metric: Metric | undefined, value: number): Outcome['bucket'] => {
+  if (metric?.quantile === undefined) return null
+  return value > 0 ? bucketOf(value) : 'zero'
+}
+
+/** The value of a name for a run as an outcome; undefined when no metric needs it or it cannot be counted. */
+export const outcomeOf = (
+  experiment: Experiment,
+  runId: string,
+  name: string,
+  raw: unknown,
+): Outcome | undefined => {
+  const series = seriesOf(experiment, name)
+  if (series.length === 0) return undefined
+  const metric = experiment.metrics.find((each) => each.name === name)
+  const plain: Metric = { name, type: 'number', direction: 'up' }
+  const value = observedValue(metric ?? plain, raw)
+  if (value === undefined) return undefined
+  return { runId, name, value, bucket: bucketFor(metric, value), series }
+}
+
+/** Everything that is measured of a run by itself and that a metric needs. */
+export const automaticOutcomes = (
+  experiment: Experiment,
+  run: RunState,
+  firstRevisionAt: string | undefined,
+): Outcome[] => {
+  const names = experiment.metrics.flatMap(({ name, denominator }) => [name, denominator])
+  const reserved = [...new Set(names)].filter((name) => name?.startsWith(AUTOMATIC) === true)
+  return reserved.flatMap((name) => {
+    const raw = measureRun(name!, run, firstRevisionAt)
+    return outcomeOf(experiment, run.id, name!, raw) ?? []
+  })
+}
+
+/** What was known before the run, from its metadata, under the names of covariates. */
+export const covariateOutcomes = (
+  experiment: Experiment,
+  runId: string,
+  metadata: Readonly<Record<string, unknown>>,
+): Outcome[] => {
+  const names = new Set(experiment.metrics.flatMap(({ covariate }) => covariate ?? []))
+  return [...names].flatMap((name) => outcomeOf(experiment, runId, name, metadata[name]) ?? [])
+}
+
+/** @throws RefineError invalid_request when a metric of this name takes no such value. */
+export const checkReported = (experiment: Experiment, name: string, value: unknown): void => {
+  const metric = experiment.metrics.find((each) => each.name === name)
+  if (metric === undefined) return
+  const of = `"${name}" is a ${metric.type} metric of the experiment "${experiment.key}"`
+  if (metric.type === 'boolean' && typeof value !== 'boolean') {
+    throw invalidField('/value', `must be true or false: ${of}`)
+  }
+  if (metric.type === 'number' && typeof value !== 'number') {
+    throw invalidField('/value', `must be a number: ${of}`)
+  }
+  if (observedValue(metric, value) === undefined) {
+    throw invalidField('/value', `must be above 0: ${of} that compares logarithms`)
+  }
+}

@@ -1,0 +1,101 @@
+/** Plans runs that take part in experiments: the arm of the unit says what the request leaves open. */
+import { hash } from 'node:crypto'
+import { invalidField, RefineError } from '../core/errors.ts'
+import { validate } from '../core/validation.ts'
+import type { CheckArm } from '../experiments/definitions.ts'
+import type { Arm, Experiment } from '../experiments/experiment.ts'
+import type { Experiments } from '../experiments/experiments.ts'
+import { planRun, type Parts, type Plan } from './plan.ts'
+import { RunRequest, taskOf } from './run-request.ts'
+
+/** Looks up the strategy, options and models of an arm as those of a request, with pointers below the arm. */
+export const armCheck =
+  (parts: Parts): CheckArm =>
+  (arm, pointer) => {
+    try {
+      planRun({ input: 'x', ...fieldsOf(arm) }, parts)
+    } catch (cause) {
+      if (!(cause instanceof RefineError)) throw cause
+      const fields = cause.fields.map((field) => ({ ...field, pointer: pointer + field.pointer }))
+      throw new RefineError('invalid_request', `${pointer}: ${cause.message}`, { fields, cause })
+    }
+  }
+
+type ArmFields = Pick<
+  RunRequest,
+  'strategy' | 'options' | 'model' | 'models' | 'budget' | 'sampling'
+>
+
+const fieldsOf = ({ strategy, options, model, models, budget, sampling }: Arm): ArmFields => ({
+  strategy,
+  ...(options !== undefined && { options }),
+  ...(model !== undefined && { model }),
+  ...(models !== undefined && { models }),
+  ...(budget !== undefined && { budget }),
+  ...(sampling !== undefined && { sampling }),
+})
+
+/** Fields that a request may share with an arm, part by part. */
+const SHARED = ['models', 'budget', 'sampling'] as const
+
+/**
+ * What any arm says, no request may: its answer must not depend on which arm the unit got.
+ * @throws RefineError invalid_request naming the field
+ */
+const checkConflicts = (request: RunRequest, { key, arms }: Experiment): void => {
+  const conflict = (pointer: string): RefineError =>
+    invalidField(pointer, `is decided by the experiment "${key}"; leave it out`)
+  if (request.strategy !== undefined) throw conflict('/strategy')
+  if (request.options !== undefined) throw conflict('/options')
+  if (request.model !== undefined && arms.some(({ model }) => model !== undefined)) {
+    throw conflict('/model')
+  }
+  for (const field of SHARED) {
+    const taken = new Set(arms.flatMap((arm) => Object.keys(arm[field] ?? {})))
+    const part = Object.keys(request[field] ?? {}).find((name) => taken.has(name))
+    if (part !== undefined) throw conflict(`/${field}/${part}`)
+  }
+}
+
+const withArm = (request: RunRequest, arm: Arm): RunRequest => {
+  const { experiment: _, ...rest } = request
+  const fields = fieldsOf(arm)
+  return {
+    ...rest,
+    ...fields,
+    ...(rest.models && { models: { ...rest.models, ...fields.models } }),
+    ...(rest.budget && { budget: { ...rest.budget, ...fields.budget } }),
+    ...(rest.sampling && { sampling: { ...rest.sampling, ...fields.sampling } }),
+  }
+}
+
+export class ArmPlanner {
+  readonly #parts: Parts
+  readonly #experiments: Experiments | undefined
+  readonly #mayForce: (owner: string) => boolean
+
+  constructor(
+    parts: Parts,
+    experiments: Experiments | undefined,
+    mayForce: (owner: string) => boolean = () => true,
+  ) {
+    this.#parts = parts
+    this.#experiments = experiments
+    this.#mayForce = mayForce
+  }
+
+  /** @throws RefineError as `planRun`, and invalid_request for an experiment or arm that cannot be had */
+  async plan(body: unknown, owner: string): Promise<Plan> {
+    const { experiment } = (body ?? {}) as { readonly experiment?: unknown }
+    if (experiment === undefined || this.#experiments === undefined) {
+      return planRun(body, this.#parts)
+    }
+    const request = validate(RunRequest, body)
+    const { messages } = taskOf(request)
+    const question = hash('sha256', `${owner}:${JSON.stringify(messages)}`)
+    const caller = { fallback: question, mayForce: this.#mayForce(owner) }
+    const assigned = await this.#experiments.assign(request.experiment!, caller)
+    checkConflicts(request, assigned.experiment)
+    return { ...planRun(withArm(request, assigned.arm), this.#parts), assigned }
+  }
+}

@@ -1,0 +1,71 @@
+/** Units, each exposed once and reported on once, as many at a time as asked for; and a check of what arrived. */
+import type { RunStore } from '../../src/core/run-store.ts'
+import { Experiments } from '../../src/experiments/experiments.ts'
+import { openSqliteStore } from '../../src/storage/sqlite.ts'
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+export const DEFINITION = {
+  key: 'load',
+  status: 'running',
+  arms: ['a', 'b'].map((name) => ({ name, weight: 0.5, strategy: 'single' })),
+  metrics: [{ name: 'correct', type: 'boolean', direction: 'up', primary: true }],
+}
+
+export interface Opened {
+  readonly experiments: Experiments
+  readonly store: RunStore
+}
+
+export const openLoad = async (folder: string): Promise<Opened> => {
+  const store = openSqliteStore(folder)
+  const experiments = await Experiments.open({
+    store: store.experiments,
+    log: silent,
+    checkArm: () => undefined,
+  })
+  if (experiments.definitions.find('load') === undefined) {
+    await experiments.definitions.create(DEFINITION)
+  }
+  return { experiments, store }
+}
+
+/** Exposes a unit; resolves when that is acknowledged. */
+export const expose = async ({ experiments }: Opened, unit: number): Promise<void> => {
+  const caller = { fallback: '', mayForce: false }
+  const assigned = await experiments.assign({ key: 'load', unit: String(unit) }, caller)
+  await experiments.exposed(`run_${unit}`, assigned, {})
+}
+
+/** Whether the feedback on a unit is good; a third is. */
+export const isGood = (unit: number): boolean => unit % 3 === 0
+
+/** Feedback on a unit, as the server takes it; resolves when that is acknowledged. */
+export const report = async ({ experiments, store }: Opened, unit: number): Promise<void> => {
+  const value = isGood(unit)
+  const outcome = await experiments.reported(`run_${unit}`, 'correct', value)
+  await store.addFeedback({
+    id: `feedback_${unit}`,
+    run_id: `run_${unit}`,
+    metric: 'correct',
+    value,
+    source: 'load',
+    at: new Date().toISOString(),
+  })
+  if (outcome !== undefined) await experiments.record(outcome)
+}
+
+/** Works through the units from `from` on until `isOver`, `width` at a time. Resolves with the first one not begun. */
+export const work = async (
+  width: number,
+  from: number,
+  isOver: (unit: number) => boolean,
+  one: (unit: number) => Promise<void>,
+): Promise<number> => {
+  let next = from
+  const worker = async (): Promise<void> => {
+    while (!isOver(next)) await one(next++)
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+  return next
+}
