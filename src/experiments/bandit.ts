@@ -13,14 +13,16 @@ export const thompson = (best: readonly number[], floor: number): number[] =>
  * probability β the best of a draw, else the best of a redraw in which another arm wins.
  */
 export const topTwo = (best: readonly number[], beta = 0.5): number[] => {
-  const certain = best.findIndex((share) => share >= 1)
+  // Sums of the others in place of differences from the whole: near certainty a difference has no digits left.
+  const others = (values: readonly number[], arm: number): number =>
+    values.reduce((sum, value, index) => (index === arm ? sum : sum + value), 0)
+  const certain = best.findIndex((_, arm) => others(best, arm) === 0)
   if (certain >= 0) {
     const rest = (1 - beta) / (best.length - 1)
     return best.map((_, arm) => (arm === certain ? beta : rest))
   }
-  const odds = best.map((share) => share / (1 - share))
-  const all = odds.reduce((sum, value) => sum + value, 0)
-  return best.map((share, arm) => share * (beta + (1 - beta) * (all - odds[arm]!)))
+  const odds = best.map((share, arm) => share / others(best, arm))
+  return best.map((share, arm) => share * (beta + (1 - beta) * others(odds, arm)))
 }
 
 export interface BanditRule {
