@@ -6,17 +6,20 @@ python train.py --stage roles --out out/roles --init out/solver --tokens 6e6
 
 import argparse
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import nn
 
 from pebble import tokens
 from pebble.batches import Batch, Batches, Mixture, Samples
+from pebble.induction import write_induction
 from pebble.model import Config, Llama
 from pebble.muon import Muon
 from pebble.probes import probe_examples, report
@@ -33,7 +36,7 @@ class Stage:
 ROLE_SHARES = {"verify": 0.14, "review": 0.16, "refine": 0.12, "judge": 0.06, "compare": 0.06, "aggregate": 0.03, "recheck": 0.03}
 STAGES = {
     "skills": Stage(
-        Mixture({"copy": 0.15, "find": 0.2, "read": 0.25, "sum": 0.15, "solve": 0.25}, {1: 0.5, 2: 0.5}, 0.3), (1, 1)
+        Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
     ),
     "solver": Stage(
         Mixture({"sum": 0.15, "read": 0.1, "solve": 0.75}, {1: 0.15, 2: 0.25, 3: 0.25, 4: 0.2, 5: 0.1, 6: 0.05}, 0.02), (1, 1)
@@ -47,6 +50,9 @@ STAGES = {
 }
 
 
+EMBEDDING_RATE = 0.25
+
+
 class Optimisers:
     """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
 
@@ -55,14 +61,15 @@ class Optimisers:
         matrices = [p for name, p in named if p.dim() > 1 and "embed" not in name]
         others = [p for name, p in named if p.dim() < 2 or "embed" in name]
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        # A tied embedding of small tokens moves too far at the rate that suits orthogonal updates.
+        self.rates = (lr, lr * EMBEDDING_RATE)
         adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
         self.parts = [Muon(matrices, lr, dtype=dtype), adam]
-        self.lr = lr
 
     def step(self, rate: float) -> None:
-        for part in self.parts:
+        for part, lr in zip(self.parts, self.rates):
             for group in part.param_groups:
-                group["lr"] = self.lr * rate
+                group["lr"] = lr * rate
             part.step()
 
 
@@ -73,6 +80,19 @@ def loss_of(model: Llama, forward, batch: Batch, device: str) -> torch.Tensor:
         logits = model.logits(forward(ids)[chosen])
     losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
     return (losses * weights[chosen]).sum() / weights.sum()
+
+
+def share_gradients(model: Llama, seen: int) -> int:
+    """Averages gradients over the processes of torchrun, if any; returns the tokens that all of them saw."""
+    if not dist.is_initialized():
+        return seen
+    gradients = [p.grad for p in model.parameters()]
+    flat = torch.cat([*(g.flatten() for g in gradients), gradients[0].new_tensor([float(seen)])])
+    dist.all_reduce(flat)
+    flat[:-1] /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
+        gradient.copy_(part.view_as(gradient))
+    return round(flat[-1].item())
 
 
 @dataclass
@@ -108,18 +128,20 @@ def arguments() -> argparse.Namespace:
     a("--init", type=Path, help="folder of the stage before")
     a("--samples", type=Path, help="the solver's samples (sample.py), for the stage policy")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
-    a("--batch", type=int, default=4096, help="tokens of a batch")
-    a("--lr", type=float, default=4e-3)
+    a("--batch", type=int, default=1536, help="tokens of a batch")
+    a("--lr", type=float, default=2e-2)
     a("--hidden", type=int, default=128)
     a("--layers", type=int, default=5)
     a("--heads", type=int, default=4)
     a("--ffn", type=int, default=384)
     a("--vocab", type=int, default=900)
+    a("--induction", action=argparse.BooleanOptionalAction, default=True, help="start with heads that copy")
     a("--seed", type=int, default=1)
     a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a("--threads", type=int, default=2)
     a("--workers", type=int, default=0, help="processes that make batches")
     a("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    a("--probe", type=int, default=16, help="examples of each kind in a report")
     a("--report", type=float, default=240, help="seconds between reports and checkpoints")
     return parser.parse_args()
 
@@ -140,6 +162,8 @@ def prepare(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]
         o = options
         config = Config(tokenizer.get_vocab_size(), o.hidden, o.layers, o.heads, o.heads, o.ffn)
     model = Llama(config)
+    if not state and options.induction:
+        write_induction(model, options.seed)
     if state:
         model.load_state_dict(state["model"])
         if source != own:
@@ -157,6 +181,8 @@ def score(figures: dict) -> float:
 
 def main() -> None:
     options = arguments()
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
     torch.set_num_threads(options.threads)
     stage = STAGES[options.stage]
     model, tokenizer, state = prepare(options)
@@ -167,10 +193,11 @@ def main() -> None:
         for part, saved in zip(optimisers.parts, state["optimisers"]):
             part.load_state_dict(saved)
     warm_up = 0 if state else 60
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     samples = Samples.read(options.samples) if options.samples else None
-    data = Batches(tokenizer, stage.mixture, samples, options.batch, f"{options.seed}:{options.stage}", progress.pool)
+    data = Batches(tokenizer, stage.mixture, samples, options.batch, f"{options.seed}:{options.stage}", progress.pool, (rank, processes))
     forward = torch.compile(model, dynamic=True) if options.compile else model
-    examples = probe_examples()
+    examples = probe_examples(count=options.probe)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {options}", flush=True)
     started = time.time() - progress.seconds
     smooth, next_report = None, time.time() + options.report / 2
@@ -183,19 +210,20 @@ def main() -> None:
         rate = (first + (last - first) * done) * min(1, (progress.steps + 1) / max(1, warm_up))
         loss = loss_of(model, forward, batch, options.device)
         loss.backward()
+        progress.seen += share_gradients(model, int((batch.ids != tokens.PAD).sum()))
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimisers.step(rate)
         model.zero_grad(set_to_none=True)
-        progress.seen += int((batch.ids != tokens.PAD).sum())
         progress.steps += 1
         progress.pool = batch.pool
         progress.seconds = time.time() - started
         if progress.steps % 20 == 0:
             smooth = loss.item() if smooth is None else 0.9 * smooth + 0.1 * loss.item()
-        if time.time() > next_report:
+        if rank == 0 and time.time() > next_report:
             record(options, model, tokenizer, optimisers, progress, history, examples, smooth)
             next_report = time.time() + options.report
-    record(options, model, tokenizer, optimisers, progress, history, examples, smooth)
+    if rank == 0:
+        record(options, model, tokenizer, optimisers, progress, history, examples, smooth)
 
 
 def record(options, model, tokenizer, optimisers, progress: Progress, history: list, examples: dict, smooth) -> None:

@@ -89,17 +89,28 @@ class Batches(IterableDataset):
     """Batches of about `batch_tokens` tokens, rows of similar length together; workers share the pools."""
 
     def __init__(
-        self, tokenizer: Tokenizer, mixture: Mixture, samples: Samples | None, batch_tokens: int, seed: str, first_pool: int
+        self,
+        tokenizer: Tokenizer,
+        mixture: Mixture,
+        samples: Samples | None,
+        batch_tokens: int,
+        seed: str,
+        first_pool: int,
+        share: tuple[int, int] = (0, 1),
     ):
+        """`share`: (index, count) of the training processes that divide the pools."""
         self.tokenizer, self.mixture, self.samples = tokenizer, mixture, samples
         self.batch_tokens, self.seed, self.first_pool = batch_tokens, seed, first_pool
+        self.share = share
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
-        pool = self.first_pool + (worker.id if worker else 0)
+        index, count = self.share
+        first, stride = (index * worker.num_workers + worker.id, count * worker.num_workers) if worker else (index, count)
+        pool = self.first_pool + first
         while True:
             yield from self._pool(pool)
-            pool += worker.num_workers if worker else 1
+            pool += stride
 
     def _pool(self, pool: int) -> Iterator[Batch]:
         rng = random.Random(f"{self.seed}:{pool}")

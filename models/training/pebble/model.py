@@ -16,7 +16,7 @@ class Config:
     num_key_value_heads: int = 6
     intermediate_size: int = 512
     max_position_embeddings: int = 1024
-    rope_theta: float = 10000.0
+    rope_theta: float = 1000000.0
     rms_norm_eps: float = 1e-5
 
     @property
