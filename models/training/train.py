@@ -51,6 +51,7 @@ STAGES = {
 
 
 EMBEDDING_RATE = 0.25
+WARM_UP = 60
 
 
 class Optimisers:
@@ -97,27 +98,13 @@ def share_gradients(model: Llama, seen: int) -> int:
 
 @dataclass
 class Progress:
+    """Of one stage. `pool` is where a resumed run starts again; `best` the best score so far."""
+
     seen: int = 0
     steps: int = 0
     pool: int = 0
     seconds: float = 0.0
     best: float = -1.0
-
-
-def save(folder: Path, model: Llama, optimisers: Optimisers, progress: Progress, history: list, name: str) -> None:
-    state = {
-        "config": model.config.to_json(),
-        "model": model.state_dict(),
-        "optimisers": [part.state_dict() for part in optimisers.parts],
-        "progress": vars(progress),
-        "history": history,
-    }
-    torch.save(state, folder / "writing.pt")
-    (folder / "writing.pt").replace(folder / name)
-
-
-def load(path: Path) -> dict:
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -146,37 +133,126 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
-    """A new model, or that of a checkpoint: this stage's own, else that of the stage before."""
+def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
+    """The model and the state of a checkpoint: this stage's own, else that of the stage before, else a new model."""
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     own = options.out / "checkpoint.pt"
     source = own if own.exists() else options.init / "checkpoint.pt" if options.init else None
-    tokenizer_file = (source.parent if source else options.out) / "tokenizer.json"
-    tokenizer = Tokenizer.from_file(str(tokenizer_file)) if source else tokens.build(options.vocab)
-    tokenizer.save(str(options.out / "tokenizer.json"))
-    state = load(source) if source else None
-    if state:
-        config = Config(**state["config"])
-    else:
-        o = options
-        config = Config(tokenizer.get_vocab_size(), o.hidden, o.layers, o.heads, o.heads, o.ffn)
-    model = Llama(config)
-    if not state and options.induction:
-        write_induction(model, options.seed)
-    if state:
-        model.load_state_dict(state["model"])
-        if source != own:
-            # Every stage has a data stream and a schedule of its own; the time and tokens before it are history.
-            before = {"stage": source.parent.name, **state["progress"]}
-            state = {**state, "progress": vars(Progress()), "history": [*state["history"], before]}
+    if source is None:
+        tokenizer = tokens.build(options.vocab)
+        model = new_model(options, tokenizer.get_vocab_size())
+        return model.to(options.device), tokenizer, None
+    tokenizer = Tokenizer.from_file(str(source.parent / "tokenizer.json"))
+    state = torch.load(source, map_location="cpu", weights_only=True)
+    model = Llama(Config(**state["config"]))
+    model.load_state_dict(state["model"])
+    if source != own:
+        # Every stage has a data stream and a schedule of its own; what came before is history.
+        before = {"stage": source.parent.name, **state["progress"]}
+        state = {**state, "progress": vars(Progress()), "history": [*state["history"], before]}
     return model.to(options.device), tokenizer, state
 
 
-def score(figures: dict) -> float:
-    """What the best checkpoint is chosen by: the mean of the exact shares."""
-    shares = [value for value in figures.values() if isinstance(value, float)]
-    return sum(shares) / len(shares)
+def new_model(options: argparse.Namespace, vocab_size: int) -> Llama:
+    heads = options.heads
+    model = Llama(Config(vocab_size, options.hidden, options.layers, heads, heads, options.ffn))
+    if options.induction:
+        write_induction(model, options.seed)
+    return model
+
+
+class Trainer:
+    def __init__(self, options: argparse.Namespace):
+        self.options, self.stage = options, STAGES[options.stage]
+        self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.model, self.tokenizer, state = start(options)
+        self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
+        self.optimisers = Optimisers(self.model, options.lr, options.device)
+        self.progress, self.history = Progress(), []
+        self.warm_up = 0 if state else WARM_UP
+        if state:
+            self.progress, self.history = Progress(**state["progress"]), state["history"]
+            for part, saved in zip(self.optimisers.parts, state["optimisers"]):
+                part.load_state_dict(saved)
+        self.loss: float | None = None
+        self.examples = probe_examples(count=options.probe)
+
+    def batches(self) -> torch.utils.data.DataLoader:
+        o = self.options
+        samples = Samples.read(o.samples) if o.samples else None
+        share = (self.rank, self.processes)
+        data = Batches(
+            self.tokenizer, self.stage.mixture, samples, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share
+        )
+        return torch.utils.data.DataLoader(data, batch_size=None, num_workers=o.workers)
+
+    def train(self) -> None:
+        """Until the stage's tokens are seen; the first process reports and saves."""
+        progress = self.progress
+        began = time.time() - progress.seconds
+        next_report = time.time() + self.options.report / 2
+        for batch in self.batches():
+            if progress.seen >= self.options.tokens:
+                break
+            self.step(batch)
+            progress.seconds = time.time() - began
+            if self.rank == 0 and time.time() > next_report:
+                self.report()
+                next_report = time.time() + self.options.report
+        if self.rank == 0:
+            self.report()
+
+    def step(self, batch: Batch) -> None:
+        progress = self.progress
+        loss = loss_of(self.model, self.forward, batch, self.options.device)
+        loss.backward()
+        seen = share_gradients(self.model, int((batch.ids != tokens.PAD).sum()))
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimisers.step(self.rate())
+        self.model.zero_grad(set_to_none=True)
+        progress.seen += seen
+        progress.steps += 1
+        progress.pool = batch.pool
+        if progress.steps % 20 == 0:
+            self.loss = loss.item() if self.loss is None else 0.9 * self.loss + 0.1 * loss.item()
+
+    def rate(self) -> float:
+        first, last = self.stage.rates
+        done = min(1.0, self.progress.seen / self.options.tokens)
+        return (first + (last - first) * done) * min(1, (self.progress.steps + 1) / max(1, self.warm_up))
+
+    def report(self) -> None:
+        """Prints a progress line, appends it to log.jsonl, and saves the last and the best checkpoint."""
+        progress, options = self.progress, self.options
+        figures = report(self.model, self.tokenizer, self.examples)
+        speed = progress.seen / max(progress.seconds, 1e-9)
+        left = max(0, options.tokens - progress.seen) / max(speed, 1e-9) / 60
+        line = json.dumps({"loss": self.loss and round(self.loss, 4), **vars(progress), **figures})
+        print(f"{progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {left:.0f} min left, {line}", flush=True)
+        with open(options.out / "log.jsonl", "a") as log:
+            log.write(line + "\n")
+        # What the best checkpoint is chosen by: the mean of the exact shares.
+        shares = [value for value in figures.values() if isinstance(value, float)]
+        score = sum(shares) / len(shares)
+        if score > progress.best:
+            progress.best = score
+            self.save("best.pt")
+        self.save("checkpoint.pt")
+
+    def save(self, name: str) -> None:
+        folder = self.options.out
+        state = {
+            "config": self.model.config.to_json(),
+            "model": self.model.state_dict(),
+            "optimisers": [part.state_dict() for part in self.optimisers.parts],
+            "progress": vars(self.progress),
+            "history": self.history,
+        }
+        # A file is complete or absent under its name, whenever the process ends.
+        torch.save(state, folder / "writing.pt")
+        (folder / "writing.pt").replace(folder / name)
+        self.tokenizer.save(str(folder / "tokenizer.json"))
 
 
 def main() -> None:
@@ -184,62 +260,10 @@ def main() -> None:
     if "WORLD_SIZE" in os.environ:
         dist.init_process_group("gloo")
     torch.set_num_threads(options.threads)
-    stage = STAGES[options.stage]
-    model, tokenizer, state = prepare(options)
-    optimisers = Optimisers(model, options.lr, options.device)
-    progress, history = Progress(), []
-    if state:
-        progress, history = Progress(**state["progress"]), state["history"]
-        for part, saved in zip(optimisers.parts, state["optimisers"]):
-            part.load_state_dict(saved)
-    warm_up = 0 if state else 60
-    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    samples = Samples.read(options.samples) if options.samples else None
-    data = Batches(tokenizer, stage.mixture, samples, options.batch, f"{options.seed}:{options.stage}", progress.pool, (rank, processes))
-    forward = torch.compile(model, dynamic=True) if options.compile else model
-    examples = probe_examples(count=options.probe)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {options}", flush=True)
-    started = time.time() - progress.seconds
-    smooth, next_report = None, time.time() + options.report / 2
-    batches = torch.utils.data.DataLoader(data, batch_size=None, num_workers=options.workers)
-    for batch in batches:
-        done = progress.seen / options.tokens
-        if done >= 1:
-            break
-        first, last = stage.rates
-        rate = (first + (last - first) * done) * min(1, (progress.steps + 1) / max(1, warm_up))
-        loss = loss_of(model, forward, batch, options.device)
-        loss.backward()
-        progress.seen += share_gradients(model, int((batch.ids != tokens.PAD).sum()))
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimisers.step(rate)
-        model.zero_grad(set_to_none=True)
-        progress.steps += 1
-        progress.pool = batch.pool
-        progress.seconds = time.time() - started
-        if progress.steps % 20 == 0:
-            smooth = loss.item() if smooth is None else 0.9 * smooth + 0.1 * loss.item()
-        if rank == 0 and time.time() > next_report:
-            record(options, model, tokenizer, optimisers, progress, history, examples, smooth)
-            next_report = time.time() + options.report
-    if rank == 0:
-        record(options, model, tokenizer, optimisers, progress, history, examples, smooth)
-
-
-def record(options, model, tokenizer, optimisers, progress: Progress, history: list, examples: dict, smooth) -> None:
-    """Prints a progress line, appends it to log.jsonl, and saves the last and the best checkpoint."""
-    figures = report(model, tokenizer, examples)
-    speed = progress.seen / max(progress.seconds, 1e-9)
-    left = (options.tokens - progress.seen) / max(speed, 1e-9)
-    line = {"loss": smooth and round(smooth, 4), **vars(progress), **figures}
-    print(f"{progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {max(0, left) / 60:.0f} min left, {json.dumps(line)}", flush=True)
-    with open(options.out / "log.jsonl", "a") as log:
-        log.write(json.dumps(line) + "\n")
-    value = score(figures)
-    if value > progress.best:
-        progress.best = value
-        save(options.out, model, optimisers, progress, history, "best.pt")
-    save(options.out, model, optimisers, progress, history, "checkpoint.pt")
+    trainer = Trainer(options)
+    if trainer.rank == 0:
+        print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters, {options}", flush=True)
+    trainer.train()
 
 
 if __name__ == "__main__":
