@@ -35,6 +35,7 @@ class Stage:
 
 ROLE_SHARES = {"verify": 0.14, "review": 0.16, "refine": 0.12, "judge": 0.06, "compare": 0.06, "aggregate": 0.03, "recheck": 0.03}
 STAGES = {
+    "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
         Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
     ),

@@ -27,6 +27,8 @@ def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Examp
         return random_structured_problem(rng, steps, surface, held_out=True)[1]
 
     for name, surface in (("seen", TRAINING_SURFACE), ("unseen", UNSEEN)):
+        out[f"copy {name}"] = [roles.practice_copy(rng, surface.names) for _ in range(count)]
+        out[f"find {name}"] = [roles.practice_find(rng, surface.names) for _ in range(count)]
         for steps in (1, 2, 3, 4, 5):
             out[f"solve {name} {steps}"] = [roles.solve(problem(surface, steps)) for _ in range(count)]
         out[f"keep {name}"] = [roles.refine(p, canonical(p)) for p in (problem(surface, 1 + n % 4) for n in range(count))]
@@ -57,6 +59,16 @@ def exact(model: Llama, tokenizer: Tokenizer, examples: list[roles.Example]) -> 
         pairs = list(zip(encoded.targets, best))[encoded.prompt :]
         hits += all(target in (tokens.IGNORED, chosen) for target, chosen in pairs)
     return hits / len(examples)
+
+
+def token_accuracy(model: Llama, tokenizer: Tokenizer, examples: list[roles.Example]) -> float:
+    """Share of the answers' tokens that are the most probable ones, the tokens before being right."""
+    hits = total = 0
+    for encoded, best in predictions(model, tokenizer, examples):
+        pairs = list(zip(encoded.targets, best))[encoded.prompt :]
+        hits += sum(target == chosen for target, chosen in pairs)
+        total += sum(target != tokens.IGNORED for target, _ in pairs)
+    return hits / total
 
 
 def _kind(line: str, offset: int) -> str:
@@ -94,6 +106,9 @@ def report(model: Llama, tokenizer: Tokenizer, examples: dict[str, list[roles.Ex
     """Exact shares by probe, and errors by kind on the solver's probes."""
     result: dict = {name: round(exact(model, tokenizer, chosen), 3) for name, chosen in examples.items()}
     for names in ("seen", "unseen"):
+        for skill in ("copy", "find"):
+            chosen = examples[f"{skill} {names}"]
+            result[f"tokens {skill} {names}"] = [round(token_accuracy(model, tokenizer, chosen), 3)]
         chosen = [e for name, es in examples.items() if name.startswith(f"solve {names}") for e in es]
         errors = errors_by_kind(model, tokenizer, chosen)
         result[f"errors {names}"] = {kind: round(share, 3) for kind, share in errors.items()}

@@ -130,18 +130,18 @@ def sampled(rng: random.Random, role: str, problem: Problem, samples: list[Candi
 # Practice: skills without a problem, for training only.
 
 
-def practice_copy(rng: random.Random) -> Example:
-    lines = [_arithmetic_line(rng, name) for name in names_for_training(rng, rng.randint(1, 6))]
+def practice_copy(rng: random.Random, names=names_for_training) -> Example:
+    lines = [_arithmetic_line(rng, name) for name in names(rng, rng.randint(1, 4))]
     text = "\n".join(f"- {line}" for line in lines)
     return Example("copy", text, text)
 
 
-def practice_find(rng: random.Random) -> Example:
-    names = names_for_training(rng, rng.randint(2, 7))
-    lines = [f"- {name}: {rng.randint(1, 200)}" for name in names]
-    asked = rng.sample(range(len(names)), len(names))
-    question = "\n".join(f"- {names[n]}" for n in asked)
-    return Example("find", join("\n".join(lines), question), "\n".join(lines[n] for n in asked))
+def practice_find(rng: random.Random, names=names_for_training) -> Example:
+    """The values of some names, in the order asked for."""
+    lines = {name: f"- {name}: {rng.randint(1, 200)}" for name in names(rng, rng.randint(2, 6))}
+    asked = rng.sample(list(lines), len(lines))
+    question = "\n".join(f"- {name}" for name in asked)
+    return Example("find", join("\n".join(lines.values()), question), "\n".join(lines[name] for name in asked))
 
 
 def practice_read(rng: random.Random, problem: Problem) -> Example:
