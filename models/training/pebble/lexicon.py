@@ -19,22 +19,28 @@ HELD_OUT_THINGS = "kites candles buttons pebbles spoons ribbons tickets acorns m
 
 _FORBIDDEN = frozenset(HELD_OUT_NAMES)
 _CONSONANTS = "bcdfghjklmnprstvwz"
+_LETTERS = "aaaabcddeeeefghhiiiijkkllllmmnnnooooprrrsssttuuvwxyz"
 _INITIALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def made_up_name(rng: random.Random) -> str:
-    """A pronounceable name of 2 to 7 letters that no list holds: it can only be copied, never known."""
+    """A name of 2 to 7 letters that no list holds: it can only be copied, never known. A third have letters in any order,
+    as names of other languages seem to, so that no spelling is strange."""
     while True:
         initial = rng.choice(_INITIALS)
-        vowel_next = initial not in "AEIOU"
-        tail = ""
-        for _ in range(rng.choice((1, 2, 2, 3, 3, 4))):
-            tail += rng.choice("aeiou") if vowel_next else rng.choice(_CONSONANTS)
-            vowel_next = not vowel_next or rng.random() < 0.1
-        if rng.random() < 0.2:
-            tail += rng.choice("nrstla")
+        length = rng.choice((1, 2, 2, 3, 3, 4, 4, 5))
+        tail = "".join(rng.choices(_LETTERS, k=length)) if rng.random() < 0.35 else _syllables(rng, initial, length)
         if initial + tail not in _FORBIDDEN:
             return initial + tail
+
+
+def _syllables(rng: random.Random, initial: str, length: int) -> str:
+    vowel_next = initial not in "AEIOU"
+    tail = ""
+    for _ in range(length):
+        tail += rng.choice("aeiou") if vowel_next else rng.choice(_CONSONANTS)
+        vowel_next = not vowel_next or rng.random() < 0.1
+    return tail + (rng.choice("nrstla") if rng.random() < 0.2 else "")
 
 
 def names_for_training(rng: random.Random, count: int) -> list[str]:
