@@ -40,7 +40,7 @@ STAGES = {
         Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
     ),
     "solver": Stage(
-        Mixture({"sum": 0.15, "read": 0.1, "solve": 0.75}, {1: 0.15, 2: 0.25, 3: 0.25, 4: 0.2, 5: 0.1, 6: 0.05}, 0.02), (1, 1)
+        Mixture({"find": 0.05, "sum": 0.15, "read": 0.1, "solve": 0.7}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
     "roles": Stage(
         Mixture({"sum": 0.05, "solve": 0.35, **ROLE_SHARES}, {1: 0.15, 2: 0.25, 3: 0.25, 4: 0.2, 5: 0.1, 6: 0.05}, 0.0), (1, 0.5)
@@ -53,6 +53,7 @@ STAGES = {
 
 EMBEDDING_RATE = 0.25
 WARM_UP = 60
+COOLING = 0.4
 
 
 class Optimisers:
@@ -117,12 +118,13 @@ def arguments() -> argparse.Namespace:
     a("--samples", type=Path, help="the solver's samples (sample.py), for the stage policy")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
     a("--batch", type=int, default=1536, help="tokens of a batch")
-    a("--lr", type=float, default=2e-2)
+    a("--lr", type=float, default=1e-2)
     a("--hidden", type=int, default=128)
     a("--layers", type=int, default=5)
     a("--heads", type=int, default=4)
     a("--ffn", type=int, default=384)
     a("--vocab", type=int, default=900)
+    a("--cool", action="store_true", help="end the learning rate near zero, for weights to be used as they are")
     a("--induction", action=argparse.BooleanOptionalAction, default=True, help="start with heads that copy")
     a("--seed", type=int, default=1)
     a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -221,7 +223,8 @@ class Trainer:
     def rate(self) -> float:
         first, last = self.stage.rates
         done = min(1.0, self.progress.seen / self.options.tokens)
-        return (first + (last - first) * done) * min(1, (self.progress.steps + 1) / max(1, self.warm_up))
+        rate = (first + (last - first) * done) * min(1, (self.progress.steps + 1) / max(1, self.warm_up))
+        return rate * max(0.01, min(1, (1 - done) / COOLING)) if self.options.cool else rate
 
     def report(self) -> None:
         """Prints a progress line, appends it to log.jsonl, and saves the last and the best checkpoint."""
