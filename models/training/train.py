@@ -33,7 +33,7 @@ class Stage:
     rates: tuple[float, float]
 
 
-ROLE_SHARES = {"verify": 0.14, "review": 0.16, "refine": 0.12, "judge": 0.06, "compare": 0.06, "aggregate": 0.03, "recheck": 0.03}
+ROLE_SHARES = {"verify": 0.11, "review": 0.15, "refine": 0.12, "judge": 0.05, "compare": 0.05, "aggregate": 0.02, "recheck": 0.02}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
@@ -43,7 +43,7 @@ STAGES = {
         Mixture({"find": 0.05, "sum": 0.15, "read": 0.1, "solve": 0.7}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
     "roles": Stage(
-        Mixture({"sum": 0.05, "solve": 0.35, **ROLE_SHARES}, {1: 0.15, 2: 0.25, 3: 0.25, 4: 0.2, 5: 0.1, 6: 0.05}, 0.0), (1, 0.5)
+        Mixture({"sum": 0.08, "solve": 0.4, **ROLE_SHARES}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 0.5)
     ),
     "policy": Stage(
         Mixture({"solve": 0.4, **ROLE_SHARES}, {1: 0.1, 2: 0.2, 3: 0.25, 4: 0.2, 5: 0.15, 6: 0.1}, 0.0), (0.5, 0.01)
