@@ -1,0 +1,208 @@
+"""Prints what the model can do on the fixed test sets, with 95 % intervals (Wilson; bootstrap for areas).
+
+python evaluate.py --model ../pebble                       # all of it
+python evaluate.py --model out/policy --limit 100 --k 8    # a quick look
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from pebble import roles
+from pebble.model import Llama
+from pebble.problems import Problem
+from pebble.sampling import generate, next_logits, step_scores
+from pebble.solutions import Candidate, canonical, first_wrong, is_right
+from pebble.statistics import auc, majority, wilson
+from pebble.store import load_checkpoint
+
+SETS = ("names", "longer", "wordings")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A solution that the model wrote, with the exact verdict on it."""
+
+    problem: Problem
+    candidate: Candidate
+    wrong_at: int | None
+
+    @property
+    def right(self) -> bool:
+        return self.wrong_at is None
+
+
+class Evaluation:
+    def __init__(self, model: Llama, tokenizer: Tokenizer, k: int):
+        self.model, self.tokenizer, self.k = model, tokenizer, k
+
+    def write(self, prompts: list[tuple[str, str]], temperature: float = 0.0) -> list[str]:
+        return generate(self.model, self.tokenizer, prompts, temperature, seed=5)
+
+    def solve(self, problems: list[Problem], temperature: float = 0.0) -> list[Candidate]:
+        return [Candidate.read(text) for text in self.write([("solve", p.text) for p in problems], temperature)]
+
+    def greedy(self, name: str, problems: list[Problem]) -> list[bool]:
+        right = [is_right(p, c) for p, c in zip(problems, self.solve(problems))]
+        show(f"solver, greedy, {name}", wilson(sum(right), len(right)))
+        return right
+
+    def by_difficulty(self, problems: list[Problem], right: list[bool]) -> None:
+        for steps in sorted({p.difficulty for p in problems}):
+            hits = [r for p, r in zip(problems, right) if p.difficulty == steps]
+            show(f"  {steps} steps", wilson(sum(hits), len(hits)))
+
+    def sampled(self, problems: list[Problem]) -> list[Judged]:
+        """Prints pass@k and majority@k; returns two samples of each problem for the roles that read solutions."""
+        k = self.k
+        candidates = self.solve([p for p in problems for _ in range(k)], 0.8)
+        rows = [candidates[n * k : (n + 1) * k] for n in range(len(problems))]
+        right = [[is_right(p, c) for c in row] for p, row in zip(problems, rows)]
+        votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
+        show("solver, one sample at 0.8", wilson(sum(map(sum, right)), k * len(rows)))
+        show(f"solver, pass@{k}", wilson(sum(map(any, right)), len(rows)))
+        show(f"solver, majority@{k}", wilson(sum(votes), len(votes)))
+        return [Judged(p, c, first_wrong(p, c)) for p, row in zip(problems, rows) for c in row[:2] if c.answer]
+
+    def verifier(self, items: list[Judged]) -> None:
+        scores = step_scores(self.model, self.tokenizer, [(i.problem.text, i.candidate.bullets) for i in items])
+        good, bad = [], []
+        for item, row in zip(items, scores):
+            wrong_at = len(row) if item.wrong_at is None else item.wrong_at
+            good += row[:wrong_at]
+            bad += row[wrong_at : wrong_at + 1]
+        show("step verifier, AUC of the first wrong step against right steps", auc(good, bad))
+        lowest = [(min(row), item.right) for row, item in zip(scores, items)]
+        show("step verifier, AUC of solutions by their lowest step", auc(*split(lowest)))
+
+    def judge(self, items: list[Judged]) -> None:
+        digits = [self.tokenizer.token_to_id(str(d)) for d in range(10)]
+        prompts = [roles.judge_prompt(i.problem.text, i.candidate) for i in items]
+        chances = next_logits(self.model, self.tokenizer, prompts)[:, digits].softmax(-1)
+        expected = (chances * torch.arange(10)).sum(-1).tolist()
+        show("judge, AUC of the expected digit", auc(*split([(e, i.right) for e, i in zip(expected, items)])))
+        for low in range(0, 9, 2):
+            chosen = [i.right for e, i in zip(expected, items) if low <= e < low + 2 or (low == 8 and e >= 8)]
+            show(f"  right where the expected digit is {low} to {low + 2 if low < 8 else 9}", wilson(sum(chosen), len(chosen)))
+
+    def compare(self, items: list[Judged]) -> None:
+        pairs = [(a, b) for a, b in zip(items[::2], items[1::2]) if a.problem is b.problem and a.right != b.right]
+        letters = [self.tokenizer.token_to_id(letter) for letter in "AB"]
+
+        def choices(swapped: bool) -> list[int]:
+            shown = [(b, a) if swapped else (a, b) for a, b in pairs]
+            prompts = [roles.compare_prompt(a.problem.text, a.candidate, b.candidate) for a, b in shown]
+            picked = next_logits(self.model, self.tokenizer, prompts)[:, letters].argmax(-1).tolist()
+            return [1 - p if swapped else p for p in picked]
+
+        if not pairs:
+            return show("compare", wilson(0, 0))
+        first, second = choices(False), choices(True)
+        right = [choice == int(b.right) for both in (first, second) for choice, (_, b) in zip(both, pairs)]
+        show("compare, right (both orders)", wilson(sum(right), len(right)))
+        show("compare, changed by swapping", wilson(sum(x != y for x, y in zip(first, second)), len(pairs)))
+
+    def reviewer(self, items: list[Judged]) -> list[str]:
+        reviews = self.write([roles.review_prompt(i.problem.text, i.candidate) for i in items])
+        wrong = [(r, i) for r, i in zip(reviews, items) if not i.right]
+        located = sum(r.startswith(f"Step {i.wrong_at + 1} is wrong") for r, i in wrong)
+        corrected = sum(r == roles.review_text(i.problem, i.candidate) for r, i in wrong)
+        alarms = [r != roles.ALL_RIGHT for r, i in zip(reviews, items) if i.right]
+        show("reviewer, first wrong step located", wilson(located, len(wrong)))
+        show("reviewer, located and corrected", wilson(corrected, len(wrong)))
+        show("reviewer, wrong solutions called wrong", wilson(sum(r != roles.ALL_RIGHT for r, _ in wrong), len(wrong)))
+        show("reviewer, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
+        return reviews
+
+    def refiner(self, items: list[Judged], reviews: list[str]) -> None:
+        exact = [roles.review_text(i.problem, i.candidate) for i in items]
+        after = self._refined(items, exact)
+        fixed = [now for now, i in zip(after, items) if not i.right]
+        kept = [now for now, i in zip(after, items) if i.right]
+        show("refiner, repairs with a right review", wilson(sum(fixed), len(fixed)))
+        show("refiner, right solutions stay right with a right review", wilson(sum(kept), len(kept)))
+        after = self._refined(items, reviews)
+        before = [is_right(i.problem, i.candidate) for i in items]
+        lost = sum(b and not a for a, b in zip(after, before))
+        won = sum(a and not b for a, b in zip(after, before))
+        show("own review and refiner, right stay right (CL)", wilson(sum(before) - lost, sum(before)))
+        show("own review and refiner, wrong become right (CS)", wilson(won, len(before) - sum(before)))
+        show("own review and refiner, net change", f"{100 * (won - lost) / len(items):+.1f} points (n {len(items)})")
+
+    def _refined(self, items: list[Judged], reviews: list[str]) -> list[bool]:
+        prompts = [roles.refine_prompt(i.problem.text, i.candidate, review) for i, review in zip(items, reviews)]
+        return [is_right(i.problem, Candidate.read(text)) for i, text in zip(items, self.write(prompts))]
+
+    def copies(self, name: str, problems: list[Problem]) -> None:
+        """The copy probe: canonical solutions that the refiner repeats exactly."""
+        prompts = [roles.refine_prompt(p.text, canonical(p), roles.ALL_RIGHT) for p in problems]
+        same = [text == canonical(p).bullets for p, text in zip(problems, self.write(prompts))]
+        show(f"copy probe, right solutions repeated exactly, {name}", wilson(sum(same), len(same)))
+
+    def continuation(self, problems: list[Problem]) -> None:
+        """Half of a right solution is given as the beginning of the answer."""
+        given = [c.bullets[: c.bullets.index("\n", len(c.bullets) // 2) + 1] for c in map(canonical, problems)]
+        texts = generate(self.model, self.tokenizer, [("solve", p.text) for p in problems], given=given)
+        right = [is_right(p, Candidate.read(g + t)) for p, g, t in zip(problems, given, texts)]
+        show("continue from half of a right solution", wilson(sum(right), len(right)))
+
+    def aggregate(self, problems: list[Problem]) -> None:
+        candidates = self.solve([p for p in problems for _ in range(3)], 0.8)
+        rows = [candidates[n * 3 : n * 3 + 3] for n in range(len(problems))]
+        texts = self.write([roles.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
+        right = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
+        votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
+        show("aggregate three samples", wilson(sum(right), len(right)))
+        show("  majority of the same three", wilson(sum(votes), len(votes)))
+
+
+def split(scored: list[tuple[float, bool]]) -> tuple[list[float], list[float]]:
+    return [s for s, right in scored if right], [s for s, right in scored if not right]
+
+
+def show(name: str, value: str) -> None:
+    print(f"{name}: {value}", flush=True)
+
+
+def read(folder: Path, name: str, limit: int) -> list[Problem]:
+    lines = (folder / f"{name}.jsonl").read_text().splitlines()[:limit]
+    return [Problem.from_json(json.loads(line)) for line in lines]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a = parser.add_argument
+    a("--model", type=Path, required=True)
+    a("--sets", type=Path, default=Path(__file__).parent / "testsets")
+    a("--limit", type=int, default=500, help="problems of each set")
+    a("--k", type=int, default=16)
+    a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    a("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    e = Evaluation(*load_checkpoint(options.model, options.device), options.k)
+    usual = read(options.sets, "usual", options.limit)
+    right = e.greedy("usual", usual)
+    e.by_difficulty(usual, right)
+    changed = e.greedy("the same problems with other names, numbers and order", read(options.sets, "changed", options.limit))
+    show("  drop", f"{100 * (sum(right) - sum(changed)) / len(right):+.1f} points")
+    others = {name: read(options.sets, name, options.limit) for name in SETS}
+    for name, problems in others.items():
+        e.greedy(name, problems)
+    e.copies("usual", usual[:300])
+    e.copies("unseen names", others["names"])
+    e.continuation(usual)
+    items = e.sampled(usual)
+    e.verifier(items)
+    e.judge(items)
+    e.compare(items)
+    e.refiner(items, e.reviewer(items))
+    e.aggregate(usual[:300])
+
+
+if __name__ == "__main__":
+    main()

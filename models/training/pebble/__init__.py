@@ -1,0 +1,1 @@
+"""Pebble: problems, roles, tokenizer, model and sampling of the embedded model."""

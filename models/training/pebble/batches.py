@@ -1,0 +1,131 @@
+"""Endless batches of encoded examples, from numbered pools so that training can resume at any pool."""
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+import torch
+from tokenizers import Tokenizer
+from torch.utils.data import IterableDataset
+
+from . import roles, tokens
+from .problems import Problem, random_problem
+from .solutions import Candidate
+
+POOL = 2048
+PRACTICE = ("copy", "find", "read", "sum")
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of roles and of step counts. `prompt_weight` is the weight of the loss on prompt tokens of "solve" and of
+    practice: elsewhere prompts hold mistakes, which are never learned."""
+
+    roles: dict[str, float]
+    steps: dict[int, float]
+    prompt_weight: float
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The solver's own solutions: problems and, for each, its samples."""
+
+    entries: list[tuple[Problem, list[Candidate]]]
+
+    @staticmethod
+    def read(path: Path) -> "Samples":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return Samples([(Problem.from_json(row), [Candidate.read(text) for text in row["samples"]]) for row in rows])
+
+
+def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles.Example:
+    role = rng.choices(list(mixture.roles), list(mixture.roles.values()))[0]
+    if role == "copy":
+        return roles.practice_copy(rng)
+    if role == "find":
+        return roles.practice_find(rng)
+    if role == "sum":
+        return roles.practice_sum(rng)
+    # Half of the examples that read solutions show real ones where there are any.
+    if samples and role != "solve" and rng.random() < 0.7:
+        problem, candidates = rng.choice(samples.entries)
+        return roles.sampled(rng, role, problem, candidates)
+    steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]
+    problem = random_problem(rng, min(steps, 3) if role == "aggregate" else steps)
+    if role == "read":
+        return roles.practice_read(rng, problem)
+    return roles.solve(problem) if role == "solve" else roles.planted(rng, role, problem)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`ids`, `targets` and `weights`, each [rows, positions]; padding has weight 0."""
+
+    pool: int
+    ids: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+def collate(rows: list[tuple[tokens.Encoded, float]], pool: int) -> Batch:
+    width = max(len(encoded.ids) for encoded, _ in rows)
+    width += -width % 8
+    ids = torch.full((len(rows), width), tokens.PAD)
+    targets = torch.full((len(rows), width), tokens.IGNORED)
+    weights = torch.zeros(len(rows), width)
+    for n, (encoded, prompt_weight) in enumerate(rows):
+        length = len(encoded.ids)
+        ids[n, :length] = torch.tensor(encoded.ids)
+        targets[n, :length] = torch.tensor(encoded.targets)
+        weights[n, : encoded.prompt] = prompt_weight
+        weights[n, encoded.prompt : length] = 1
+    weights[targets == tokens.IGNORED] = 0
+    return Batch(pool, ids, targets, weights)
+
+
+class Batches(IterableDataset):
+    """Batches of about `batch_tokens` tokens, rows of similar length together; workers share the pools."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        mixture: Mixture,
+        samples: Samples | None,
+        batch_tokens: int,
+        seed: str,
+        first_pool: int,
+        share: tuple[int, int] = (0, 1),
+    ):
+        """`share`: (index, count) of the training processes that divide the pools."""
+        self.tokenizer, self.mixture, self.samples = tokenizer, mixture, samples
+        self.batch_tokens, self.seed, self.first_pool = batch_tokens, seed, first_pool
+        self.share = share
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = torch.utils.data.get_worker_info()
+        index, count = self.share
+        first, stride = (index * worker.num_workers + worker.id, count * worker.num_workers) if worker else (index, count)
+        pool = self.first_pool + first
+        while True:
+            yield from self._pool(pool)
+            pool += stride
+
+    def _pool(self, pool: int) -> Iterator[Batch]:
+        rng = random.Random(f"{self.seed}:{pool}")
+        rows = []
+        for _ in range(POOL):
+            example = draw(rng, self.mixture, self.samples)
+            encoded = tokens.encode(self.tokenizer, example)
+            weight = self.mixture.prompt_weight if example.system in ("solve", *PRACTICE) and not example.given else 0.0
+            rows.append((encoded, weight))
+        rows.sort(key=lambda row: len(row[0].ids))
+        groups: list[list] = [[]]
+        for row in rows:
+            if (len(groups[-1]) + 1) * len(row[0].ids) > self.batch_tokens:
+                groups.append([])
+            groups[-1].append(row)
+        rng.shuffle(groups)
+        for group in groups:
+            yield collate(group, pool)

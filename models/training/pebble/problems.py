@@ -1,0 +1,299 @@
+"""Random arithmetic word problems from a graph of quantities, with a canonical step-by-step solution.
+
+A solution first reads backwards from the question, a line for each quantity it needs ("Ben: Ann * 3", "Ann: 12"), then
+computes forwards ("Ben: 12 * 3 = 36"). Each line depends on one or two earlier places only, which is what a small model
+can learn; each can be checked on its own.
+"""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from typing import Callable
+
+from . import lexicon, wordings
+
+LARGEST_VALUE = 200
+LARGEST_COST = 400
+OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+    "/": lambda left, right: left // right if right else 0,
+}
+QUESTION_LABELS = {"total": "+", "difference": "-", "cost": "*", "left": "-", "share": "/"}
+Operand = int | str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How a quantity is known: a plain number (`operation` empty, `left` the value) or `left operation right`."""
+
+    left: Operand
+    operation: str = ""
+    right: Operand = 0
+
+    @property
+    def sources(self) -> list[str]:
+        return [side for side in (self.left, self.right) if isinstance(side, str)]
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operation} {self.right}" if self.operation else str(self.left)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`difficulty` counts the computations that the answer needs."""
+
+    text: str
+    relations: dict[str, Relation]
+    question: str
+
+    @property
+    def values(self) -> dict[str, int]:
+        return evaluate(self.relations)
+
+    @property
+    def answer(self) -> int:
+        return self.values[self.question]
+
+    @property
+    def lines(self) -> list[str]:
+        return solution_lines(self.relations, self.question)
+
+    @property
+    def difficulty(self) -> int:
+        return sum(bool(self.relations[label].operation) for label in plan(self.relations, self.question))
+
+    def to_json(self) -> dict:
+        relations = {label: [r.left, r.operation, r.right] for label, r in self.relations.items()}
+        return {"text": self.text, "relations": relations, "question": self.question}
+
+    @staticmethod
+    def from_json(data: dict) -> "Problem":
+        return Problem(data["text"], {k: Relation(*v) for k, v in data["relations"].items()}, data["question"])
+
+
+def evaluate(relations: dict[str, Relation]) -> dict[str, int]:
+    """The value of each quantity; sources may be defined in any order but not in a circle."""
+    values: dict[str, int] = {}
+
+    def value(side: Operand) -> int:
+        if isinstance(side, int):
+            return side
+        if side not in values:
+            relation = relations[side]
+            left = value(relation.left)
+            values[side] = OPERATIONS[relation.operation](left, value(relation.right)) if relation.operation else left
+        return values[side]
+
+    for label in relations:
+        value(label)
+    return values
+
+
+def plan(relations: dict[str, Relation], question: str) -> list[str]:
+    """The quantities that the question needs, in the order in which reading backwards meets them (depth first)."""
+    order: list[str] = []
+    pending = [question]
+    while pending:
+        label = pending.pop()
+        if label not in order:
+            order.append(label)
+            pending += reversed(relations[label].sources)
+    return order
+
+
+def solution_lines(
+    relations: dict[str, Relation], question: str, slips: dict[str, tuple[int, int, int]] | None = None
+) -> list[str]:
+    """Canonical lines without marks, the answer line last. `slips` replaces (left, right, value) of computed lines."""
+    slips = slips or {}
+    values: dict[str, int] = {}
+    order = plan(relations, question)
+    lines = []
+    for label in order:
+        relation = relations[label]
+        if relation.sources:
+            lines.append(f"{label}: {relation}")
+        elif relation.operation:
+            lines.append(_computed(label, relation, values, slips))
+        else:
+            values[label] = relation.left
+            lines.append(f"{label}: {relation.left}")
+    lines += [_computed(label, relations[label], values, slips) for label in reversed(order) if relations[label].sources]
+    return [*lines, f"#### {values[question]}"]
+
+
+def _computed(label: str, relation: Relation, values: dict[str, int], slips: dict[str, tuple[int, int, int]]) -> str:
+    left, right = (values[side] if isinstance(side, str) else side for side in (relation.left, relation.right))
+    left, right, value = slips.get(label) or (left, right, OPERATIONS[relation.operation](left, right))
+    values[label] = value
+    return f"{label}: {left} {relation.operation} {right} = {value}"
+
+
+def _computable(relations: dict[str, Relation], question: str) -> bool:
+    """Whether the reversed plan meets every source before it is used."""
+    order = plan(relations, question)
+    known = {label for label in order if not relations[label].sources}
+    for label in reversed(order):
+        if not known.issuperset(relations[label].sources):
+            return False
+        known.add(label)
+    return True
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A problem without names and numbers: (kind, source, second source) for each quantity, and what is asked."""
+
+    nodes: list[tuple[str, int, int]]
+    asked: str
+    other: int
+
+
+def random_structure(rng: random.Random, quantities: int) -> Structure:
+    nodes = []
+    for index in range(quantities):
+        if index == 0 or rng.random() < 0.12:
+            nodes.append((rng.choice(("base", "base", "base", "rate")), 0, 0))
+            continue
+        source = index - 1 if rng.random() < 0.7 else rng.randrange(max(0, index - 4), index)
+        kind = rng.choice("++--**/s" if index > 1 else "+-*/")
+        second = rng.choice([n for n in range(index) if n != source]) if kind == "s" else 0
+        nodes.append((kind, source, second))
+    asked = rng.choice(("one", "one", "one", "total", "total", "difference", "cost", "left", "share"))
+    return Structure(nodes, asked, rng.randrange(quantities - 1) if quantities > 1 else 0)
+
+
+def assign_numbers(rng: random.Random, structure: Structure, labels: list[str]) -> tuple[dict[str, Relation], str] | None:
+    """Relations with numbers and the label of the question; None where the numbers drawn do not fit."""
+    relations: dict[str, Relation] = {}
+    values: list[int] = []
+    for label, (kind, source, second) in zip(labels, structure.nodes):
+        relation = _relation(rng, kind, labels[source], labels[second], values[source] if values else 0)
+        if relation is None:
+            return None
+        relations[label] = relation
+        values.append(evaluate(relations)[label])
+        if not 0 < values[-1] <= LARGEST_VALUE:
+            return None
+    target = labels[-1]
+    if structure.asked == "one":
+        return relations, target
+    question = _question(rng, structure, target, labels[structure.other], values)
+    if question is None:
+        return None
+    return {**relations, structure.asked: question}, structure.asked
+
+
+def _relation(rng: random.Random, kind: str, source: str, second: str, value: int) -> Relation | None:
+    """The numbers of one relation, given the value of its source."""
+    divisors = [k for k in wordings.FRACTIONS if value > k and value % k == 0]
+    if kind == "base":
+        return Relation(rng.randint(2, 40))
+    if kind == "rate":
+        return Relation(rng.randint(2, 9), "*", rng.randint(2, 9))
+    if kind == "+":
+        return Relation(source, "+", rng.randint(2, 40))
+    if kind == "-":
+        return Relation(source, "-", rng.randint(1, min(value - 1, 40))) if value > 3 else None
+    if kind == "*":
+        return Relation(source, "*", rng.randint(2, 5))
+    if kind == "/":
+        return Relation(source, "/", rng.choice(divisors)) if divisors else None
+    return Relation(source, "+", second)
+
+
+def _question(rng: random.Random, structure: Structure, target: str, other: str, values: list[int]) -> Relation | None:
+    asked, operation, value = structure.asked, QUESTION_LABELS[structure.asked], values[-1]
+    if asked in ("total", "difference"):
+        if len(values) < 2 or (asked == "difference" and value <= values[structure.other]):
+            return None
+        return Relation(target, operation, other)
+    if asked == "cost":
+        price = rng.randint(2, 5)
+        return Relation(target, "*", price) if value * price <= LARGEST_COST else None
+    if asked == "left":
+        return Relation(target, "-", rng.randint(1, min(value - 1, 40))) if value > 3 else None
+    return _relation(rng, "/", target, target, value)
+
+
+def render(
+    rng: random.Random, relations: dict[str, Relation], question: str, structure: Structure, things: str, lists: dict
+) -> str:
+    """The problem as text: a sentence for each relation, some distractors, a shuffled order, the question last."""
+    labels = [label for label in relations if label not in QUESTION_LABELS]
+    sentences = []
+    for label, (kind, _, _) in zip(labels, structure.nodes):
+        relation = relations[label]
+        form = rng.choice(lists["sum" if kind == "s" else kind])
+        k = relation.right
+        sentences.append(
+            form.format(
+                b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things,
+                f=wordings.FRACTIONS.get(k, ""), t=wordings.TIMES.get(k, ""),
+            )
+        )
+    order = rng.random()
+    if order < 0.25:
+        rng.shuffle(sentences)
+    elif order < 0.5:
+        rest = sentences[1:]
+        rng.shuffle(rest)
+        sentences[1:] = rest
+    while rng.random() < 0.2:
+        form = rng.choice(lists["distractor"])
+        sentences.insert(rng.randint(0, len(sentences)), form.format(b=rng.choice(labels), v=rng.randint(2, 30), i=things))
+    asked = relations[question]
+    form = rng.choice(lists[f"ask {structure.asked}"])
+    a = question if structure.asked == "one" else asked.left
+    return " ".join([*sentences, form.format(a=a, c=asked.right, k=asked.right, i=things)])
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Where names, things and sentences come from."""
+
+    names: Callable[[random.Random, int], list[str]]
+    things: list[str]
+    sentences: dict
+
+
+TRAINING_SURFACE = Surface(lexicon.names_for_training, lexicon.THINGS, wordings.TRAINING)
+
+
+def is_held_out(text: str) -> bool:
+    """One text in 32, by its hash, belongs to the test sets: training never uses it, test sets use nothing else."""
+    return hashlib.sha256(text.encode()).digest()[0] < 8
+
+
+def build(
+    rng: random.Random, structure: Structure, surface: Surface, held_out: bool, attempts: int = 60
+) -> Problem | None:
+    """A problem of the given structure on the wanted side of the split; None where no numbers fit in `attempts` draws."""
+    for _ in range(attempts):
+        labels = surface.names(rng, len(structure.nodes))
+        numbers = assign_numbers(rng, structure, labels)
+        if numbers is None:
+            continue
+        relations, question = numbers
+        text = render(rng, relations, question, structure, rng.choice(surface.things), surface.sentences)
+        if is_held_out(text) == held_out:
+            return Problem(text, relations, question)
+    return None
+
+
+def random_structured_problem(
+    rng: random.Random, steps: int, surface: Surface = TRAINING_SURFACE, held_out: bool = False
+) -> tuple[Structure, Problem]:
+    """A problem of exactly `steps` computations (1 to 12), with up to two quantities that are not needed."""
+    while True:
+        structure = random_structure(rng, max(1, steps + rng.choice((0, 0, 1, 1, 2))))
+        problem = build(rng, structure, surface, held_out, attempts=64 if held_out else 3)
+        if problem and problem.difficulty == steps and _computable(problem.relations, problem.question):
+            return structure, problem
+
+
+def random_problem(rng: random.Random, steps: int) -> Problem:
+    """A training problem of exactly `steps` computations."""
+    return random_structured_problem(rng, steps)[1]

@@ -1,0 +1,170 @@
+"""python -m unittest discover tests (from models/training; about ten seconds)"""
+
+import json
+import random
+import sys
+import unittest
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pebble import lexicon, roles, sampling, tokens  # noqa: E402
+from pebble.batches import Batches, Mixture, collate  # noqa: E402
+from pebble.induction import write_induction  # noqa: E402
+from pebble.model import Config, Llama  # noqa: E402
+from pebble.muon import orthogonalise  # noqa: E402
+from pebble.problems import Problem, is_held_out, random_problem  # noqa: E402
+from pebble.solutions import Candidate, canonical, correction, first_wrong, line_is_right, plant  # noqa: E402
+from pebble.statistics import area_under_curve, wilson  # noqa: E402
+
+TOKENIZER = tokens.build(700)
+
+
+def small_model(induction: bool = False) -> Llama:
+    torch.manual_seed(1)
+    model = Llama(Config(TOKENIZER.get_vocab_size(), 128, 5, 4, 4, 256))
+    if induction:
+        write_induction(model, 1)
+    else:
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, 0, 0.1)
+    return model.eval()
+
+
+class Problems(unittest.TestCase):
+    def test_a_problem_has_the_difficulty_asked_for_and_lies_on_the_training_side(self):
+        rng = random.Random(1)
+        for steps in range(1, 11):
+            problem = random_problem(rng, steps)
+            self.assertEqual(problem.difficulty, steps)
+            self.assertFalse(is_held_out(problem.text))
+
+    def test_a_canonical_solution_is_right_in_every_line_and_ends_with_the_answer(self):
+        rng = random.Random(2)
+        for n in range(300):
+            problem = random_problem(rng, 1 + n % 6)
+            self.assertIsNone(first_wrong(problem, canonical(problem)))
+            self.assertEqual(canonical(problem).answer, str(problem.answer))
+
+    def test_a_planted_mistake_is_found_and_the_correction_of_its_line_is_right(self):
+        rng = random.Random(3)
+        for n in range(300):
+            problem = random_problem(rng, 1 + n % 6)
+            candidate = plant(rng, problem)
+            index = first_wrong(problem, candidate)
+            self.assertIsNotNone(index)
+            line = correction(problem, candidate, index)
+            self.assertTrue(line_is_right(problem, line) or line == f"#### {problem.answer}", line)
+
+    def test_a_line_is_checked_against_the_problem_not_against_its_own_arithmetic(self):
+        problem = Problem.from_json(
+            {
+                "text": "",
+                "relations": {"Ann": [12, "", 0], "Ben": ["Ann", "*", 3], "total": ["Ben", "+", "Ann"]},
+                "question": "total",
+            }
+        )
+        for line in ("Ann: 12", "Ben: Ann * 3", "Ben: 3 * Ann", "Ben: 12 * 3 = 36", "total: 12 + 36 = 48"):
+            self.assertTrue(line_is_right(problem, line), line)
+        for line in ("Ann: 13", "Ben: Ann * 2", "Ben: 12 * 2 = 24", "Ben: 12 * 3 = 35", "Zoe: 3", "words", ""):
+            self.assertFalse(line_is_right(problem, line), line)
+
+    def test_solutions_are_read_back_from_bullets_and_from_numbers(self):
+        rng = random.Random(4)
+        candidate = plant(rng, random_problem(rng, 3))
+        self.assertEqual(Candidate.read(candidate.bullets), candidate)
+        self.assertEqual(Candidate.read(candidate.numbered), candidate)
+        self.assertEqual(Candidate.read("- Ann: 3"), Candidate(["Ann: 3"], ""))
+
+
+class TestSets(unittest.TestCase):
+    def test_every_text_is_held_out_and_every_row_agrees_with_its_relations(self):
+        counts = {"usual": 500, "changed": 500, "names": 300, "longer": 300, "wordings": 300}
+        for name, count in counts.items():
+            rows = [json.loads(line) for line in (ROOT / "testsets" / f"{name}.jsonl").read_text().splitlines()]
+            self.assertEqual(len(rows), count)
+            for row in rows:
+                problem = Problem.from_json(row)
+                self.assertTrue(is_held_out(row["text"]))
+                self.assertEqual((problem.answer, problem.difficulty), (row["answer"], row["difficulty"]))
+
+    def test_held_out_names_are_never_drawn_for_training(self):
+        rng = random.Random(5)
+        drawn = {name for _ in range(5000) for name in lexicon.names_for_training(rng, 3)}
+        self.assertFalse(drawn & set(lexicon.HELD_OUT_NAMES))
+
+
+class Tokens(unittest.TestCase):
+    def test_a_name_is_the_same_pieces_wherever_it_stands(self):
+        pieces = TOKENIZER.encode(" Xenia", add_special_tokens=False).tokens
+        for text in ("of Xenia has", "- Xenia:", "1. Xenia - 3", "and Xenia together?"):
+            found = TOKENIZER.encode(text, add_special_tokens=False).tokens
+            self.assertTrue(any(found[n : n + len(pieces)] == pieces for n in range(len(found))), text)
+
+    def test_the_target_at_a_step_mark_is_the_verdict_and_nothing_else_has_a_target_after_the_prompt(self):
+        rng = random.Random(6)
+        problem = random_problem(rng, 2)
+        encoded = tokens.encode(TOKENIZER, roles.verify(problem, plant(rng, problem)))
+        answer = list(zip(encoded.ids, encoded.targets))[encoded.prompt :]
+        for token, target in answer:
+            self.assertEqual(token == tokens.STEP, target in (tokens.GOOD, tokens.BAD))
+
+    def test_mistakes_in_prompts_carry_no_loss(self):
+        mixture = Mixture({"refine": 0.5, "verify": 0.5}, {2: 1.0}, 1.0)
+        batch = next(iter(Batches(TOKENIZER, mixture, None, 2048, "1", 0)))
+        assistant = TOKENIZER.encode("assistant\n", add_special_tokens=False).ids
+        for ids, weights in zip(batch.ids.tolist(), batch.weights.tolist()):
+            start = next(n for n in range(len(ids)) if ids[n : n + len(assistant)] == assistant)
+            self.assertEqual(sum(weights[: start + len(assistant) - 1]), 0)
+
+
+class Model(unittest.TestCase):
+    def test_generation_from_a_padded_cache_is_the_most_probable_continuation(self):
+        model = small_model()
+        prompts = [("solve", "Ann has 3 pens."), ("solve", "Ann has 3 pens. Ben owns 4 fewer than Ann. Who?")]
+        texts = sampling.generate(model, TOKENIZER, prompts, limit=12)
+        for prompt, text in zip(prompts, texts):
+            ids = tokens.prompt_ids(TOKENIZER, *prompt)
+            written = []
+            while len(written) < 12:
+                chosen = model.logits(model(torch.tensor([ids + written])))[0, -1].argmax().item()
+                if chosen == tokens.END:
+                    break
+                written.append(chosen)
+            self.assertEqual(TOKENIZER.decode(written, skip_special_tokens=False), text)
+
+    def test_a_score_is_read_at_every_step_mark(self):
+        scores = sampling.step_scores(small_model(), TOKENIZER, [("Ann has 3.", "- Ann: 3\n#### 3"), ("x", "#### 1")])
+        self.assertEqual([len(row) for row in scores], [2, 1])
+        self.assertTrue(all(0 < score < 1 for row in scores for score in row))
+
+    def test_the_written_induction_heads_copy_before_any_training(self):
+        rng = random.Random(7)
+        batch = collate([(tokens.encode(TOKENIZER, roles.practice_copy(rng)), 0.0) for _ in range(8)], 0)
+        chosen = batch.weights > 0
+        shares = []
+        for induction in (True, False):
+            model = small_model(induction)
+            best = model.logits(model(batch.ids)).argmax(-1)
+            shares.append((best == batch.targets)[chosen].float().mean().item())
+        self.assertGreater(shares[0], 0.3)
+        self.assertLess(shares[1], 0.1)
+
+    def test_newton_schulz_brings_singular_values_near_one(self):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 32, 80)))
+        self.assertTrue(bool(((values > 0.6) & (values < 1.3)).all()))
+
+
+class Statistics(unittest.TestCase):
+    def test_intervals_and_areas_have_their_known_values(self):
+        self.assertEqual(wilson(50, 100), "50.0 % [40.4, 59.6] (n 100)")
+        self.assertEqual(area_under_curve([2, 3], [0, 1]), 1.0)
+        self.assertEqual(area_under_curve([1, 1], [1, 1]), 0.5)
+
+
+if __name__ == "__main__":
+    unittest.main()

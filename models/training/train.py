@@ -1,0 +1,274 @@
+"""Trains one stage; run it again with the same arguments to resume it from its last checkpoint.
+
+python train.py --stage solver --out out/solver --tokens 8e6
+python train.py --stage roles --out out/roles --init out/solver --tokens 6e6
+"""
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import nn
+
+from pebble import tokens
+from pebble.batches import Batch, Batches, Mixture, Samples
+from pebble.induction import write_induction
+from pebble.model import Config, Llama
+from pebble.muon import Muon
+from pebble.probes import probe_examples, report
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The learning rate goes linearly from the first to the last value of `rates` (times --lr) over the stage."""
+
+    mixture: Mixture
+    rates: tuple[float, float]
+
+
+ROLE_SHARES = {"verify": 0.11, "review": 0.15, "refine": 0.12, "judge": 0.05, "compare": 0.05, "aggregate": 0.02, "recheck": 0.02}
+STAGES = {
+    "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
+    "skills": Stage(
+        Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
+    ),
+    "solver": Stage(
+        Mixture({"copy": 0.04, "find": 0.08, "sum": 0.15, "read": 0.1, "solve": 0.63}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
+    ),
+    "roles": Stage(
+        Mixture({"copy": 0.03, "find": 0.05, "sum": 0.07, "solve": 0.4, **ROLE_SHARES}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 0.5)
+    ),
+    "policy": Stage(
+        Mixture({"solve": 0.4, **ROLE_SHARES}, {1: 0.1, 2: 0.2, 3: 0.25, 4: 0.2, 5: 0.15, 6: 0.1}, 0.0), (0.5, 0.01)
+    ),
+}
+
+
+EMBEDDING_RATE = 0.25
+WARM_UP = 60
+COOLING = 0.4
+
+
+class Optimisers:
+    """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
+
+    def __init__(self, model: Llama, lr: float, device: str):
+        named = list(model.named_parameters())
+        matrices = [p for name, p in named if p.dim() > 1 and "embed" not in name]
+        others = [p for name, p in named if p.dim() < 2 or "embed" in name]
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        # A tied embedding of small tokens moves too far at the rate that suits orthogonal updates.
+        self.rates = (lr, lr * EMBEDDING_RATE)
+        adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+        self.parts = [Muon(matrices, lr, dtype=dtype), adam]
+
+    def step(self, rate: float) -> None:
+        for part, lr in zip(self.parts, self.rates):
+            for group in part.param_groups:
+                group["lr"] = lr * rate
+            part.step()
+
+
+def loss_of(model: Llama, forward, batch: Batch, device: str) -> torch.Tensor:
+    ids, targets, weights = (t.to(device, non_blocking=True) for t in (batch.ids, batch.targets, batch.weights))
+    chosen = weights > 0
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        logits = model.logits(forward(ids)[chosen])
+    losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
+    return (losses * weights[chosen]).sum() / weights.sum()
+
+
+def share_gradients(model: Llama, seen: int) -> int:
+    """Averages gradients over the processes of torchrun, if any; returns the tokens that all of them saw."""
+    if not dist.is_initialized():
+        return seen
+    gradients = [p.grad for p in model.parameters()]
+    flat = torch.cat([*(g.flatten() for g in gradients), gradients[0].new_tensor([float(seen)])])
+    dist.all_reduce(flat)
+    flat[:-1] /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
+        gradient.copy_(part.view_as(gradient))
+    return round(flat[-1].item())
+
+
+@dataclass
+class Progress:
+    """Of one stage. `pool` is where a resumed run starts again; `best` the best score so far."""
+
+    seen: int = 0
+    steps: int = 0
+    pool: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a = parser.add_argument
+    a("--stage", choices=STAGES, required=True)
+    a("--out", type=Path, required=True)
+    a("--init", type=Path, help="folder of the stage before")
+    a("--samples", type=Path, help="the solver's samples (sample.py), for the stage policy")
+    a("--tokens", type=float, required=True, help="tokens to train on in this stage")
+    a("--batch", type=int, default=1536, help="tokens of a batch")
+    a("--lr", type=float, default=1e-2)
+    a("--hidden", type=int, default=128)
+    a("--layers", type=int, default=5)
+    a("--heads", type=int, default=4)
+    a("--ffn", type=int, default=384)
+    a("--vocab", type=int, default=900)
+    a("--cool", action="store_true", help="end the learning rate near zero, for weights to be used as they are")
+    a("--induction", action=argparse.BooleanOptionalAction, default=True, help="start with heads that copy")
+    a("--seed", type=int, default=1)
+    a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    a("--threads", type=int, default=2)
+    a("--workers", type=int, default=0, help="processes that make batches")
+    a("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    a("--probe", type=int, default=16, help="examples of each kind in a report")
+    a("--report", type=float, default=240, help="seconds between reports and checkpoints")
+    return parser.parse_args()
+
+
+def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
+    """The model and the state of a checkpoint: this stage's own, else that of the stage before, else a new model."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    own = options.out / "checkpoint.pt"
+    source = own if own.exists() else options.init / "checkpoint.pt" if options.init else None
+    if source is None:
+        tokenizer = tokens.build(options.vocab)
+        model = new_model(options, tokenizer.get_vocab_size())
+        return model.to(options.device), tokenizer, None
+    tokenizer = Tokenizer.from_file(str(source.parent / "tokenizer.json"))
+    state = torch.load(source, map_location="cpu", weights_only=True)
+    model = Llama(Config(**state["config"]))
+    model.load_state_dict(state["model"])
+    if source != own:
+        # Every stage has a data stream and a schedule of its own; what came before is history.
+        before = {"stage": source.parent.name, **state["progress"]}
+        state = {**state, "progress": vars(Progress()), "history": [*state["history"], before]}
+    return model.to(options.device), tokenizer, state
+
+
+def new_model(options: argparse.Namespace, vocab_size: int) -> Llama:
+    heads = options.heads
+    model = Llama(Config(vocab_size, options.hidden, options.layers, heads, heads, options.ffn))
+    if options.induction:
+        write_induction(model, options.seed)
+    return model
+
+
+class Trainer:
+    def __init__(self, options: argparse.Namespace):
+        self.options, self.stage = options, STAGES[options.stage]
+        self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.model, self.tokenizer, state = start(options)
+        self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
+        self.optimisers = Optimisers(self.model, options.lr, options.device)
+        self.progress, self.history = Progress(), []
+        self.warm_up = 0 if state else WARM_UP
+        if state:
+            self.progress, self.history = Progress(**state["progress"]), state["history"]
+            for part, saved in zip(self.optimisers.parts, state["optimisers"]):
+                part.load_state_dict(saved)
+        self.loss: float | None = None
+        self.examples = probe_examples(count=options.probe)
+
+    def batches(self) -> torch.utils.data.DataLoader:
+        o = self.options
+        samples = Samples.read(o.samples) if o.samples else None
+        share = (self.rank, self.processes)
+        data = Batches(
+            self.tokenizer, self.stage.mixture, samples, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share
+        )
+        return torch.utils.data.DataLoader(data, batch_size=None, num_workers=o.workers)
+
+    def train(self) -> None:
+        """Until the stage's tokens are seen; the first process reports and saves."""
+        progress = self.progress
+        began = time.time() - progress.seconds
+        next_report = time.time() + self.options.report / 2
+        for batch in self.batches():
+            if progress.seen >= self.options.tokens:
+                break
+            self.step(batch)
+            progress.seconds = time.time() - began
+            if self.rank == 0 and time.time() > next_report:
+                self.report()
+                next_report = time.time() + self.options.report
+        if self.rank == 0:
+            self.report()
+
+    def step(self, batch: Batch) -> None:
+        progress = self.progress
+        loss = loss_of(self.model, self.forward, batch, self.options.device)
+        loss.backward()
+        seen = share_gradients(self.model, int((batch.ids != tokens.PAD).sum()))
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimisers.step(self.rate())
+        self.model.zero_grad(set_to_none=True)
+        progress.seen += seen
+        progress.steps += 1
+        progress.pool = batch.pool
+        if progress.steps % 20 == 0:
+            self.loss = loss.item() if self.loss is None else 0.9 * self.loss + 0.1 * loss.item()
+
+    def rate(self) -> float:
+        first, last = self.stage.rates
+        done = min(1.0, self.progress.seen / self.options.tokens)
+        rate = (first + (last - first) * done) * min(1, (self.progress.steps + 1) / max(1, self.warm_up))
+        return rate * max(0.01, min(1, (1 - done) / COOLING)) if self.options.cool else rate
+
+    def report(self) -> None:
+        """Prints a progress line, appends it to log.jsonl, and saves the last and the best checkpoint."""
+        progress, options = self.progress, self.options
+        figures = report(self.model, self.tokenizer, self.examples)
+        speed = progress.seen / max(progress.seconds, 1e-9)
+        left = max(0, options.tokens - progress.seen) / max(speed, 1e-9) / 60
+        line = json.dumps({"loss": self.loss and round(self.loss, 4), **vars(progress), **figures})
+        print(f"{progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {left:.0f} min left, {line}", flush=True)
+        with open(options.out / "log.jsonl", "a") as log:
+            log.write(line + "\n")
+        # What the best checkpoint is chosen by: the mean of the exact shares.
+        shares = [value for value in figures.values() if isinstance(value, float)]
+        score = sum(shares) / len(shares)
+        if score > progress.best:
+            progress.best = score
+            self.save("best.pt")
+        self.save("checkpoint.pt")
+
+    def save(self, name: str) -> None:
+        folder = self.options.out
+        state = {
+            "config": self.model.config.to_json(),
+            "model": self.model.state_dict(),
+            "optimisers": [part.state_dict() for part in self.optimisers.parts],
+            "progress": vars(self.progress),
+            "history": self.history,
+        }
+        # A file is complete or absent under its name, whenever the process ends.
+        torch.save(state, folder / "writing.pt")
+        (folder / "writing.pt").replace(folder / name)
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def main() -> None:
+    options = arguments()
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
+    torch.set_num_threads(options.threads)
+    trainer = Trainer(options)
+    if trainer.rank == 0:
+        print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters, {options}", flush=True)
+    trainer.train()
+
+
+if __name__ == "__main__":
+    main()
