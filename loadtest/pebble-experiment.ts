@@ -36,7 +36,7 @@ const EXPERIMENT = {
     { name: 'correct', type: 'boolean', direction: 'up', primary: true },
     { name: 'auto.tokens', type: 'number', direction: 'down' },
     { name: 'auto.seconds', type: 'number', direction: 'down' },
-    { name: 'auto.failed', type: 'boolean', direction: 'down', margin: 0.02 },
+    { name: 'auto.failed', type: 'boolean', direction: 'down', margin: 0.05 },
   ],
   stop: { minimum_units: 50, tuned_for: 400 },
 }

@@ -93,6 +93,29 @@ export interface AnytimeComparison extends AnytimeResult {
   readonly method: 'mixture' | 'exact'
 }
 
+/** Whether both are proportions of too few units or events for a normal approximation. */
+export const isSparse = (control: Measured, arm: Measured): boolean =>
+  [control, arm].every(({ isBinomial }) => isBinomial) &&
+  [control, arm].some((each) => each.estimate.units < ENOUGH_UNITS || events(each) < ENOUGH_EVENTS)
+
+/**
+ * Confidence sequence of the change with the sign turned so that more is better, by exact martingales: also where
+ * nothing ever failed, and there is no variance to go by. One-sided bounds at `alpha`.
+ */
+export const exactChange = (
+  control: Measured,
+  arm: Measured,
+  direction: Metric['direction'],
+  alpha: number,
+): Interval => {
+  const [first, second] = [control, arm].map(({ data: { sums } }) => ({
+    successes: sums.total,
+    units: sums.units,
+  }))
+  const [low, high] = exactDifference(first!, second!, 2 * alpha)
+  return direction === 'up' ? [low, high] : [-high, -low]
+}
+
 const events = ({ data: { sums } }: Measured): number =>
   Math.min(sums.total, sums.units - sums.total)
 

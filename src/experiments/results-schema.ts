@@ -31,7 +31,7 @@ export const MetricResult = Type.Object({
     Type.Object({
       margin: Type.Number(),
       relative: Type.Boolean(),
-      p_anytime: Figure('Of being worse by the margin or more.'),
+      p_anytime: Figure('Of being worse by the margin or more; null where exact bounds decide.'),
       passes: Type.Boolean({ description: 'Shown not to be worse by the margin.' }),
       breached: Type.Boolean({ description: 'Shown to be worse by the margin.' }),
     }),

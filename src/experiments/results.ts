@@ -4,6 +4,8 @@ import {
   compareAnytime,
   compareFixed,
   compareLift,
+  exactChange,
+  isSparse,
   measure,
   ownInterval,
   type Measured,
@@ -76,6 +78,10 @@ const guard = (
   const guardrail = guardrailsOf(experiment).find((each) => each.metric === metric.name)
   if (guardrail === undefined) return null
   const { margin, relative = false } = guardrail
+  if (!relative && isSparse(control, arm)) {
+    const [low, high] = exactChange(control, arm, metric.direction, experiment.stop.alpha)
+    return { margin, relative, p_anytime: null, passes: low > -margin, breached: high < -margin }
+  }
   const slack = slackOf(control.estimate, arm.estimate, {
     direction: metric.direction,
     // A metric of logarithms has its margin as a factor: 0.1 tolerates 10 % worse.

@@ -94,6 +94,22 @@ test('a superior arm ships when every guardrail is shown to hold', () => {
   assert.equal(arms[1]!.metrics['cost']!.guardrail!.passes, true)
 })
 
+test('a guardrail on what never happens holds once enough units say so, and breaks where it happens', () => {
+  const failed = { name: 'failed', type: 'boolean', direction: 'down', margin: 0.05 }
+  const guarded = (units: number, failures: number) => {
+    const experiment = running({ metrics: [CORRECT, failed] })
+    const of = (count: number): ArmData['metrics'] => ({
+      failed: { count: units, sums: successes(count, units) },
+    })
+    const data = [arm('control', 0, units, of(0)), arm('treatment', 0, units, of(failures))]
+    return resultsOf(experiment, data, { at: AT }).arms[1]!.metrics['failed']!.guardrail!
+  }
+  assert.deepEqual([guarded(100, 0).passes, guarded(100, 0).breached], [false, false])
+  assert.equal(guarded(300, 0).passes, true)
+  const broken = guarded(300, 60)
+  assert.deepEqual([broken.passes, broken.breached], [false, true])
+})
+
 test('a superior arm waits while a guardrail is open or broken', () => {
   const tight = running({
     metrics: [CORRECT, COST],
