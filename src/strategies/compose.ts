@@ -4,6 +4,7 @@
  * nothing to go on. A scorer and a stopper live inside the stage whose work they judge (`react`), because they must be
  * able to end that work while it is going on.
  */
+import { setMaxListeners } from 'node:events'
 import type { StopReason, StrategyEvent } from '../core/event.ts'
 import type { Selection, StrategyContext } from '../core/strategy.ts'
 import type { Task } from '../core/task.ts'
@@ -59,6 +60,8 @@ export async function* compose(
 ): Events<Selection> {
   const work = new AbortController()
   const signal = AbortSignal.any([context.signal, work.signal])
+  // One listener for each call under way is what is wanted here, not a leak.
+  setMaxListeners(0, signal)
   const pool = new Pool()
   const cancel = (): void => work.abort(new DOMException('No longer needed.', 'AbortError'))
   const events = loop(build(), { task, context: { ...context, signal }, pool, cancel })

@@ -3,6 +3,7 @@
  * the literature can be put together in a request. The parts are those of the named methods. Rounds: the gate decides,
  * the updater makes the next generation, which is scored; in the end the selector chooses.
  */
+import { setMaxListeners } from 'node:events'
 import type { StopReason, StrategyEvent } from '../core/event.ts'
 import { merge } from '../core/merge.ts'
 import { isNearCopy } from '../core/similarity.ts'
@@ -34,6 +35,8 @@ import { knockout, league } from './parts/tournament.ts'
 const separately = (refinement: Refinement): Refinement => {
   const work = new AbortController()
   const signal = AbortSignal.any([refinement.context.signal, work.signal])
+  // One listener for each call under way is what is wanted here, not a leak.
+  setMaxListeners(0, signal)
   return {
     ...refinement,
     context: { ...refinement.context, signal },
