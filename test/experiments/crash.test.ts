@@ -39,12 +39,14 @@ test('a run that a crash ended counts as failed in its arm, with the exposure it
     body: JSON.stringify({ input: 'What?', stream: true, experiment: { key: 'crash' } }),
   })
   let seen = ''
+  const exit = once(first.child, 'exit')
   for await (const bytes of stream.body!) {
     seen += Buffer.from(bytes as Uint8Array).toString()
-    if (seen.includes('candidate.delta')) break
+    if (!seen.includes('candidate.delta')) continue
+    // Before the stream is left: a server that outlives its client by a moment cancels the run.
+    first.child.kill('SIGKILL')
+    break
   }
-  const exit = once(first.child, 'exit')
-  first.child.kill('SIGKILL')
   await exit
   const arm = /"assignment":\{"experiment":"crash","arm":"(\w)","reason":"assigned"/.exec(seen)![1]
   const second = await start(t, folder)
