@@ -16,7 +16,12 @@ export const SERVE_FLAGS = [
     value: 'FILE',
     description: 'Configuration file. Default whetstone.yaml, where there is one.',
   },
-  { name: 'model', value: 'ID', description: 'Model of runs that name none. Default pebble.' },
+  {
+    name: 'model',
+    value: 'ID',
+    description:
+      'Model of runs that name none. Default: the first of the configuration, else of the catalogue.',
+  },
   {
     name: 'strategy',
     value: 'NAME',
