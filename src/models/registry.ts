@@ -1,7 +1,6 @@
 /** The models a server knows, by id. Each is made when it is first needed and kept until the registry is closed. */
 import { RefineError, toRefineError } from '../core/errors.ts'
 import type { CapabilityRecord, LanguageModel, Price } from '../core/language-model.ts'
-import { ROLES, type Role } from '../core/task.ts'
 
 /** Entry of `GET /v1/models`. */
 export interface ModelListing {
@@ -62,16 +61,6 @@ export class ModelRegistry {
     const model = source.create()
     this.#models.set(id, model)
     return model
-  }
-
-  /** @throws RefineError unknown_model for the first id that is not known. */
-  forRoles(
-    defaultId: string,
-    overrides: { readonly [role in Role]?: string | undefined } = {},
-  ): Readonly<Record<Role, LanguageModel>> {
-    return Object.fromEntries(
-      ROLES.map((role) => [role, this.get(overrides[role] ?? defaultId)]),
-    ) as Record<Role, LanguageModel>
   }
 
   list(): ModelListing[] {

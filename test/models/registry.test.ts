@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import type { LanguageModel } from '../../src/core/language-model.ts'
-import { ROLES } from '../../src/core/task.ts'
 import { readModelConfig } from '../../src/models/model-config.ts'
 import { modelSource, type OnnxModelOptions } from '../../src/models/model-factory.ts'
 import { ModelRegistry } from '../../src/models/registry.ts'
@@ -43,19 +42,6 @@ test('an unknown model is refused with the ids that are known', () => {
     code: 'unknown_model',
     message: 'There is no model "c". Known: "a", "b".',
   })
-  assert.throws(() => registry.forRoles('a', { judge: 'c' }), { code: 'unknown_model' })
-})
-
-test('roles without a model of their own fall to the run’s model', () => {
-  const registry = new ModelRegistry([
-    source({ id: 'a', adapter: 'scripted' }),
-    source({ id: 'b', adapter: 'scripted' }),
-  ])
-  const models = registry.forRoles('a', { judge: 'b' })
-  assert.deepEqual(
-    ROLES.map((role) => models[role].id),
-    ROLES.map((role) => (role === 'judge' ? 'b' : 'a')),
-  )
 })
 
 test('two models of one id are refused', () => {
