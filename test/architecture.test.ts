@@ -21,8 +21,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
   evaluation: ['core', 'runs'],
-  http: ['core', 'runs', 'experiments'],
-  cli: ['core', 'runs', 'experiments', 'evaluation'],
+  exports: ['core', 'runs', 'experiments'],
+  http: ['core', 'runs', 'experiments', 'exports'],
+  cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
   'config.ts': [

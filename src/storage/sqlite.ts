@@ -14,8 +14,10 @@ import type {
   RunKind,
   RunPage,
   RunRecord,
+  RunScan,
   RunStore,
 } from '../core/run-store.ts'
+import { canonical, SqliteRunQueries, toRecord, type RunRow } from './sqlite-run-queries.ts'
 import { migrate } from './migrations.ts'
 import { SqliteDeliveries } from './sqlite-deliveries.ts'
 import { SqliteEvents } from './sqlite-events.ts'
@@ -31,16 +33,6 @@ type ExpiringKey = RequestKey & { readonly expires: number }
 
 /** What goes with a run when it is removed. */
 const OWNED_TABLES = ['events', 'feedback', 'request_keys', 'deliveries']
-
-interface RunRow {
-  readonly state: string
-  readonly owner: string
-  readonly request: string
-}
-
-/** Options in one order, so that equal options are equal text. */
-const canonical = (options: Readonly<Record<string, unknown>>): string =>
-  JSON.stringify(Object.entries(options).toSorted(([left], [right]) => (left < right ? -1 : 1)))
 
 const open = (folder: string): Database.Database => {
   const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)
@@ -77,6 +69,7 @@ class SqliteStore implements RunStore {
   readonly #database: Database.Database
   #isClosed = false
   readonly #events: SqliteEvents
+  readonly #queries: SqliteRunQueries
   readonly #create: (record: RunRecord, created: RunEvent, key?: ExpiringKey) => void
   readonly #append: (events: readonly RunEvent[]) => void
   readonly #feedback: SqliteFeedback
@@ -86,6 +79,7 @@ class SqliteStore implements RunStore {
     this.experiments = new SqliteExperiments(database)
     this.deliveries = new SqliteDeliveries(database)
     this.#events = new SqliteEvents(database)
+    this.#queries = new SqliteRunQueries(database)
     this.#create = database.transaction(
       (record: RunRecord, created: RunEvent, key?: ExpiringKey) => {
         this.#insertRun(record)
@@ -146,49 +140,23 @@ class SqliteStore implements RunStore {
     const row = this.#database
       .prepare('SELECT state, owner, request FROM runs WHERE id = ?')
       .get(id) as RunRow | undefined
-    if (row === undefined) return undefined
-    return {
-      state: JSON.parse(row.state) as RunState,
-      owner: row.owner,
-      request: JSON.parse(row.request) as unknown,
-    }
+    return row && toRecord(row)
   }
 
   async events(id: string, after: number, limit: number): Promise<RunEvent[]> {
     return this.#events.read(id, after, limit)
   }
 
-  async list(page: RunPage): Promise<{ runs: RunState[]; hasMore: boolean }> {
-    const { owner, limit, order, after, before, status } = page
-    const [from, to] = order === 'asc' ? [after, before] : [before, after]
-    const conditions = ['owner = ?']
-    const values: (string | number)[] = [owner]
-    const add = (condition: string, value: string | undefined): void => {
-      if (value === undefined) return
-      conditions.push(condition)
-      values.push(value)
-    }
-    add('id > ?', from)
-    add('id < ?', to)
-    add('status = ?', status)
-    const rows = this.#database
-      .prepare(
-        `SELECT state FROM runs WHERE ${conditions.join(' AND ')} ORDER BY id ${order} LIMIT ?`,
-      )
-      .all(...values, limit + 1) as { state: string }[]
-    const runs = rows.slice(0, limit).map(({ state }) => JSON.parse(state) as RunState)
-    return { runs, hasMore: rows.length > limit }
+  list(page: RunPage) {
+    return this.#queries.list(page)
   }
 
-  async meanUsage({ strategy, model, options }: RunKind): Promise<MeanUsage | undefined> {
-    const mean = this.#database
-      .prepare(
-        `SELECT count(*) AS runs, avg(calls) AS calls, avg(input_tokens) AS input_tokens,
-                avg(output_tokens) AS output_tokens, avg(cost) AS cost
-         FROM runs WHERE strategy = ? AND model = ? AND options = ? AND status = 'completed'`,
-      )
-      .get(strategy, model, canonical(options)) as MeanUsage
-    return mean.runs === 0 ? undefined : mean
+  scan(scan: RunScan): Promise<RunRecord[]> {
+    return this.#queries.scan(scan)
+  }
+
+  meanUsage(kind: RunKind): Promise<MeanUsage | undefined> {
+    return this.#queries.meanUsage(kind)
   }
 
   async unfinished(): Promise<string[]> {
