@@ -1,7 +1,7 @@
 /** Reads of many runs at once. */
-import type Database from 'libsql'
 import type { RunState } from '../core/run-state.ts'
 import type { MeanUsage, RunKind, RunPage, RunRecord, RunScan } from '../core/run-store.ts'
+import type { Database } from './database.ts'
 
 export interface RunRow {
   readonly state: string
@@ -32,10 +32,10 @@ const where = (conditions: readonly Condition[]) => {
   }
 }
 
-export class SqliteRunQueries {
-  readonly #database: Database.Database
+export class RunQueries {
+  readonly #database: Database
 
-  constructor(database: Database.Database) {
+  constructor(database: Database) {
     this.#database = database
   }
 
@@ -48,9 +48,11 @@ export class SqliteRunQueries {
       ['id < ?', to],
       ['status = ?', status],
     ])
-    const rows = this.#database
-      .prepare(`SELECT state FROM runs WHERE ${sql} ORDER BY id ${order} LIMIT ?`)
-      .all(...values, limit + 1) as { state: string }[]
+    const rows = await this.#database.all<{ state: string }>(
+      `SELECT state FROM runs WHERE ${sql} ORDER BY id ${order} LIMIT ?`,
+      ...values,
+      limit + 1,
+    )
     const runs = rows.slice(0, limit).map(({ state }) => JSON.parse(state) as RunState)
     return { runs, hasMore: rows.length > limit }
   }
@@ -64,22 +66,24 @@ export class SqliteRunQueries {
       ['strategy = ?', strategy],
       ['model = ?', model],
     ])
-    const rows = this.#database
-      .prepare(
-        `SELECT state, owner, request FROM runs WHERE finished = 1 AND ${sql} ORDER BY id LIMIT ?`,
-      )
-      .all(...values, limit) as RunRow[]
+    const rows = await this.#database.all<RunRow>(
+      `SELECT state, owner, request FROM runs WHERE finished = 1 AND ${sql} ORDER BY id LIMIT ?`,
+      ...values,
+      limit,
+    )
     return rows.map(toRecord)
   }
 
   async meanUsage({ strategy, model, options }: RunKind): Promise<MeanUsage | undefined> {
-    const mean = this.#database
-      .prepare(
-        `SELECT count(*) AS runs, avg(calls) AS calls, avg(input_tokens) AS input_tokens,
-                avg(output_tokens) AS output_tokens, avg(cost) AS cost
-         FROM runs WHERE strategy = ? AND model = ? AND options = ? AND status = 'completed'`,
-      )
-      .get(strategy, model, canonical(options)) as MeanUsage
-    return mean.runs === 0 ? undefined : mean
+    const mean = (name: string): string => `avg(CAST(${name} AS DOUBLE PRECISION)) AS ${name}`
+    const means = ['calls', 'input_tokens', 'output_tokens', 'cost'].map(mean).join(', ')
+    const [usage] = await this.#database.all<MeanUsage>(
+      `SELECT count(*) AS runs, ${means} FROM runs
+       WHERE strategy = ? AND model = ? AND options = ? AND status = 'completed'`,
+      strategy,
+      model,
+      canonical(options),
+    )
+    return usage === undefined || usage.runs === 0 ? undefined : usage
   }
 }
