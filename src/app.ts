@@ -22,6 +22,7 @@ import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
+import { openPostgresStore } from './storage/postgres.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
@@ -140,7 +141,10 @@ export const openRuns = async (
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret)
   const parts = partsOf(config, registry)
-  const store = openSqliteStore(config.data)
+  const store =
+    config.database === undefined
+      ? openSqliteStore(config.data)
+      : await openPostgresStore(config.database, log)
   const experiments = await openExperiments(config, store.experiments, parts, log)
   const runs = new Runner({
     parts,

@@ -50,6 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['inference'],
   '@huggingface/jinja': ['inference', 'models'],
   libsql: ['storage'],
+  pg: ['storage'],
   fastify: ['http', 'app.ts'],
   pino: ['telemetry'],
 }

@@ -138,7 +138,8 @@ const models: Action = async ({ values }, io, deps) => {
 const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
   const settings = evaluateSettings(parsed)
   const { packageRoot } = deps
-  const values = { ...parsed.values, data: path.join(settings.out, 'store') }
+  const data = path.join(settings.out, 'store')
+  const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
     runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
   )

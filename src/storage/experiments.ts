@@ -74,7 +74,7 @@ const sketchOf = (rows: readonly BucketRow[]): MetricTally['sketch'] => ({
 })
 
 const EXPOSURE = `SELECT p.experiment, p.salt, e.unit, e.arm, e.reason, e.bucket, e.propensity,
-    e.run_id AS runId, e.at
+    e.run_id AS "runId", e.at
   FROM experiment_exposures e JOIN experiment_phases p ON p.id = e.phase
   WHERE e.phase = ? AND e.unit = ?`
 
