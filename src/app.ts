@@ -18,10 +18,12 @@ import { promptsFor } from './prompts/index.ts'
 import { armCheck } from './runs/assignment-plan.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
+import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
+import type { DatabaseRunStore } from './storage/run-store.ts'
 import { openPostgresStore } from './storage/postgres.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { STRATEGIES } from './strategies/index.ts'
@@ -128,6 +130,37 @@ const openExperiments = async (
   return experiments
 }
 
+const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
+  database === undefined ? Promise.resolve(openSqliteStore(data)) : openPostgresStore(database, log)
+
+/** All that stands on the store. */
+const openOn = async (
+  store: DatabaseRunStore,
+  parts: Parts,
+  config: Config,
+  log: Logger,
+): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+  const { secrets, allowPrivate } = config.webhooks
+  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
+  const experiments = await openExperiments(config, store.experiments, parts, log)
+  const retention = new Retention({ days: config.retention, store, experiments, log })
+  const runs = new Runner({
+    parts,
+    store,
+    log,
+    limits: config.limits,
+    quotas: quotasOf(config),
+    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
+    experiments,
+    missing: (id) => retention.missing(id),
+    mayForce: mayForceOf(config),
+  })
+  const recovered = await runs.recover()
+  if (recovered > 0)
+    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  return { runs, experiments, retention, exports: exportsOf(store) }
+}
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -137,34 +170,23 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { secrets, allowPrivate } = config.webhooks
-  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret)
   const parts = partsOf(config, registry)
-  const store =
-    config.database === undefined
-      ? openSqliteStore(config.data)
-      : await openPostgresStore(config.database, log)
-  const experiments = await openExperiments(config, store.experiments, parts, log)
-  const runs = new Runner({
-    parts,
-    store,
-    log,
-    limits: config.limits,
-    quotas: quotasOf(config),
-    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
-    experiments,
-    mayForce: mayForceOf(config),
+  const store = await openStore(config, log)
+  const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
+    // Connections that stay open would keep the process from ending.
+    await store.close()
+    throw cause
   })
-  const recovered = await runs.recover()
-  if (recovered > 0)
-    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  const { runs, experiments, exports, retention } = opened
+  retention.start()
   return {
     runs,
     experiments,
-    exports: exportsOf(store),
+    exports,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await retention.close()
       await experiments.idle()
       await registry.close()
       await store.close()
