@@ -15,7 +15,8 @@ import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
-import { armCheck } from './runs/assignment-plan.ts'
+import { definitionChecks } from './runs/assignment-plan.ts'
+import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Retention } from './runs/retention.ts'
@@ -52,6 +53,7 @@ export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly duels: DuelService
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -125,7 +127,7 @@ const openExperiments = async (
   parts: Parts,
   log: Logger,
 ): Promise<Experiments> => {
-  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  const experiments = await Experiments.open({ store, log, checks: definitionChecks(parts) })
   await experiments.definitions.applyFile(config.experiments)
   return experiments
 }
@@ -133,13 +135,15 @@ const openExperiments = async (
 const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
   database === undefined ? Promise.resolve(openSqliteStore(data)) : openPostgresStore(database, log)
 
+type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
+
 /** All that stands on the store. */
 const openOn = async (
   store: DatabaseRunStore,
   parts: Parts,
   config: Config,
   log: Logger,
-): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+): Promise<Opened> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const experiments = await openExperiments(config, store.experiments, parts, log)
@@ -158,7 +162,10 @@ const openOn = async (
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  return { runs, experiments, retention, exports: exportsOf(store) }
+  const duels = new DuelService({ parts, store, experiments, log, load: () => runs.load() })
+  runs.observe({ ended: () => duels.wake() })
+  duels.wake()
+  return { runs, experiments, retention, duels, exports: exportsOf(store) }
 }
 
 /**
@@ -178,14 +185,16 @@ export const openRuns = async (
     await store.close()
     throw cause
   })
-  const { runs, experiments, exports, retention } = opened
+  const { runs, experiments, exports, duels, retention } = opened
   retention.start()
   return {
     runs,
     experiments,
     exports,
+    duels,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await duels.close()
       await retention.close()
       await experiments.idle()
       await registry.close()
