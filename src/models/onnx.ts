@@ -75,6 +75,8 @@ class OnnxModel implements LanguageModel {
       embeddings: 'none',
       constrained_output: 'none',
       seed: 'native',
+      images: 'none',
+      tools: 'none',
     }
     this.#engine = new Engine(options)
     this.#parts = parts

@@ -5,6 +5,7 @@
  * it can pose as a review, as another candidate or as a new part of the prompt.
  */
 import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
+import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
 import { hashWording } from './wording-hash.ts'
 
@@ -76,7 +77,14 @@ const readComparison = (text: string): 'first' | 'second' | undefined => {
 
 const prompts: Omit<RolePrompts, 'hash'> = {
   name: 'compact',
-  solve: (task) => ask('solve', task),
+  // None of the trained ones takes tools or images; one that does needs what was called and shown.
+  solve: (task) =>
+    task.tools === undefined && imagesOf(task.messages).length === 0
+      ? ask('solve', task)
+      : [
+          { role: 'system', content: 'solve' },
+          ...task.messages.filter(({ role }) => role !== 'system'),
+        ],
   review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 64 }),
   readReview,
   refine,

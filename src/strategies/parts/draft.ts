@@ -1,11 +1,18 @@
 /** Samples candidates: one model call, one event per chunk. */
 import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
-import type { GenerationChunk, LanguageModel } from '../../core/language-model.ts'
+import type {
+  GenerationChunk,
+  GenerationRequest,
+  LanguageModel,
+} from '../../core/language-model.ts'
 import { merge } from '../../core/merge.ts'
 import type { Message, Sampling, Task } from '../../core/task.ts'
+import type { ToolCall } from '../../core/tools.ts'
+import { asksForForm, FORM } from '../../core/validity.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
+import { formFields, logprobOf } from './form.ts'
 
 export interface SampleCall {
   readonly model: LanguageModel
@@ -40,6 +47,7 @@ class Block {
   readonly #refinement: Refinement
   readonly #numbers: number[] = []
   readonly #open = new Set<number>()
+  readonly #toolCalls: ToolCall[][] = []
 
   constructor(call: SampleCall, refinement: Refinement) {
     this.#call = call
@@ -81,8 +89,22 @@ class Block {
       candidate,
       finish_reason: reason.unified,
       usage: { output_tokens: outputTokens },
+      ...(this.#toolCalls[sample] === undefined ? {} : { tool_calls: this.#toolCalls[sample] }),
     }
+    yield* this.#judgeForm(candidate)
     this.#call.ended?.(sample, candidate)
+  }
+
+  call(sample: number, call: ToolCall): void {
+    ;(this.#toolCalls[sample] ??= []).push(call)
+  }
+
+  /** Whether the form is right costs nothing to know, so every candidate is told its score. */
+  *#judgeForm(candidate: number): Generator<StrategyEvent, void, void> {
+    const { task, pool } = this.#refinement
+    if (!asksForForm(task)) return
+    const score = pool.fault(candidate) === undefined ? 1 : 0
+    yield { type: 'candidate.scored', candidate, scorer: FORM, score, range: [0, 1] }
   }
 
   *fail(sample: number, error: RefineError): Generator<StrategyEvent, void, void> {
@@ -98,14 +120,24 @@ class Block {
   }
 }
 
-function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, void, void> {
+/** `wanted`: log-probabilities are told with the text. */
+function* take(
+  block: Block,
+  chunk: GenerationChunk,
+  wanted: boolean,
+): Generator<StrategyEvent, void, void> {
   switch (chunk.type) {
     case 'delta': {
-      if (chunk.text === '') return
+      const logprobs = wanted ? (chunk.tokens ?? []).map(logprobOf) : []
+      if (chunk.text === '' && logprobs.length === 0) return
       const candidate = yield* block.reveal(chunk.sample)
-      yield { type: 'candidate.delta', candidate, text: chunk.text }
+      const told = logprobs.length === 0 ? {} : { logprobs }
+      yield { type: 'candidate.delta', candidate, text: chunk.text, ...told }
       return
     }
+    case 'tool_call':
+      yield* block.reveal(chunk.sample)
+      return block.call(chunk.sample, chunk.call)
     case 'finish':
       return yield* block.complete(chunk)
     case 'failure':
@@ -117,27 +149,35 @@ function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, v
   }
 }
 
+const requestOf = ({ task, context }: Refinement, call: SampleCall): GenerationRequest => {
+  const { model, messages, samples, sampling, likelihood, continueFrom } = call
+  const asked = task.topLogProbabilities ?? (likelihood === true ? 0 : undefined)
+  const alternatives = model.capabilities.log_probabilities === 'none' ? undefined : asked
+  return {
+    messages,
+    samples,
+    sampling,
+    seed: call.seed ?? context.random.seed(),
+    ...formFields(task),
+    ...(alternatives !== undefined && { topLogProbabilities: alternatives }),
+    ...(continueFrom !== undefined && { continueFrom }),
+  }
+}
+
 /**
  * Samples from one call. A sample that fails is a failed candidate, not an exception; when the whole call fails, what
  * it had completed stays.
  * @throws RefineError when the whole call fails before any candidate of the run was completed or begun.
  */
 export async function* sample(refinement: Refinement, call: SampleCall): Events {
-  const { context, pool } = refinement
-  const { model, messages, samples, sampling, likelihood } = call
-  const told = likelihood === true && model.capabilities.log_probabilities !== 'none'
-  const request = {
-    messages,
-    samples,
-    sampling,
-    seed: call.seed ?? context.random.seed(),
-    ...(told ? { topLogProbabilities: 0 } : {}),
-    ...(call.continueFrom === undefined ? {} : { continueFrom: call.continueFrom }),
-  }
+  const { context, pool, task } = refinement
+  const { model } = call
+  const request = requestOf(refinement, call)
+  const wanted = task.topLogProbabilities !== undefined
   const block = new Block(call, refinement)
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
-      yield* take(block, chunk)
+      yield* take(block, chunk, wanted)
     }
     yield* block.failOpen(new RefineError('model_failed', 'The model ended without an answer.'))
   } catch (thrown) {
