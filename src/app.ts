@@ -23,7 +23,7 @@ import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
 import { openPostgresStore } from './storage/postgres.ts'
-import { openSqliteStore } from './storage/sqlite.ts'
+import { openSqliteThread } from './storage/sqlite-thread.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
 
@@ -128,6 +128,51 @@ const openExperiments = async (
   return experiments
 }
 
+const openStore = (config: Config, log: Logger) =>
+  config.database === undefined
+    ? openSqliteThread(config.data)
+    : openPostgresStore(config.database, log)
+
+type Store = Awaited<ReturnType<typeof openStore>>
+
+const webhooksOf = ({ webhooks }: Config, store: Store, log: Logger): WebhookDispatcher =>
+  new WebhookDispatcher({
+    store: store.deliveries,
+    log,
+    secrets: webhooks.secrets.map(readWebhookSecret),
+    allowPrivate: webhooks.allowPrivate,
+  })
+
+const startRuns = async (
+  config: Config,
+  log: Logger,
+  registry: ModelRegistry,
+  store: Store,
+): Promise<Runs> => {
+  const parts = partsOf(config, registry)
+  const experiments = await openExperiments(config, store.experiments, parts, log)
+  const runs = new Runner({
+    parts,
+    store,
+    log,
+    limits: config.limits,
+    quotas: quotasOf(config),
+    webhooks: webhooksOf(config, store, log),
+    experiments,
+    mayForce: mayForceOf(config),
+  })
+  const recovered = await runs.recover()
+  if (recovered > 0)
+    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  const close = async (): Promise<void> => {
+    await runs.drain(config.limits.drainSeconds)
+    await experiments.idle()
+    await registry.close()
+    await store.close()
+  }
+  return { runs, experiments, exports: exportsOf(store), close }
+}
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -137,38 +182,14 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { secrets, allowPrivate } = config.webhooks
-  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret)
-  const parts = partsOf(config, registry)
-  const store =
-    config.database === undefined
-      ? openSqliteStore(config.data)
-      : await openPostgresStore(config.database, log)
-  const experiments = await openExperiments(config, store.experiments, parts, log)
-  const runs = new Runner({
-    parts,
-    store,
-    log,
-    limits: config.limits,
-    quotas: quotasOf(config),
-    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
-    experiments,
-    mayForce: mayForceOf(config),
-  })
-  const recovered = await runs.recover()
-  if (recovered > 0)
-    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  return {
-    runs,
-    experiments,
-    exports: exportsOf(store),
-    close: async () => {
-      await runs.drain(config.limits.drainSeconds)
-      await experiments.idle()
-      await registry.close()
-      await store.close()
-    },
+  const store = await openStore(config, log)
+  try {
+    return await startRuns(config, log, registry, store)
+  } catch (error) {
+    // The thread or the connections of a store would keep the process alive.
+    await store.close()
+    throw error
   }
 }
 
