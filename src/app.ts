@@ -18,10 +18,12 @@ import { promptsFor } from './prompts/index.ts'
 import { armCheck } from './runs/assignment-plan.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
+import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
+import type { DatabaseRunStore } from './storage/run-store.ts'
 import { openPostgresStore } from './storage/postgres.ts'
 import { openSqliteThread } from './storage/sqlite-thread.ts'
 import { STRATEGIES } from './strategies/index.ts'
@@ -128,49 +130,35 @@ const openExperiments = async (
   return experiments
 }
 
-const openStore = (config: Config, log: Logger) =>
-  config.database === undefined
-    ? openSqliteThread(config.data)
-    : openPostgresStore(config.database, log)
+const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
+  database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
 
-type Store = Awaited<ReturnType<typeof openStore>>
-
-const webhooksOf = ({ webhooks }: Config, store: Store, log: Logger): WebhookDispatcher =>
-  new WebhookDispatcher({
-    store: store.deliveries,
-    log,
-    secrets: webhooks.secrets.map(readWebhookSecret),
-    allowPrivate: webhooks.allowPrivate,
-  })
-
-const startRuns = async (
+/** All that stands on the store. */
+const openOn = async (
+  store: DatabaseRunStore,
+  parts: Parts,
   config: Config,
   log: Logger,
-  registry: ModelRegistry,
-  store: Store,
-): Promise<Runs> => {
-  const parts = partsOf(config, registry)
+): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+  const { secrets, allowPrivate } = config.webhooks
+  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const experiments = await openExperiments(config, store.experiments, parts, log)
+  const retention = new Retention({ days: config.retention, store, experiments, log })
   const runs = new Runner({
     parts,
     store,
     log,
     limits: config.limits,
     quotas: quotasOf(config),
-    webhooks: webhooksOf(config, store, log),
+    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
     experiments,
+    missing: (id) => retention.missing(id),
     mayForce: mayForceOf(config),
   })
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  const close = async (): Promise<void> => {
-    await runs.drain(config.limits.drainSeconds)
-    await experiments.idle()
-    await registry.close()
-    await store.close()
-  }
-  return { runs, experiments, exports: exportsOf(store), close }
+  return { runs, experiments, retention, exports: exportsOf(store) }
 }
 
 /**
@@ -183,13 +171,26 @@ export const openRuns = async (
   readSecret: ReadSecret,
 ): Promise<Runs> => {
   const registry = await openRegistry(config, readSecret)
+  const parts = partsOf(config, registry)
   const store = await openStore(config, log)
-  try {
-    return await startRuns(config, log, registry, store)
-  } catch (error) {
-    // The thread or the connections of a store would keep the process alive.
+  const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
+    // A thread or connections that stay open would keep the process from ending.
     await store.close()
-    throw error
+    throw cause
+  })
+  const { runs, experiments, exports, retention } = opened
+  retention.start()
+  return {
+    runs,
+    experiments,
+    exports,
+    close: async () => {
+      await runs.drain(config.limits.drainSeconds)
+      await retention.close()
+      await experiments.idle()
+      await registry.close()
+      await store.close()
+    },
   }
 }
 

@@ -60,4 +60,5 @@ export const STEPS: readonly string[] = [
      PRIMARY KEY (owner, url)
    ) WITHOUT ROWID;`,
   EXPERIMENT_TABLES,
+  `CREATE INDEX feedback_by_time ON feedback (at);`,
 ]
