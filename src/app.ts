@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { createServer } from './http/server.ts'
 import { loadCatalog } from './models/catalog.ts'
@@ -18,6 +19,7 @@ import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
+import { createSandbox } from './scoring/sandbox/sandbox.ts'
 import { createScorers } from './scoring/scorers.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { STRATEGIES } from './strategies/index.ts'
@@ -86,7 +88,7 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
 }
 
 /** @throws RefineError when the default model or strategy does not exist */
-const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
   check(registry, config, model)
   return {
@@ -97,7 +99,7 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
       ready: () => registry.ready(),
     },
     prompts: promptsFor,
-    scorers: createScorers,
+    scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
 }
@@ -113,8 +115,8 @@ export const openRuns = async (
 ): Promise<Runs> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
-  const registry = await openRegistry(config, readSecret)
-  const parts = partsOf(config, registry)
+  const [registry, sandbox] = [await openRegistry(config, readSecret), createSandbox()]
+  const parts = partsOf(config, registry, sandbox)
   const store = openSqliteStore(config.data)
   const experiments = await Experiments.open({
     store: store.experiments,
@@ -141,6 +143,7 @@ export const openRuns = async (
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
       await experiments.idle()
+      await sandbox.close()
       await registry.close()
       await store.close()
     },

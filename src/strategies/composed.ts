@@ -60,10 +60,7 @@ class Composed {
     const { sampler, scorer } = this.#chosen
     const sampling = separately(this.#refinement)
     const { context, pool } = sampling
-    const call = {
-      ...draftCall(sampling, sampler.n, scorer.kind === 'none' ? 1 : 2),
-      likelihood: scorer.kind === 'likelihood',
-    }
+    const call = draftCall(sampling, sampler.n, scorer.kind === 'none' ? 1 : 2)
     const named = sampler.kind === 'plain' ? [] : sampler.models.map((id) => context.model(id))
     const rated = (candidate: number): Events => this.#rate(sampling, candidate)
     const events =

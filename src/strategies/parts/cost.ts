@@ -52,6 +52,9 @@ const SCORER_ROLES: Readonly<Record<ScorerName, Role>> = {
   'outcome-reward': 'outcome_reward',
   'process-reward': 'process_reward',
   likelihood: 'generator',
+  'self-certainty': 'generator',
+  'token-confidence': 'generator',
+  execution: 'generator',
 }
 
 /** A digit, a verdict and one retry. */
@@ -60,6 +63,9 @@ const CALLS_PER_SCORE: Readonly<Record<ScorerName, number>> = {
   'outcome-reward': 3,
   'process-reward': 2,
   likelihood: 1,
+  'self-certainty': 0,
+  'token-confidence': 0,
+  execution: 0,
 }
 
 export const scoreCost = (size: TaskSize, name: ScorerName, scores: number): RoleCost =>
