@@ -104,6 +104,13 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
   }
 }
 
+const webhooksOf = (
+  { webhooks: { secrets, allowPrivate } }: Config,
+  store: ConstructorParameters<typeof WebhookDispatcher>[0]['store'],
+  log: Logger,
+): WebhookDispatcher =>
+  new WebhookDispatcher({ store, log, secrets: secrets.map(readWebhookSecret), allowPrivate })
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -113,9 +120,8 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { secrets, allowPrivate } = config.webhooks
-  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
-  const [registry, sandbox] = [await openRegistry(config, readSecret), createSandbox()]
+  const registry = await openRegistry(config, readSecret)
+  const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = openSqliteStore(config.data)
   const experiments = await Experiments.open({
@@ -130,7 +136,7 @@ export const openRuns = async (
     log,
     limits: config.limits,
     quotas: quotasOf(config),
-    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
+    webhooks: webhooksOf(config, store.deliveries, log),
     experiments,
     mayForce: mayForceOf(config),
   })

@@ -22,18 +22,18 @@ const MOST_OUTPUT = 10_000
 const textOf = (value: unknown): string =>
   typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
 
-/** Gives the program `print` and `console.log`; returns what was printed so far. */
+/** Gives the program `print`, under its usual name as well; returns what was printed so far. */
 const listen = (context: QuickJSContext): (() => string) => {
   let printed = ''
   const print = context.newFunction('print', (...handles) => {
     if (printed.length > MOST_OUTPUT) return
     printed += `${handles.map((handle) => textOf(context.dump(handle))).join(' ')}\n`
   })
-  const console = context.newObject()
-  context.setProp(console, 'log', print)
-  context.setProp(context.global, 'console', console)
+  const holder = context.newObject()
+  context.setProp(holder, 'log', print)
+  context.setProp(context.global, 'console', holder)
   context.setProp(context.global, 'print', print)
-  console.dispose()
+  holder.dispose()
   print.dispose()
   return () => printed
 }
