@@ -13,7 +13,7 @@ import { compareCost, draftCost, scoreCost } from './parts/cost.ts'
 import { draftCall, sample, sampleAndScore } from './parts/draft.ts'
 import * as options from './parts/options.ts'
 import { callsPerDraft, score, selectByScore } from './parts/score.ts'
-import { knockout, league } from './parts/tournament.ts'
+import { knockout, league, leagueMatches } from './parts/tournament.ts'
 
 const OPTIONS = Type.Object(
   {
@@ -68,10 +68,6 @@ const contenders = (n: number, comparisons: number): Stage =>
     yield* sample(refinement, draftCall(refinement, n, 1 + 2 * comparisons))
     return undefined
   }
-
-/** Matches of a league: no pair plays twice. */
-const leagueMatches = (n: number, opponents: number): number =>
-  Math.min((n * (n - 1)) / 2, n * opponents)
 
 export const bestOfN = defineStrategy({
   name: 'best-of-n',

@@ -7,6 +7,8 @@ import type { Role } from '../../core/task.ts'
 export const WORDING_TOKENS = 640
 /** Longest review (`Prompt.maxTokens`). */
 export const REVIEW_TOKENS = 1024
+/** Longest other wording of a question. */
+export const PARAPHRASE_TOKENS = 1024
 /** Longest verdict of a judge or of a critic of steps. */
 export const VERDICT_TOKENS = 544
 /** Steps in a numbered draft, and what number and score of a step take. */
