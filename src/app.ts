@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
@@ -22,6 +23,7 @@ import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
+import { createSandbox } from './scoring/sandbox/sandbox.ts'
 import { createScorers } from './scoring/scorers.ts'
 import type { DatabaseRunStore } from './storage/run-store.ts'
 import { openPostgresStore } from './storage/postgres.ts'
@@ -103,7 +105,7 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
 }
 
 /** @throws RefineError when the default model or strategy does not exist */
-const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
   check(registry, config, model)
   return {
@@ -114,7 +116,7 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
       ready: () => registry.ready(),
     },
     prompts: promptsFor,
-    scorers: createScorers,
+    scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
 }
@@ -171,7 +173,8 @@ export const openRuns = async (
   readSecret: ReadSecret,
 ): Promise<Runs> => {
   const registry = await openRegistry(config, readSecret)
-  const parts = partsOf(config, registry)
+  const sandbox = createSandbox()
+  const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)
   const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
     // A thread or connections that stay open would keep the process from ending.
@@ -188,6 +191,7 @@ export const openRuns = async (
       await runs.drain(config.limits.drainSeconds)
       await retention.close()
       await experiments.idle()
+      await sandbox.close()
       await registry.close()
       await store.close()
     },
