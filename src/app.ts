@@ -5,8 +5,11 @@ import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
 import { Experiments } from './experiments/experiments.ts'
+import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
 import { loadCatalog } from './models/catalog.ts'
+import type { ExperimentStore } from './core/experiment-store.ts'
+import type { RunStore } from './core/run-store.ts'
 import type { ModelConfig } from './models/model-config.ts'
 import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
@@ -19,6 +22,7 @@ import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
 import { createScorers } from './scoring/scorers.ts'
+import { openPostgresStore } from './storage/postgres.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
@@ -45,6 +49,7 @@ type Rate = NonNullable<RateLimits['requests']>
 export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
+  readonly exports: RunExports
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -57,6 +62,16 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   if (STRATEGIES.some(({ name }) => name === strategy)) return
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
 }
+
+/** Runs as training data; which prompts cut a text into steps is told by what they made of it. */
+const exportsOf = (store: RunStore): RunExports =>
+  new RunExports({
+    store,
+    splitters: [
+      (text) => promptsFor('full').splitSteps(text),
+      (text) => promptsFor('compact').splitSteps(text),
+    ],
+  })
 
 const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
   const models = await modelsOf(config)
@@ -102,6 +117,17 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
   }
 }
 
+const openExperiments = async (
+  config: Config,
+  store: ExperimentStore,
+  parts: Parts,
+  log: Logger,
+): Promise<Experiments> => {
+  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  await experiments.definitions.applyFile(config.experiments)
+  return experiments
+}
+
 /**
  * Everything but the transport: what `whetstone refine` runs on.
  * @throws RefineError for a configuration that cannot work, or a data folder in use.
@@ -115,13 +141,11 @@ export const openRuns = async (
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret)
   const parts = partsOf(config, registry)
-  const store = openSqliteStore(config.data)
-  const experiments = await Experiments.open({
-    store: store.experiments,
-    log,
-    checkArm: armCheck(parts),
-  })
-  await experiments.definitions.applyFile(config.experiments)
+  const store =
+    config.database === undefined
+      ? openSqliteStore(config.data)
+      : await openPostgresStore(config.database, log)
+  const experiments = await openExperiments(config, store.experiments, parts, log)
   const runs = new Runner({
     parts,
     store,
@@ -138,6 +162,7 @@ export const openRuns = async (
   return {
     runs,
     experiments,
+    exports: exportsOf(store),
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
       await experiments.idle()
@@ -149,7 +174,7 @@ export const openRuns = async (
 
 /** The server around the runs; the caller listens and closes it. */
 export const buildServer = (
-  { runs, experiments }: Pick<Runs, 'runs' | 'experiments'>,
+  { runs, experiments, exports }: Pick<Runs, 'runs' | 'experiments' | 'exports'>,
   config: Config,
   log: Logger,
   version: string,
@@ -157,6 +182,7 @@ export const buildServer = (
   createServer({
     runs,
     experiments,
+    exports,
     log,
     version,
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),

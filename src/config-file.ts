@@ -54,6 +54,7 @@ export const ConfigFile = Type.Object(
     port: Type.Optional(Port),
     host: Type.Optional(Type.String({ minLength: 1 })),
     data: Type.Optional(Type.String({ minLength: 1 })),
+    database: Type.Optional(Type.String({ minLength: 1 })),
     // Each entry is checked by the schema of its own adapter, which tells more than a union can.
     models: Type.Optional(Type.Array(Type.Unknown())),
     defaults: Type.Optional(

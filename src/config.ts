@@ -17,8 +17,10 @@ import { readModelConfig, type ModelConfig } from './models/model-config.ts'
 export interface Config {
   readonly port: number
   readonly host: string
-  /** Folder of the database. */
+  /** Folder of the SQLite database. */
   readonly data: string
+  /** Address of a PostgreSQL database to use in its place. */
+  readonly database: string | undefined
   readonly models: readonly ModelConfig[]
   readonly defaults: {
     readonly model: string | undefined
@@ -86,6 +88,13 @@ const toPort = (text: string): number => {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65_535) return port
   throw wrong('--port', `must be a whole number from 0 to 65535, not "${text}"`)
+}
+
+/** The address is not repeated: it may hold a password. */
+const toDatabase = (text: string | undefined): string | undefined => {
+  if (text === undefined || text === 'sqlite') return undefined
+  if (URL.canParse(text) && /^postgres(?:ql)?:/.test(text)) return text
+  throw wrong('--database', 'must be sqlite or an address such as postgres://user@host:5432/name')
 }
 
 const toSwitch = (setting: string, text: string | undefined): boolean => {
@@ -179,6 +188,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     port: port === undefined ? (file.port ?? 8080) : toPort(port),
     host,
     data: path.resolve(setting('data') ?? file.data ?? 'data'),
+    database: toDatabase(setting('database') ?? file.database),
     models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
     defaults: {
       model: setting('model') ?? file.defaults?.model,
