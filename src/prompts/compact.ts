@@ -103,6 +103,7 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   verifyReport: (task, draft) => prompts.review(task, draft),
   readReport,
   readSelection: () => undefined,
+  readHalt: () => undefined,
   reflection: '\nCheck it again.\n',
 }
 

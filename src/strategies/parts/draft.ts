@@ -1,36 +1,17 @@
 /** Samples candidates: one model call, one event per chunk. */
-import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
+import type { StrategyEvent } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
-import type {
-  GenerationChunk,
-  GenerationRequest,
-  LanguageModel,
-} from '../../core/language-model.ts'
+import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import { peakednessOf } from '../../core/peakedness.ts'
 import { merge } from '../../core/merge.ts'
-import type { Message, Sampling, Task } from '../../core/task.ts'
+import type { Sampling, Task } from '../../core/task.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import { asksForForm, FORM } from '../../core/validity.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
-import { formFields, logprobOf } from './form.ts'
+import { logprobOf, requestOf, type SampleCall } from './sample-request.ts'
 
-export interface SampleCall {
-  readonly model: LanguageModel
-  readonly messages: readonly Message[]
-  readonly samples: number
-  readonly sampling: Sampling
-  readonly role: CandidateRole
-  readonly round: number
-  readonly parents: readonly number[]
-  /** Drawn when the call starts, where absent; calls that run side by side draw theirs beforehand. */
-  readonly seed?: number
-  /** The beginning of every sample, which the model goes on from. */
-  readonly continueFrom?: string
-  /** Asks for the log-probability of each draft, where the model can tell it. */
-  readonly likelihood?: boolean
-  /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
-  readonly ended?: (sample: number, candidate: number | undefined) => void
-}
+export type { SampleCall }
 
 /** Where drafts should differ and the task does not say how much. */
 const DIVERSE_TEMPERATURE = 0.8
@@ -48,6 +29,7 @@ class Block {
   readonly #numbers: number[] = []
   readonly #open = new Set<number>()
   readonly #toolCalls: ToolCall[][] = []
+  readonly #confidences: number[][] = []
 
   constructor(call: SampleCall, refinement: Refinement) {
     this.#call = call
@@ -74,14 +56,24 @@ class Block {
     return this.#numbers[sample]!
   }
 
+  listen(sample: number, tokens: readonly TokenLogProbability[]): void {
+    const heard = (this.#confidences[sample] ??= [])
+    for (const token of tokens) {
+      const peakedness = peakednessOf(token)
+      if (peakedness !== undefined) heard.push(peakedness)
+    }
+  }
+
   *complete(
     chunk: Extract<GenerationChunk, { type: 'finish' }>,
   ): Generator<StrategyEvent, void, void> {
     const { sample, reason, outputTokens, logProbability } = chunk
     const candidate = yield* this.reveal(sample)
     this.#open.delete(sample)
+    const confidences = this.#confidences[sample]
     this.#refinement.pool.note(candidate, {
       tokens: outputTokens,
+      ...(confidences === undefined ? {} : { confidences }),
       ...(logProbability === undefined ? {} : { logProbability }),
     })
     yield {
@@ -120,15 +112,17 @@ class Block {
   }
 }
 
-/** `wanted`: log-probabilities are told with the text. */
+/** `wanted`: alternatives told with the text; undefined: no log-probabilities. */
 function* take(
   block: Block,
   chunk: GenerationChunk,
-  wanted: boolean,
+  wanted: number | undefined,
 ): Generator<StrategyEvent, void, void> {
   switch (chunk.type) {
     case 'delta': {
-      const logprobs = wanted ? (chunk.tokens ?? []).map(logprobOf) : []
+      const tokens = wanted === undefined ? [] : (chunk.tokens ?? [])
+      const logprobs = tokens.map((token) => logprobOf(token, wanted ?? 0))
+      if (chunk.tokens !== undefined) block.listen(chunk.sample, chunk.tokens)
       if (chunk.text === '' && logprobs.length === 0) return
       const candidate = yield* block.reveal(chunk.sample)
       const told = logprobs.length === 0 ? {} : { logprobs }
@@ -149,21 +143,6 @@ function* take(
   }
 }
 
-const requestOf = ({ task, context }: Refinement, call: SampleCall): GenerationRequest => {
-  const { model, messages, samples, sampling, likelihood, continueFrom } = call
-  const asked = task.topLogProbabilities ?? (likelihood === true ? 0 : undefined)
-  const alternatives = model.capabilities.log_probabilities === 'none' ? undefined : asked
-  return {
-    messages,
-    samples,
-    sampling,
-    seed: call.seed ?? context.random.seed(),
-    ...formFields(task),
-    ...(alternatives !== undefined && { topLogProbabilities: alternatives }),
-    ...(continueFrom !== undefined && { continueFrom }),
-  }
-}
-
 /**
  * Samples from one call. A sample that fails is a failed candidate, not an exception; when the whole call fails, what
  * it had completed stays.
@@ -173,7 +152,7 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
   const { context, pool, task } = refinement
   const { model } = call
   const request = requestOf(refinement, call)
-  const wanted = task.topLogProbabilities !== undefined
+  const wanted = task.topLogProbabilities
   const block = new Block(call, refinement)
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
