@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
@@ -23,10 +24,11 @@ import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
+import { createSandbox } from './scoring/sandbox/sandbox.ts'
 import { createScorers } from './scoring/scorers.ts'
 import type { DatabaseRunStore } from './storage/run-store.ts'
 import { openPostgresStore } from './storage/postgres.ts'
-import { openSqliteStore } from './storage/sqlite.ts'
+import { openSqliteThread } from './storage/sqlite-thread.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
 
@@ -105,7 +107,7 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
 }
 
 /** @throws RefineError when the default model or strategy does not exist */
-const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
   check(registry, config, model)
   return {
@@ -116,7 +118,7 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
       ready: () => registry.ready(),
     },
     prompts: promptsFor,
-    scorers: createScorers,
+    scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
 }
@@ -133,7 +135,7 @@ const openExperiments = async (
 }
 
 const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
-  database === undefined ? Promise.resolve(openSqliteStore(data)) : openPostgresStore(database, log)
+  database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
 
 type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
 
@@ -178,10 +180,11 @@ export const openRuns = async (
   readSecret: ReadSecret,
 ): Promise<Runs> => {
   const registry = await openRegistry(config, readSecret)
-  const parts = partsOf(config, registry)
+  const sandbox = createSandbox()
+  const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)
   const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
-    // Connections that stay open would keep the process from ending.
+    // A thread or connections that stay open would keep the process from ending.
     await store.close()
     throw cause
   })
@@ -197,6 +200,7 @@ export const openRuns = async (
       await duels.close()
       await retention.close()
       await experiments.idle()
+      await sandbox.close()
       await registry.close()
       await store.close()
     },

@@ -6,7 +6,8 @@ import type { Arm, Experiment } from '../experiments/experiment.ts'
 import type { DefinitionChecks } from '../experiments/experiment-rules.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import { planRun, type Parts, type Plan } from './plan.ts'
-import { RunRequest, taskOf } from './run-request.ts'
+import { RunRequest } from './run-request.ts'
+import { taskOf } from './task-request.ts'
 
 const below = <Value>(pointer: string, work: () => Value): Value => {
   try {
