@@ -84,7 +84,7 @@ export class Decoder {
       causal_mask: this.#causalMask(run.length),
       ...this.#prefixFeeds(run.prefix),
       ...this.#pastFeeds(run.past, run.rows),
-      ...headFeeds(run.head),
+      ...this.#headFeeds(run.head),
     }
     const { present } = this.#names
     const outputs = await this.#session.run(feeds, [...present, ...run.head.outputs])
@@ -105,6 +105,12 @@ export class Decoder {
       past_mask: makeTensor(NONE, [rows, 1, 1, 1, 0]),
       ...Object.fromEntries(this.#names.past.map((name) => [name, empty])),
     }
+  }
+
+  /** What the graph's own head takes: one that scores labels has no temperature. */
+  #headFeeds(wanted: HeadInputs): Feeds {
+    const feeds = Object.entries(headFeeds(wanted))
+    return Object.fromEntries(feeds.filter(([name]) => this.#session.inputs.includes(name)))
   }
 
   /** [G * S, S]: a token sees itself and those before it. */

@@ -59,6 +59,11 @@ export class Session {
     }
   }
 
+  /** Names of what a run takes. */
+  get inputs(): readonly string[] {
+    return this.#session.inputNames
+  }
+
   /** Computes the named outputs; only these are copied out of the runtime. Blocks this thread while it runs. */
   async run(feeds: Readonly<Record<string, Tensor>>, outputs: readonly string[]): Promise<Outputs> {
     const results = await this.#session.run(feeds, outputs)
