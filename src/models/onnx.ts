@@ -36,18 +36,28 @@ export interface OnnxModelOptions extends EngineOptions {
   /** Nothing when absent. */
   readonly price?: Price
   readonly stepMarks?: StepMarks
+  /** Told, once, what makes the model slower or less exact than it could be. */
+  readonly onWarning?: (message: string) => void
 }
 
 interface Parts {
   readonly config: ModelConfig
   readonly encoder: PromptEncoder
   readonly steps: StepReading | undefined
+  /** The model is an ONNX export, run as it is. */
+  readonly exported: boolean
 }
+
+const GENERIC = {
+  code: 'generic_graph',
+  message:
+    'This model is an ONNX export, which copies its whole cache at every token and attends to a shared prompt once per sample: safetensors or GGUF files of it run several times faster.',
+} as const
 
 /** Below this the division by the temperature leaves the range of float32; the result is the likeliest token anyway. */
 const LOWEST_TEMPERATURE = 1e-4
 
-const capabilitiesOf = ({ config: { head }, steps }: Parts): CapabilityRecord => {
+const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): CapabilityRecord => {
   const writes = head.type === 'tokens' ? 'native' : 'none'
   return {
     parallel_samples: writes,
@@ -57,7 +67,7 @@ const capabilitiesOf = ({ config: { head }, steps }: Parts): CapabilityRecord =>
     text_scoring: writes,
     step_scores: steps === undefined ? 'none' : 'native',
     outcome_scores: head.type === 'labels' && head.of === 'sequence' ? 'native' : 'none',
-    embeddings: 'native',
+    embeddings: exported ? 'none' : 'native',
     constrained_output: 'none',
     seed: writes,
   }
@@ -72,6 +82,7 @@ class OnnxModel implements LanguageModel {
   readonly #engine: Engine
   readonly #config: ModelConfig
   readonly #encoder: PromptEncoder
+  readonly #exported: boolean
   readonly scoreText?: NonNullable<LanguageModel['scoreText']>
   readonly scoreSteps?: NonNullable<LanguageModel['scoreSteps']>
   readonly scoreOutcome?: NonNullable<LanguageModel['scoreOutcome']>
@@ -86,10 +97,11 @@ class OnnxModel implements LanguageModel {
     this.#engine = new Engine(options)
     this.#config = parts.config
     this.#encoder = parts.encoder
+    this.#exported = parts.exported
     const readings = new Readings(this.#engine, parts.encoder)
     const { head } = parts.config
     const { steps } = parts
-    this.embed = (request, call) => readings.embed(request, call)
+    if (!parts.exported) this.embed = (request, call) => readings.embed(request, call)
     if (head.type === 'tokens')
       this.scoreText = (request, call) => readings.scoreText(request, call)
     if (steps !== undefined)
@@ -122,6 +134,7 @@ class OnnxModel implements LanguageModel {
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
     }
+    if (this.#exported) yield { type: 'warning', ...GENERIC }
     yield* this.#engine.generate(work, signal)
   }
 
@@ -177,7 +190,7 @@ const joinTexts: ChatTemplate = (messages) => messages.map(({ content }) => cont
  * @throws RefineError model_failed naming the file that is wrong.
  */
 export const createOnnxModel = (options: OnnxModelOptions): LanguageModel => {
-  const { id, folder, stepMarks } = options
+  const { id, folder, stepMarks, weights = 'auto', onWarning } = options
   const checkpoint = openCheckpoint(folder)
   const config = checkpoint.config()
   const encoder = new PromptEncoder(
@@ -186,6 +199,10 @@ export const createOnnxModel = (options: OnnxModelOptions): LanguageModel => {
     readTokenizer(checkpoint),
     config.head.type === 'none' ? joinTexts : readChatTemplate(checkpoint),
   )
+  const exported = checkpoint.exported(weights) !== undefined
+  if (exported && config.head.type !== 'tokens')
+    throw badModelFile(folder, 'only models that write run as ONNX exports: expected safetensors')
+  if (exported) onWarning?.(`${id}: ${GENERIC.message}`)
   const steps = stepReading(folder, config, encoder, stepMarks)
-  return new OnnxModel(options, { config, encoder, steps })
+  return new OnnxModel(options, { config, encoder, steps, exported })
 }
