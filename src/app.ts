@@ -12,7 +12,7 @@ import { loadCatalog } from './models/catalog.ts'
 import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
 import type { ModelConfig } from './models/model-config.ts'
-import { modelSource } from './models/model-factory.ts'
+import { modelSource, type ModelParts } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
@@ -79,11 +79,15 @@ const exportsOf = (store: RunStore): RunExports =>
     ],
   })
 
-const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
+const openRegistry = async (
+  config: Config,
+  readSecret: ReadSecret,
+  log: Logger,
+): Promise<ModelRegistry> => {
   const models = await modelsOf(config)
-  return new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
-  )
+  const onWarning = (message: string): void => log.warn(message)
+  const onnx: ModelParts['onnx'] = (options) => createOnnxModel({ ...options, onWarning })
+  return new ModelRegistry(models.map((model) => modelSource(model, { readSecret, onnx })))
 }
 
 /** Limits by owner, which is the hash of the key. */
@@ -179,7 +183,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const registry = await openRegistry(config, readSecret)
+  const registry = await openRegistry(config, readSecret, log)
   const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)
