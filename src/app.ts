@@ -6,9 +6,13 @@ import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { createServer } from './http/server.ts'
-import { loadCatalog } from './models/catalog.ts'
+import type { ModelStore } from './core/model-store.ts'
+import { includedModels, readCatalog, type CatalogEntry } from './models/catalog.ts'
+import { InstalledModels } from './models/hub/installed-models.ts'
 import type { ModelConfig } from './models/model-config.ts'
-import { modelSource } from './models/model-factory.ts'
+import { modelSource, type ModelParts } from './models/model-factory.ts'
+import { adviceFor, createModelStore, requireInstalled } from './models/model-store.ts'
+import { CHECKPOINT_CHECKS } from './models/onnx-checks.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
@@ -32,12 +36,24 @@ export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
 const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
 
 /** The models of the configuration, and those that come with the program where their ids are free. */
-const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
+const modelsOf = (config: Config, catalog: readonly CatalogEntry[]): ModelConfig[] => {
   const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED].filter(
-    ({ id }) => !taken.has(id),
-  )
+  const included = [...includedModels(catalog), SCRIPTED].filter(({ id }) => !taken.has(id))
   return [...config.models, ...included]
+}
+
+/**
+ * The models on this machine's disk.
+ * @throws RefineError invalid_request for a hub that has no address.
+ */
+export const openModelStore = async (config: Config): Promise<ModelStore> => {
+  const { endpoint, token, offline } = config.hub
+  return createModelStore({
+    folder: config.modelsFolder,
+    hub: { endpoint, offline, ...(token !== undefined && { token }) },
+    catalog: await readCatalog(PACKAGE_ROOT),
+    checks: CHECKPOINT_CHECKS,
+  })
 }
 
 type Rate = NonNullable<RateLimits['requests']>
@@ -58,10 +74,35 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
 }
 
-const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
-  const models = await modelsOf(config)
+/** Installed models that the configuration does not name are made when a request names them. */
+export const openRegistry = async (
+  config: Config,
+  log: Logger,
+  readSecret: ReadSecret,
+): Promise<ModelRegistry> => {
+  const catalog = await readCatalog(PACKAGE_ROOT)
+  const installed = new InstalledModels(config.modelsFolder)
+  const parts: ModelParts = {
+    readSecret,
+    onnx: createOnnxModel,
+    installedFolder: (id) => requireInstalled(installed, id).folder,
+    device: config.device,
+    onLoaded: (model, { device, reason }) =>
+      log.info({ model, device, reason }, 'the model is loaded'),
+  }
+  for (const model of config.models)
+    if (model.adapter === 'onnx' && model.model !== undefined)
+      requireInstalled(installed, model.model)
   return new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
+    modelsOf(config, catalog).map((model) => modelSource(model, parts)),
+    {
+      find: (id) => {
+        const found = installed.find(id)
+        const prompts = catalog.find((entry) => entry.id === id)?.prompts ?? 'full'
+        return found && modelSource({ id, adapter: 'onnx', folder: found.folder, prompts }, parts)
+      },
+      advice: (id) => adviceFor(id, catalog),
+    },
   )
 }
 
@@ -113,7 +154,7 @@ export const openRuns = async (
 ): Promise<Runs> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
-  const registry = await openRegistry(config, readSecret)
+  const registry = await openRegistry(config, log, readSecret)
   const parts = partsOf(config, registry)
   const store = openSqliteStore(config.data)
   const experiments = await Experiments.open({

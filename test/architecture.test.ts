@@ -25,9 +25,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'runs', 'experiments', 'evaluation'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
+  'config-hub.ts': ['core'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
+    'config-hub.ts',
     'core',
     'experiments',
     'models',
@@ -37,6 +39,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'http',
   ],
   'app.ts': ['*'],
+  'doctor.ts': ['*'],
   'main.ts': ['*'],
 }
 

@@ -18,7 +18,9 @@ const load = async (): Promise<Scheduler> => {
   const weights = openSafetensors(settings.folder)
   try {
     const graph = writeDecoderGraph(config.decoder, weights, settings.weights)
-    const decoder = new Decoder(await Session.create(graph, settings.threads), config.decoder)
+    const session = await Session.create(graph, settings)
+    post({ type: 'device', chosen: session.chosen })
+    const decoder = new Decoder(session, config.decoder)
     const vocabulary = {
       text: readTokenText(settings.folder),
       endTokens: new Set(config.endTokens),

@@ -48,6 +48,8 @@ const execute = async (argv: string[], { stdin = '', environment = {}, refuse = 
       seen.settings.push(settings)
       return { runs: runs as RunService, close: async () => void seen.closed++ }
     },
+    openModelStore: () => Promise.reject(new Error('not asked for')),
+    examine: () => Promise.reject(new Error('not asked for')),
     packageRoot: '.',
     openapi: async () => ({ openapi: '3.1.0' }),
   }

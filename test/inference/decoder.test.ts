@@ -12,7 +12,10 @@ import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
 const { decoder: shape } = readModelConfig(FOLDER)
 const weights = openSafetensors(FOLDER)
-const session = await Session.create(writeDecoderGraph(shape, weights, 'float32'), 1)
+const session = await Session.create(writeDecoderGraph(shape, weights, 'float32'), {
+  threads: 1,
+  device: 'cpu',
+})
 weights.close()
 const decoder = new Decoder(session, shape)
 after(() => session.close())
