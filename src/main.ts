@@ -2,7 +2,8 @@
 /** The process: environment and signals in, exit code out. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { buildServer, openModelStore, openRuns, PACKAGE_ROOT } from './app.ts'
+import { openModelStore, PACKAGE_ROOT } from './app-models.ts'
+import { buildServer, openRuns } from './app.ts'
 import { runCommand, type CommandIo, type Settings } from './cli/index.ts'
 import { SERVE_FLAGS } from './config-flags.ts'
 import { loadConfig, type Config } from './config.ts'

@@ -1,5 +1,6 @@
 /** What a command is made of, and what it needs of the program. */
 import type { ModelStore } from '../core/model-store.ts'
+import type { RunExports } from '../exports/run-exports.ts'
 import type { RunService } from '../runs/run-service.ts'
 import type { Command, Flag, ParsedArguments } from './arguments.ts'
 import type { DoctorReport } from './doctor.ts'
@@ -16,9 +17,11 @@ export interface CommandDependencies {
   /** Serves until `io.signal` aborts and all is drained. */
   serve(settings: Settings, io: CommandIo): Promise<void>
   /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
-  openRuns(
-    settings: Settings,
-  ): Promise<{ readonly runs: RunService; readonly close: () => Promise<void> }>
+  openRuns(settings: Settings): Promise<{
+    readonly runs: RunService
+    readonly exports: RunExports
+    readonly close: () => Promise<void>
+  }>
   /** The models on this machine's disk, for `config`, `models-dir` and `offline` of the settings. */
   openModelStore(settings: Settings): Promise<ModelStore>
   /** Looks at everything that a server needs. Never throws for what it finds. */

@@ -24,10 +24,13 @@ import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
 import type { CommandIo } from './output.ts'
+import { EXPORT, exportQueryOf, runExport } from './export.ts'
+import { localExports, remoteExports } from './export-sources.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
 import { remoteRuns } from './remote-runs.ts'
 import { localRuns, type RunClient } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
+import type { Server } from './server-request.ts'
 
 export type { Flag } from './arguments.ts'
 export type { CommandDependencies, Settings } from './command.ts'
@@ -47,7 +50,7 @@ const serveCommand = (flags: readonly Flag[]): Command => ({
   flags,
 })
 
-const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient => {
+const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`--url must be an http or https address, not "${address}".`)
@@ -55,7 +58,7 @@ const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient =
   const apiKey = name === undefined ? undefined : io.environment[name]
   if (name !== undefined && !apiKey)
     throw new UsageError(`--api-key-env names ${name}, which is not set.`)
-  return remoteRuns({ url, ...(apiKey === undefined ? {} : { apiKey }) })
+  return { url, ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
 const withRuns = async <Result>(
@@ -65,7 +68,7 @@ const withRuns = async <Result>(
   use: (runs: RunClient) => Promise<Result>,
 ): Promise<Result> => {
   const address = values['url']
-  if (address !== undefined) return use(remoteOf(address, values, io))
+  if (address !== undefined) return use(remoteRuns(serverOf(address, values, io)))
   const { runs, close } = await deps.openRuns(values)
   try {
     return await use(localRuns(runs))
@@ -114,10 +117,29 @@ const models: Action = async ({ values }, io, deps) => {
 const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
   const settings = evaluateSettings(parsed)
   const { packageRoot } = deps
-  const values = { ...parsed.values, data: path.join(settings.out, 'store') }
+  const data = path.join(settings.out, 'store')
+  const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
     runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
   )
+}
+
+const exportRuns: Action = async (parsed, io, deps) => {
+  const { values } = parsed
+  const query = exportQueryOf(parsed)
+  const address = values['url']
+  if (address !== undefined) {
+    const source = remoteExports(serverOf(address, values, io))
+    await runExport(source, query, values['out'], io)
+    return EXIT_CODES.completed
+  }
+  const { exports, close } = await deps.openRuns(values)
+  try {
+    await runExport(localExports(exports), query, values['out'], io)
+  } finally {
+    await close()
+  }
+  return EXIT_CODES.completed
 }
 
 const openapi: Action = async ({ values }, io, deps) => {
@@ -143,6 +165,7 @@ const dispatch = async (
         [serveCommand(deps.serveFlags), serve],
         [REFINE, refine],
         [EVALUATE, evaluate],
+        [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],
         ...MODEL_COMMANDS,

@@ -29,6 +29,14 @@ export interface Price {
   readonly output: number
 }
 
+/** What a sample's text must match as a whole; it needs `constrained_output`. */
+export type Constraint =
+  /** JSON that the schema (a JSON Schema object) accepts; `{}` is any JSON object. */
+  | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
+  /** A regular expression in ECMAScript's syntax, without look-around and back-references. */
+  | { readonly type: 'regex'; readonly pattern: string }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+
 export interface GenerationRequest {
   readonly messages: readonly Message[]
   /** Independent samples of the same prompt, at least 1. */
@@ -41,6 +49,7 @@ export interface GenerationRequest {
   readonly seed: number
   /** A partly written assistant message to go on with; it is not repeated in the text. */
   readonly continueFrom?: string
+  readonly constraint?: Constraint
   /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
   readonly topLogProbabilities?: number
 }

@@ -30,6 +30,34 @@ export const Sampling = Type.Object(
     top_k: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 1_000_000, description: '0 keeps every token.' }),
     ),
+    min_p: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Drops tokens less likely than this share of the most likely one.',
+      }),
+    ),
+    repetition_penalty: Type.Optional(
+      Type.Number({
+        minimum: 0.01,
+        maximum: 10,
+        description: 'Divides the logits of tokens that prompt or answer hold; 1 changes nothing.',
+      }),
+    ),
+    presence_penalty: Type.Optional(
+      Type.Number({
+        minimum: -2,
+        maximum: 2,
+        description: 'Subtracted from the logits of tokens that the answer holds.',
+      }),
+    ),
+    frequency_penalty: Type.Optional(
+      Type.Number({
+        minimum: -2,
+        maximum: 2,
+        description: 'Subtracted once for each time that the answer holds the token.',
+      }),
+    ),
     max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
     stop: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 16 }),

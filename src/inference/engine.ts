@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
 import { Call } from './call.ts'
-import type { WeightFormat } from './graphs/linear.ts'
+import type { WeightChoice } from './graphs/linear.ts'
 import type {
   Command,
   EngineEvent,
@@ -31,8 +31,8 @@ export interface EngineOptions {
   readonly device?: Device
   /** Told what the model computes on whenever it has been loaded. */
   readonly onLoaded?: (chosen: ChosenDevice) => void
-  /** How the linear layers' weights are held; float32 when absent. */
-  readonly weights?: WeightFormat
+  /** How the weights are held; `auto` when absent. */
+  readonly weights?: WeightChoice
   /** Samples decoded at the same time, 32 when absent; more wait. */
   readonly maxRows?: number
   /** Bytes that the caches of running samples may come to take, 1 GiB when absent; samples beyond that wait. */
@@ -66,7 +66,7 @@ export class Engine {
       folder: options.folder,
       threads: options.threads ?? availableParallelism(),
       device: options.device ?? 'auto',
-      weights: options.weights ?? 'float32',
+      weights: options.weights ?? 'auto',
       maxRows: options.maxRows ?? 32,
       cacheBytes: options.cacheBytes ?? 1024 * MIB,
       promptBytes: options.promptBytes ?? 128 * MIB,

@@ -2,7 +2,7 @@
 import type { Device } from '../core/device.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { GenerationChunk } from '../core/language-model.ts'
-import type { WeightFormat } from './graphs/linear.ts'
+import type { WeightChoice } from './graphs/linear.ts'
 import type { ChosenDevice } from './runtime/session.ts'
 
 /** Sampling with nothing left to default. */
@@ -50,7 +50,7 @@ export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
   readonly device: Device
-  readonly weights: WeightFormat
+  readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
   /** Memory that the caches of running samples may come to take, in bytes. */

@@ -1,11 +1,13 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { toRefineError } from '../core/errors.ts'
-import { readModelConfig } from './checkpoint/model-config.ts'
-import { openSafetensors } from './checkpoint/safetensors.ts'
+import { RefineError, toRefineError } from '../core/errors.ts'
+import { openCheckpoint } from './checkpoint/checkpoint.ts'
+import type { DecoderShape } from './checkpoint/model-config.ts'
 import { writeDecoderGraph } from './graphs/decoder-graph.ts'
+import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { Decoder } from './runtime/decoder.ts'
+import { mayLeaveProcessor } from './runtime/devices.ts'
 import { Session } from './runtime/session.ts'
 import { Scheduler } from './scheduler.ts'
 import { readTokenText } from './text/token-text.ts'
@@ -13,16 +15,31 @@ import { readTokenText } from './text/token-text.ts'
 const settings = workerData as WorkerSettings
 const post = (notice: Notice): void => parentPort!.postMessage(notice)
 
+/**
+ * Only the processor has kernels for our int8: elsewhere every such layer would be sent back to it.
+ * @throws RefineError model_failed when that is asked for
+ */
+const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): WeightFormat => {
+  if (!mayLeaveProcessor(device)) return chooseFormat(weights, shape)
+  if (weights !== 'int8') return weights === 'auto' ? 'fp32' : weights
+  throw new RefineError(
+    'model_failed',
+    `weights: int8 is for device cpu; with ${device} take fp32, fp16 or int4`,
+  )
+}
+
 const load = async (): Promise<Scheduler> => {
-  const config = readModelConfig(settings.folder)
-  const weights = openSafetensors(settings.folder)
+  const checkpoint = openCheckpoint(settings.folder)
+  const config = checkpoint.config()
+  const weights = checkpoint.weights()
   try {
-    const graph = writeDecoderGraph(config.decoder, weights, settings.weights)
+    const format = formatFor(settings, config.decoder)
+    const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
     const session = await Session.create(graph, settings)
     post({ type: 'device', chosen: session.chosen })
     const decoder = new Decoder(session, config.decoder)
     const vocabulary = {
-      text: readTokenText(settings.folder),
+      text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),
       contextLength: config.decoder.contextLength,
     }

@@ -23,7 +23,7 @@ export interface OnnxModelOptions {
   readonly device?: Device
   /** Told what the model computes on, when it is loaded. */
   readonly onLoaded?: (device: ChosenDevice) => void
-  readonly weights?: 'float32' | 'int8'
+  readonly weights?: 'auto' | 'fp32' | 'fp16' | 'int8' | 'int4'
   readonly maxRows?: number
   readonly cacheBytes?: number
 }

@@ -95,6 +95,7 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   verifyReport: (task, draft) => prompts.review(task, draft),
   readReport,
   readSelection: () => undefined,
+  readHalt: () => undefined,
   reflection: '\nCheck it again.\n',
 }
 

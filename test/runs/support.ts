@@ -181,6 +181,7 @@ export const buildRunner = (t: TestContext, options: Options = {}) => {
         scorer: () => assertUnused(),
         comparator: () => assertUnused(),
         has: () => false,
+        alternatives: undefined,
       }),
       defaults: { model: model.id, strategy: 'drafts', maxTokens: 100, budget: {} },
     },

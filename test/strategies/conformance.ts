@@ -23,7 +23,20 @@ const SIZE = { promptTokens: tokensOf(TASK.messages[0]!.content) + 4, maxTokens:
 const WRITERS = ['solve', 'refine', 'aggregate']
 const STEPLESS = { step_scores: 'none', log_probabilities: 'none' } as const
 
-const assertWithinWorstCase = (strategy: Strategy, options: Options, model: FakeModel): void => {
+/** What a model may lack without being refused before the run starts. */
+const withoutCapabilities = (strategy: Strategy, options: Options) => {
+  const { scorers = [], capabilities = [] } = strategy.needs?.(options) ?? {}
+  const looksAtTokens =
+    capabilities.includes('log_probabilities') ||
+    scorers.some((name) => name === 'self-certainty' || name === 'token-confidence')
+  return looksAtTokens ? ({ step_scores: 'none' } as const) : STEPLESS
+}
+
+export const assertWithinWorstCase = (
+  strategy: Strategy,
+  options: Options,
+  model: FakeModel,
+): void => {
   const bound = strategy.worstCase(SIZE, options)
   for (const [role, tally] of model.tallies) {
     const entries = bound.filter((entry) => entry.role === role)
@@ -46,6 +59,7 @@ export const conform = (
   prompts: PromptSet = 'compact',
 ): void => {
   for (const options of variants) {
+    const bare = withoutCapabilities(strategy, options)
     const named = (behaviour: string): string =>
       `${strategy.name} ${JSON.stringify(options)} ${behaviour}`
 
@@ -60,10 +74,10 @@ export const conform = (
 
     completes('completes within its worst case', {})
     completes('survives a model without log-probabilities and step scores', {
-      capabilities: STEPLESS,
+      capabilities: bare,
     })
     completes('survives judges, reviewers and verifiers that talk nonsense', {
-      capabilities: STEPLESS,
+      capabilities: bare,
       reply: (ask) => (WRITERS.includes(ask.system) ? defaultReply(ask) : '?'),
     })
     completes('survives a judge that says nothing at all', {

@@ -62,11 +62,13 @@ const FULL_ROLES: readonly (readonly [RegExp, string])[] = [
   [/^You compare/, 'select'],
   [/^You comment/, 'critique'],
   [/^You are a strict examiner/, 'report'],
+  [/^You put questions/, 'paraphrase'],
 ]
 
 const roleIn = (system: string, user: string): string => {
   const found = FULL_ROLES.find(([pattern]) => pattern.test(system))?.[1]
   if (found === undefined) return /^[a-z]+$/.test(system) ? system : 'solve'
+  if (found === 'select' && user.includes('reply STOP')) return 'halt'
   if (found === 'review' && user.includes('{"steps":')) return 'verify'
   return found === 'judge' && user.includes('<answer_b>') ? 'compare' : found
 }
@@ -85,6 +87,10 @@ export const defaultReply = ({ system, sample, user }: Ask): FakeReply => {
       return String(tokensOf(user) % 10)
     case 'compare':
       return 'A'
+    case 'halt':
+      return 'CONTINUE'
+    case 'paraphrase':
+      return 'Of 1 apple Ann has, and 1 more: the sum?'
     case 'select':
       return '2'
     case 'critique':

@@ -3,7 +3,6 @@
  * JavaScript would cost more than the model itself, and so would bringing the logits out.
  *
  * Inputs, for R positions where logits are wanted:
- *   rows         int64 [R]      index into the B * S new tokens; one position may be named several times
  *   temperature  float32 [R, 1] above 0
  *   uniform      float32 [R, 1] in [0, 1)
  *   targets      int64 [R, M]   tokens whose logits are wanted
@@ -90,14 +89,8 @@ const addMass = (builder: GraphBuilder, logits: string, highest: string, tempera
 const asInt32 = (builder: GraphBuilder, value: string): string =>
   builder.node('Cast', [value], { attributes: { to: 6 } })
 
-/** `hidden` is [B * S, hidden], already normalised; `weight` is [vocabulary, hidden]. */
-export const addTokenHead = (
-  builder: GraphBuilder,
-  hidden: string,
-  weight: string,
-  vocabulary: number,
-): void => {
-  const rows = builder.input('rows', 'int64', ['R'])
+/** `logits` is [R, vocabulary]. */
+export const addTokenHead = (builder: GraphBuilder, logits: string, vocabulary: number): void => {
   const temperature = builder.input('temperature', 'float32', ['R', 1])
   const uniform = builder.input('uniform', 'float32', ['R', 1])
   const targets = builder.input('targets', 'int64', ['R', 'M'])
@@ -105,8 +98,6 @@ export const addTokenHead = (
   const gather = (values: string, at: string): string =>
     builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
 
-  const wanted = builder.node('Gather', [hidden, rows])
-  const logits = builder.node('Gemm', [wanted, weight], { attributes: { transB: 1 } })
   const [topLogits, topTokens] = builder.nodes('TopK', [logits, topCount], 2, ALONG_VOCABULARY)
   const highest = builder.node('Slice', [
     topLogits!,

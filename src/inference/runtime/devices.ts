@@ -72,3 +72,9 @@ export const obstacleOf = (device: RealDevice): string | undefined => {
  * start at all. WebGPU is not one: its driver may be a program.
  */
 export const AUTO_DEVICES: readonly RealDevice[] = ['cuda']
+
+/** Whether the graph may come to run elsewhere than on the processor. */
+export const mayLeaveProcessor = (device: Device): boolean =>
+  device === 'auto'
+    ? AUTO_DEVICES.some((candidate) => obstacleOf(candidate) === undefined)
+    : device !== 'cpu'

@@ -4,6 +4,7 @@ import type { StrategyEvent } from '../../core/event.ts'
 import type { Critique, Prompt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
+import type { Voice } from './question.ts'
 
 /** Whether someone has marked a step as wrong since the candidate was reviewed. */
 export const isOutdated = (
@@ -13,12 +14,6 @@ export const isOutdated = (
 ): boolean => {
   const marked = context.steering.markedStep(candidate)
   return marked !== undefined && (verdict !== 'wrong' || step !== marked)
-}
-
-/** How a remark is sampled; default: temperature 0, so that the same candidate is told the same. */
-interface Voice {
-  readonly temperature: number
-  readonly seed: number
 }
 
 /** Yields `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */

@@ -1,7 +1,12 @@
 /** Samples candidates: one model call, one event per chunk. */
 import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
-import type { GenerationChunk, LanguageModel } from '../../core/language-model.ts'
+import type {
+  GenerationChunk,
+  LanguageModel,
+  TokenLogProbability,
+} from '../../core/language-model.ts'
+import { peakednessOf } from '../../core/peakedness.ts'
 import { merge } from '../../core/merge.ts'
 import type { Message, Sampling, Task } from '../../core/task.ts'
 import type { Events, Refinement } from '../compose.ts'
@@ -19,7 +24,7 @@ export interface SampleCall {
   readonly seed?: number
   /** The beginning of every sample, which the model goes on from. */
   readonly continueFrom?: string
-  /** Asks for the log-probability of each draft, where the model can tell it. */
+  /** Asks for the log-probability of each sample even though no scorer does, where the model can tell it. */
   readonly likelihood?: boolean
   /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
   readonly ended?: (sample: number, candidate: number | undefined) => void
@@ -40,6 +45,7 @@ class Block {
   readonly #refinement: Refinement
   readonly #numbers: number[] = []
   readonly #open = new Set<number>()
+  readonly #confidences: number[][] = []
 
   constructor(call: SampleCall, refinement: Refinement) {
     this.#call = call
@@ -66,14 +72,24 @@ class Block {
     return this.#numbers[sample]!
   }
 
+  listen(sample: number, tokens: readonly TokenLogProbability[]): void {
+    const heard = (this.#confidences[sample] ??= [])
+    for (const token of tokens) {
+      const peakedness = peakednessOf(token)
+      if (peakedness !== undefined) heard.push(peakedness)
+    }
+  }
+
   *complete(
     chunk: Extract<GenerationChunk, { type: 'finish' }>,
   ): Generator<StrategyEvent, void, void> {
     const { sample, reason, outputTokens, logProbability } = chunk
     const candidate = yield* this.reveal(sample)
     this.#open.delete(sample)
+    const confidences = this.#confidences[sample]
     this.#refinement.pool.note(candidate, {
       tokens: outputTokens,
+      ...(confidences === undefined ? {} : { confidences }),
       ...(logProbability === undefined ? {} : { logProbability }),
     })
     yield {
@@ -101,6 +117,7 @@ class Block {
 function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, void, void> {
   switch (chunk.type) {
     case 'delta': {
+      if (chunk.tokens !== undefined) block.listen(chunk.sample, chunk.tokens)
       if (chunk.text === '') return
       const candidate = yield* block.reveal(chunk.sample)
       yield { type: 'candidate.delta', candidate, text: chunk.text }
@@ -118,20 +135,35 @@ function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, v
 }
 
 /**
+ * What the scorers of the run ask of the tokens. A likelihood is that of an answer to the task, so only drafts carry
+ * theirs; how peaked the tokens were can be told of every text.
+ */
+const alternativesFor = (
+  { context: { models, scorers } }: Refinement,
+  { model, likelihood = false, role, continueFrom }: SampleCall,
+): number | undefined => {
+  if (model.capabilities.log_probabilities === 'none') return undefined
+  const wanted = scorers.alternatives
+  if (wanted !== undefined && wanted > 0) return wanted
+  const isWhole = role === 'draft' && continueFrom === undefined && model.id === models.generator.id
+  return isWhole && (likelihood || wanted !== undefined) ? 0 : undefined
+}
+
+/**
  * Samples from one call. A sample that fails is a failed candidate, not an exception; when the whole call fails, what
  * it had completed stays.
  * @throws RefineError when the whole call fails before any candidate of the run was completed or begun.
  */
 export async function* sample(refinement: Refinement, call: SampleCall): Events {
   const { context, pool } = refinement
-  const { model, messages, samples, sampling, likelihood } = call
-  const told = likelihood === true && model.capabilities.log_probabilities !== 'none'
+  const { model, messages, samples, sampling } = call
+  const alternatives = alternativesFor(refinement, call)
   const request = {
     messages,
     samples,
     sampling,
     seed: call.seed ?? context.random.seed(),
-    ...(told ? { topLogProbabilities: 0 } : {}),
+    ...(alternatives === undefined ? {} : { topLogProbabilities: alternatives }),
     ...(call.continueFrom === undefined ? {} : { continueFrom: call.continueFrom }),
   }
   const block = new Block(call, refinement)

@@ -13,14 +13,16 @@ type Revised = Extract<StrategyEvent, { type: 'answer.revised' }>
 interface Entry {
   status: 'open' | 'completed' | 'ended'
   readonly role: CandidateRole
+  readonly parents: readonly number[]
   text: string
   answer: { readonly value: string | undefined } | undefined
   readonly scores: Map<string, Scored>
 }
 
-const emptyEntry = (role: CandidateRole): Entry => ({
+const emptyEntry = (role: CandidateRole, parents: readonly number[]): Entry => ({
   status: 'open',
   role,
+  parents,
   text: '',
   answer: undefined,
   scores: new Map(),
@@ -52,7 +54,7 @@ export class Pool {
   observe(event: StrategyEvent): void {
     switch (event.type) {
       case 'candidate.created':
-        this.#entries[event.candidate] = emptyEntry(event.role)
+        this.#entries[event.candidate] = emptyEntry(event.role, event.parents)
         return
       case 'candidate.delta':
         this.#entry(event.candidate).text += event.text
@@ -104,6 +106,11 @@ export class Pool {
     return this.#entry(candidate).role
   }
 
+  /** What it was made from. */
+  parents(candidate: number): readonly number[] {
+    return this.#entry(candidate).parents
+  }
+
   text(candidate: number): string {
     return this.#entry(candidate).text
   }
@@ -142,15 +149,18 @@ export class Pool {
   }
 
   /**
-   * Promotes the best-scored candidate when it beats the incumbent under the same scorer. An incumbent that waits for
+   * Promotes the best-scored candidate (of all, or of those that were scored together) when it beats the incumbent under the same scorer. An incumbent that waits for
    * its score is kept; one that the scorer could not read loses to any that it could. Ties keep the incumbent.
    */
-  *promoteBest(scorer: string): Generator<StrategyEvent, void, void> {
+  *promoteBest(
+    scorer: string,
+    among: readonly number[] = this.completed,
+  ): Generator<StrategyEvent, void, void> {
     if (this.#incumbent === undefined) return
     const held = this.score(this.#incumbent, scorer)
     if (held === undefined) return
     let best: { readonly candidate: number; readonly score: number } | undefined
-    for (const candidate of this.completed) {
+    for (const candidate of among) {
       const score = this.score(candidate, scorer)
       if (score === undefined || score === null) continue
       if (score > (best?.score ?? held ?? -Infinity)) best = { candidate, score }
