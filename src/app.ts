@@ -15,7 +15,7 @@ import type { ModelConfig } from './models/model-config.ts'
 import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
-import { promptsFor } from './prompts/index.ts'
+import { createPrompts, promptsFor, readWordings, type PromptsFor } from './prompts/index.ts'
 import { armCheck } from './runs/assignment-plan.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
@@ -104,6 +104,17 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
   return (owner) => apiKeys.length === 0 || allowed.has(owner)
 }
 
+/** @throws RefineError naming the set, and the question whose wording is wrong, or the folder that cannot be read */
+const promptsOf = ({ prompts }: Config): PromptsFor =>
+  createPrompts(
+    Object.fromEntries(
+      Object.entries(prompts).map(([name, given]) => [
+        name,
+        typeof given === 'string' ? readWordings(path.resolve(given)) : given,
+      ]),
+    ),
+  )
+
 /** @throws RefineError when the default model or strategy does not exist */
 const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
@@ -115,7 +126,7 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
       describe: () => registry.list(),
       ready: () => registry.ready(),
     },
-    prompts: promptsFor,
+    prompts: promptsOf(config),
     scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }

@@ -23,6 +23,8 @@ export interface Config {
   /** Address of a PostgreSQL database to use in its place. */
   readonly database: string | undefined
   readonly models: readonly ModelConfig[]
+  /** Prompt sets by name: a folder, or wordings by question. */
+  readonly prompts: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly defaults: {
     readonly model: string | undefined
     readonly strategy: string
@@ -203,6 +205,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     data: path.resolve(setting('data') ?? file.data ?? 'data'),
     database: toDatabase(setting('database') ?? file.database),
     models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
+    prompts: file.prompts ?? {},
     defaults: {
       model: setting('model') ?? file.defaults?.model,
       strategy: setting('strategy') ?? file.defaults?.strategy ?? 'solver-reviewer-refiner',

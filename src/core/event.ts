@@ -85,6 +85,13 @@ const body = <Name extends string, Properties extends Record<string, TSchema>>(
 
 const ending = { answer: Nullable(Answer), usage: Usage }
 
+/** Absent in runs of earlier versions. */
+export const PromptsUsed = Type.Record(
+  Type.Enum([...ROLES]),
+  Type.Optional(Type.Object({ set: Type.String(), hash: Type.String() })),
+  { description: 'Prompt set of each role, and the SHA-256 of all its wordings.' },
+)
+
 /** What a run tells about itself at no extra cost, whatever the strategy. */
 const MEASURES = {
   effective_answers: Nullable(
@@ -186,6 +193,7 @@ export const RUNNER_EVENTS = [
     models: Type.Record(Type.Enum([...ROLES]), Type.Optional(Type.String())),
     budget: Budget,
     seed: Count,
+    prompts: Type.Optional(PromptsUsed),
     assignment: Nullable(Assignment),
     metadata: Type.Record(Type.String(), Type.Unknown()),
   }),

@@ -6,12 +6,11 @@ import {
   CANDIDATE_ROLES,
   FINISH_REASONS,
   Measures,
+  PromptsUsed,
   RunError,
   STOP_REASONS,
   Usage,
   type RunEvent,
-  type RunnerEvent,
-  type Envelope,
 } from './event.ts'
 import { assertNever } from './errors.ts'
 import { Steering } from './steering.ts'
@@ -64,6 +63,7 @@ export const RunState = Type.Object(
     options: Type.Record(Type.String(), Type.Unknown()),
     model: Type.String(),
     seed: Type.Integer(),
+    prompts: Type.Optional(PromptsUsed),
     created_at: Type.String({ format: 'date-time' }),
     ended_at: NullableText,
     answer: Type.Union([Answer, Type.Null()]),
@@ -92,10 +92,8 @@ export const emptyUsage = (): Usage => ({
   by_role: {},
 })
 
-type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
-
 /** A run is queued from `run.created` on, and running from the next event on that is its own. */
-const start = (created: Envelope & CreatedBody): RunState => ({
+const start = (created: EventOf<'run.created'>): RunState => ({
   id: created.run_id,
   object: 'run',
   status: 'queued',
@@ -103,6 +101,7 @@ const start = (created: Envelope & CreatedBody): RunState => ({
   options: created.options,
   model: created.model,
   seed: created.seed,
+  ...(created.prompts === undefined ? {} : { prompts: created.prompts }),
   created_at: created.at,
   ended_at: null,
   answer: null,

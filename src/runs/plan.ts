@@ -17,6 +17,9 @@ import type { ModelDescription } from './run-service.ts'
 export type RoleModels = Readonly<Record<Role, LanguageModel>>
 export type PromptsByRole = Readonly<Record<Role, RolePrompts>>
 
+/** Other wordings of questions, by their names, and the set they belong to as `set`. */
+export type Wordings = Readonly<Record<string, string>>
+
 /** The parts a run is put together from; `app.ts` supplies them. */
 export interface Parts {
   readonly strategies: readonly Strategy[]
@@ -26,7 +29,8 @@ export interface Parts {
     describe(): readonly ModelDescription[]
     ready(): Promise<void>
   }
-  readonly prompts: (set: PromptSet) => RolePrompts
+  /** @throws RefineError invalid_request naming the wording that is wrong, below `/prompts`. */
+  readonly prompts: (set: PromptSet, chosen?: Wordings) => RolePrompts
   readonly scorers: (models: RoleModels, prompts: PromptsByRole) => Scorers
   readonly defaults: {
     readonly model: string
@@ -47,6 +51,8 @@ export interface Plan {
   readonly modelIds: Partial<Record<Role, string>>
   readonly models: RoleModels
   readonly prompts: PromptsByRole
+  /** Those of the request, as they were given. */
+  readonly wordings: Wordings | undefined
   /** Models that the options name, by id. */
   readonly named: ReadonlyMap<string, LanguageModel>
   readonly budget: Budget
@@ -76,6 +82,22 @@ const checkCapabilities = (strategy: Strategy, model: LanguageModel): void => {
   }
 }
 
+/** Wordings that no role of the run would ever use are a mistake. */
+const promptsOf = (
+  models: RoleModels,
+  wordings: Wordings | undefined,
+  parts: Parts,
+): PromptsByRole => {
+  const prompts = byRole((role) => parts.prompts(models[role].prompts, wordings))
+  if (wordings !== undefined && ROLES.every((role) => models[role].prompts === 'compact')) {
+    throw invalidField(
+      '/prompts',
+      'cannot be used: the models of this run know the compact prompts alone, whose words they were trained on',
+    )
+  }
+  return prompts
+}
+
 /**
  * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
  */
@@ -96,7 +118,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     return id === undefined ? model : under(`/models/${role}`, () => parts.models.get(id))
   })
   under('/model', () => checkCapabilities(strategy, models.generator))
-  const prompts = byRole((role) => parts.prompts(models[role].prompts))
+  const prompts = promptsOf(models, request.prompts, parts)
   const named = meetNeeds(strategy, options, models, prompts, parts)
   return {
     task,
@@ -106,6 +128,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     modelIds,
     models,
     prompts,
+    wordings: request.prompts,
     named,
     budget: { ...parts.defaults.budget, ...request.budget },
     seed: request.seed,
@@ -143,6 +166,7 @@ export const createdBody = (
   models: plan.modelIds,
   budget: plan.budget,
   seed,
+  prompts: byRole((role) => ({ set: plan.prompts[role].name, hash: plan.prompts[role].hash })),
   assignment: plan.assigned?.assignment ?? null,
   metadata: plan.metadata,
 })
