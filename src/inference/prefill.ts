@@ -2,6 +2,7 @@
 import { commonLength, type PromptLibrary } from './cache/prompt-library.ts'
 import { PromptCache, type CachedPrefix } from './cache/prompt-cache.ts'
 import type { TokenSpan } from './cache/cache-shape.ts'
+import type { CallPriority } from '../core/language-model.ts'
 import type { ScoreWork } from './protocol.ts'
 import type { Decoder, HeadInputs } from './runtime/decoder.ts'
 import type { Outputs } from './runtime/session.ts'
@@ -9,10 +10,20 @@ import type { Outputs } from './runtime/session.ts'
 /** Prompts that share this many more tokens wait for each other: the second then finds them computed. */
 const WORTH_WAITING = 32
 
+/** What comes first. */
+export interface Rank {
+  readonly priority: CallPriority
+  /** Prompt tokens computed in all by when this one should be. */
+  readonly due: number
+  /** Of arrival. */
+  readonly order: number
+}
+
 /** A token sequence whose keys and values are wanted, and perhaps the likelihood of tokens on the way. */
 export class Prefill {
   readonly id: number
   readonly tokens: Int32Array
+  readonly rank: Rank
   readonly score: ScoreWork | undefined
   readonly logProbabilities: Float32Array
   /** Tokens that were found computed already. */
@@ -22,9 +33,10 @@ export class Prefill {
   /** Positions whose results are there. */
   #scored = 0
 
-  constructor(id: number, tokens: Int32Array, score?: ScoreWork) {
+  constructor(id: number, tokens: Int32Array, rank: Rank, score?: ScoreWork) {
     this.id = id
     this.tokens = tokens
+    this.rank = rank
     this.score = score
     this.logProbabilities = new Float32Array(score?.targets.length ?? 0)
   }
@@ -109,12 +121,15 @@ interface Part {
   readonly end: number
 }
 
-/** Computes up to `budget` tokens, padding included, of jobs that start from the same prefix. Blocks the thread. */
+/**
+ * Computes up to `budget` tokens, padding included, of jobs that start from the same prefix; returns how many tokens it
+ * computed, without padding. Blocks the thread.
+ */
 export const runPrefills = async (
   decoder: Decoder,
   jobs: readonly Prefill[],
   budget: number,
-): Promise<void> => {
+): Promise<number> => {
   const prefix = jobs[0]!.prefix
   const start = prefix?.length ?? 0
   const parts = jobs.map((job, row): Part => {
@@ -140,6 +155,7 @@ export const runPrefills = async (
   readScores(parts, head)
   for (const { job, row, count, end } of parts)
     job.accept(decoder, { parts: present, stride: length, row, at: 0 }, count, end)
+  return parts.reduce((sum, { count }) => sum + count, 0)
 }
 
 const headInputs = (parts: readonly Part[], start: number, length: number): HeadInputs => {

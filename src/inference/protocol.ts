@@ -1,6 +1,6 @@
 /** Everything that crosses between the engine's thread and its worker. */
-import type { ErrorCode } from '../core/errors.ts'
-import type { GenerationChunk } from '../core/language-model.ts'
+import type { ErrorCode, FieldError } from '../core/errors.ts'
+import type { CallPriority, Constraint, GenerationChunk } from '../core/language-model.ts'
 import type { WeightFormat } from './graphs/linear.ts'
 
 /** Sampling with nothing left to default. */
@@ -11,6 +11,13 @@ export interface SamplingParameters {
   readonly topP: number
   /** 0 keeps every token. */
   readonly topK: number
+  /** In [0, 1]: share of the likeliest token's probability that a token must have; 0 keeps every token. */
+  readonly minP: number
+  /** Above 0; 1 changes nothing. */
+  readonly repetitionPenalty: number
+  /** 0 changes nothing, as do frequencies of 0. */
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
   /** At least 1; prompt and answer together never pass the context. */
   readonly maxTokens: number
   readonly stop: readonly string[]
@@ -25,6 +32,8 @@ export interface GenerateWork {
   readonly seed: number
   /** Alternatives per token; undefined: no log-probabilities at all. */
   readonly topLogProbabilities: number | undefined
+  readonly constraint: Constraint | undefined
+  readonly priority: CallPriority
 }
 
 /** Asks how likely given tokens are at given positions of a text, in one pass. */
@@ -35,6 +44,7 @@ export interface ScoreWork {
   /** Tokens asked about, `columns` for each position. */
   readonly targets: Int32Array
   readonly columns: number
+  readonly priority: CallPriority
 }
 
 export interface ScoreResult {
@@ -66,6 +76,15 @@ export type Command =
 export type EngineEvent =
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: WorkerChunk }
   | { readonly type: 'scored'; readonly id: number; readonly result: ScoreResult }
+  /** The call cannot be served; the others go on. */
+  | { readonly type: 'refused'; readonly id: number; readonly error: WorkerError }
+
+/** What is left of a `RefineError` between threads. */
+export interface WorkerError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly fields: readonly FieldError[]
+}
 
 /** Chunks without errors: a class does not survive the way between threads. */
 export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>

@@ -73,7 +73,7 @@ class OnnxModel implements LanguageModel {
       text_scoring: 'native',
       step_scores: parts.stepTokens === undefined ? 'none' : 'native',
       embeddings: 'none',
-      constrained_output: 'none',
+      constrained_output: 'native',
       seed: 'native',
     }
     this.#engine = new Engine(options)
@@ -89,7 +89,7 @@ class OnnxModel implements LanguageModel {
 
   async *generate(
     request: GenerationRequest,
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): AsyncGenerator<GenerationChunk, void, void> {
     const prompt = this.#encode(request.messages, request.continueFrom ?? '')
     this.#checkLength(prompt.length + 1)
@@ -100,13 +100,15 @@ class OnnxModel implements LanguageModel {
       keepStop: request.keepStop ?? false,
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
+      constraint: request.constraint,
+      priority,
     }
     yield* this.#engine.generate(work, signal)
   }
 
   async scoreText(
     request: { readonly messages: readonly Message[]; readonly text: string },
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): Promise<ScoringResult> {
     const prompt = this.#encode(request.messages, '')
     const answer = this.#tokens(request.text)
@@ -119,6 +121,7 @@ class OnnxModel implements LanguageModel {
       positions: Int32Array.from(answer, (_, index) => prompt.length - 1 + index),
       targets: Int32Array.from(answer),
       columns: 1,
+      priority,
     }
     const { logProbabilities, cachedTokens } = await this.#engine.score(work, signal)
     const logProbability = logProbabilities.reduce((sum, value) => sum + value, 0)
@@ -127,7 +130,7 @@ class OnnxModel implements LanguageModel {
 
   async scoreSteps(
     request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): Promise<StepScores> {
     const marks = this.#parts.stepTokens
     if (marks === undefined)
@@ -146,6 +149,7 @@ class OnnxModel implements LanguageModel {
       positions: Int32Array.from(positions),
       targets: Int32Array.from(positions.flatMap(() => [marks.good, marks.bad])),
       columns: 2,
+      priority,
     }
     const { logProbabilities, cachedTokens } = await this.#engine.score(work, signal)
     const steps = positions.map((_, step) => {
@@ -190,6 +194,10 @@ class OnnxModel implements LanguageModel {
       temperature: temperature < LOWEST_TEMPERATURE ? 0 : temperature,
       topP: wishes.top_p ?? defaults.topP,
       topK: wishes.top_k ?? defaults.topK,
+      minP: wishes.min_p ?? 0,
+      repetitionPenalty: wishes.repetition_penalty ?? 1,
+      presencePenalty: wishes.presence_penalty ?? 0,
+      frequencyPenalty: wishes.frequency_penalty ?? 0,
       maxTokens: wishes.max_tokens ?? this.contextLength,
       stop: wishes.stop ?? [],
     }

@@ -6,6 +6,7 @@ import type {
   GenerationRequest,
   LanguageModel,
 } from '../../src/core/language-model.ts'
+import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
 import type { Message } from '../../src/core/task.ts'
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..')
@@ -55,3 +56,33 @@ export const collect = async (
   }
   return { texts, chunks, finishes: chunks.filter((chunk) => chunk.type === 'finish') }
 }
+
+/** Greedy, at most 48 tokens, nothing cut off and nothing changed, but for what is given. */
+export const samplingParameters = (
+  wishes: Partial<SamplingParameters> = {},
+): SamplingParameters => ({
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  maxTokens: 48,
+  stop: [],
+  ...wishes,
+})
+
+/** One greedy sample, but for what is given. */
+export const generateWork = (
+  work: Partial<GenerateWork> & Pick<GenerateWork, 'prompt'>,
+): GenerateWork => ({
+  samples: 1,
+  sampling: samplingParameters(),
+  keepStop: false,
+  seed: 1,
+  topLogProbabilities: undefined,
+  constraint: undefined,
+  priority: 'interactive',
+  ...work,
+})

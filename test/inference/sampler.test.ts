@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { samplingParameters } from './model-fixture.ts'
 import type { SamplingParameters } from '../../src/inference/protocol.ts'
 import {
   alternativesOf,
@@ -9,14 +10,8 @@ import {
   type HeadResults,
 } from '../../src/inference/sampler.ts'
 
-const sampling = (wishes: Partial<SamplingParameters>): SamplingParameters => ({
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  maxTokens: 10,
-  stop: [],
-  ...wishes,
-})
+const sampling = (wishes: Partial<SamplingParameters>): SamplingParameters =>
+  samplingParameters({ temperature: 1, ...wishes })
 
 /** What the graph returns for one row whose token t has the probability `probabilities[t]` at temperature 1. */
 const headOf = (
@@ -62,10 +57,10 @@ const assertShares = (actual: Record<number, number>, expected: Record<number, n
     assert.ok(Math.abs(actual[Number(token)]! - share) < 2e-3, `token ${token}`)
 }
 
-test('a temperature of 0 takes the likeliest token, with its log-probability', () => {
+test('a temperature of 0 takes the likeliest token, with its logit', () => {
   const choice = chooseToken(headOf(PROBABILITIES, 1), 0, sampling({ temperature: 0 }), 0.99)
   assert.equal(choice.token, 1)
-  assert.ok(Math.abs(choice.logProbability - Math.log(0.4)) < 1e-6)
+  assert.ok(Math.abs(choice.logit - Math.log(0.4)) < 1e-6)
 })
 
 test('without truncation the token that the graph drew counts', () => {

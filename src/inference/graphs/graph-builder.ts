@@ -2,7 +2,7 @@
 import { ProtobufMessage } from './protobuf.ts'
 
 /** Element types with ONNX's numbers for them. */
-export const ELEMENT_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
+export const ELEMENT_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const
 export type ElementType = keyof typeof ELEMENT_TYPE
 
 /** A name stands for a size that is known only when the graph runs. */
