@@ -55,10 +55,12 @@ export class RunningSamples {
     return { running: this.running, waiting: this.#waiting.length, shared: this.#shared.length }
   }
 
-  /** Whether samples wait that go before a new one of this priority. */
+  /** Whether a call waits that goes before a new one of this priority: one of which no sample is running. */
   blocks(priority: CallPriority): boolean {
+    const running = this.#runningByCall()
     return this.#waiting.some(
-      ({ row }) => row.priority === 'interactive' || priority === 'background',
+      ({ row }) =>
+        !running.has(row.id) && (row.priority === 'interactive' || priority === 'background'),
     )
   }
 
@@ -133,15 +135,20 @@ export class RunningSamples {
   /** The interactive before those in the background, then the call with the fewest running samples, then the earlier. */
   #next(): Waiting | undefined {
     if (this.#waiting.length === 0) return undefined
-    const running = new Map<number, number>()
-    for (const { rows } of this.batches)
-      for (const { id } of rows) running.set(id, (running.get(id) ?? 0) + 1)
+    const running = this.#runningByCall()
     const share = ({ row }: Waiting): number => running.get(row.id) ?? 0
     return this.#waiting.reduce((best, other) => {
       if (best.row.priority !== other.row.priority)
         return best.row.priority === 'interactive' ? best : other
       return (share(best) - share(other) || compareRows(best.row, other.row)) <= 0 ? best : other
     })
+  }
+
+  #runningByCall(): ReadonlyMap<number, number> {
+    const running = new Map<number, number>()
+    for (const { rows } of this.batches)
+      for (const { id } of rows) running.set(id, (running.get(id) ?? 0) + 1)
+    return running
   }
 
   #fits({ row, batch }: Waiting): boolean {

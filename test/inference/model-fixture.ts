@@ -6,7 +6,13 @@ import type {
   GenerationRequest,
   LanguageModel,
 } from '../../src/core/language-model.ts'
+import { readModelConfig } from '../../src/inference/checkpoint/model-config.ts'
+import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
+import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
+import { Decoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
+import { Session } from '../../src/inference/runtime/session.ts'
+import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Message } from '../../src/core/task.ts'
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..')
@@ -86,3 +92,39 @@ export const generateWork = (
   priority: 'interactive',
   ...work,
 })
+
+/** A decoder that keeps account of what it computes. */
+export class CountingDecoder extends Decoder {
+  /** Rows and new tokens per row of each run, padding included. */
+  readonly runs: { rows: number; length: number }[] = []
+
+  override run(run: DecoderRun): ReturnType<Decoder['run']> {
+    this.runs.push({ rows: run.rows, length: run.length })
+    return super.run(run)
+  }
+
+  /** Tokens of prompts that were computed, padding included. */
+  get promptTokens(): number {
+    return this.runs
+      .filter(({ length }) => length > 1)
+      .reduce((sum, { rows, length }) => sum + rows * length, 0)
+  }
+}
+
+/** The embedded model on this thread, without an engine around it. */
+export const loadDecoder = async () => {
+  const config = readModelConfig(FOLDER)
+  const weights = openSafetensors(FOLDER)
+  try {
+    const graph = writeDecoderGraph(config.decoder, weights, 'float32')
+    const decoder = new CountingDecoder(await Session.create(graph, 1), config.decoder)
+    const vocabulary = {
+      text: readTokenText(FOLDER),
+      endTokens: new Set(config.endTokens),
+      contextLength: config.decoder.contextLength,
+    }
+    return { decoder, vocabulary }
+  } finally {
+    weights.close()
+  }
+}

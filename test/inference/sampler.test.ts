@@ -107,3 +107,33 @@ test('alternatives come highest first, as many as asked for', () => {
     [1, 4, 2],
   )
 })
+
+test('min_p keeps tokens with that share of the likeliest one, after the temperature', () => {
+  assertShares(shares(headOf(PROBABILITIES, 5), sampling({ minP: 0.4 })), {
+    1: 0.4 / 0.85,
+    2: 0.2 / 0.85,
+    4: 0.25 / 0.85,
+  })
+  // At a temperature of 2 the shares are the square roots.
+  assert.equal(topCountFor(sampling({ minP: 0.1 }), 5), 5)
+  const warm = sampling({ temperature: 2, minP: 0.6 })
+  const roots = [1, 4, 2].map((token) => Math.sqrt(PROBABILITIES[token]!))
+  const total = roots.reduce((sum, root) => sum + root, 0)
+  assertShares(shares(headOf(PROBABILITIES, 5, 2), warm), {
+    1: roots[0]! / total,
+    2: roots[2]! / total,
+    4: roots[1]! / total,
+  })
+})
+
+test('min_p holds beside top_k and top_p, and looks at all logits where it must', () => {
+  assertShares(shares(headOf(PROBABILITIES, 3), sampling({ minP: 0.6, topK: 3 })), {
+    1: 0.4 / 0.65,
+    4: 0.25 / 0.65,
+  })
+  assertShares(shares(headOf(PROBABILITIES, 5), sampling({ minP: 0.1, topP: 0.3 })), { 1: 1 })
+  const wishes = sampling({ minP: 0.2 })
+  const expected = { 0: 0.1 / 0.95, 1: 0.4 / 0.95, 2: 0.2 / 0.95, 4: 0.25 / 0.95 }
+  assertShares(shares(headOf(PROBABILITIES, 2, 1, true), wishes), expected)
+  assert.equal(needsLogits(wishes, 50_000), true)
+})

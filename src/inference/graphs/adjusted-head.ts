@@ -2,8 +2,8 @@
  * The choice of the next token for rows whose logits are changed first, as a graph of its own: rows that ask for neither
  * penalties nor a constraint pay nothing for those that do.
  *
- * Inputs, for C of the R rows of `logits`:
- *   logits      float32 [R, vocabulary]  as the token head returns them
+ * Inputs, for C of R rows:
+ *   own_logits  float32 [R, vocabulary]  as the token head returns them
  *   rows        int64 [C]
  *   tokens      int64 [C, P]             tokens with a penalty; one that is named twice must be given the same twice
  *   repetition  float32 [C, 1]           divides positive logits of `tokens`, multiplies negative ones
@@ -19,7 +19,7 @@ const ALONG_VOCABULARY = { attributes: { axis: 1 } }
 
 export const writeAdjustedHead = (vocabulary: number): OnnxModel => {
   const builder = new GraphBuilder()
-  const all = builder.input('logits', 'float32', ['R', vocabulary])
+  const all = builder.input('own_logits', 'float32', ['R', vocabulary])
   const rows = builder.input('rows', 'int64', ['C'])
   const tokens = builder.input('tokens', 'int64', ['C', 'P'])
   const repetition = builder.input('repetition', 'float32', ['C', 1])

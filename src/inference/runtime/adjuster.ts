@@ -39,7 +39,7 @@ export class Adjuster {
       makeTensor(Float32Array.from(values), [rows.length, 1])
     return session.run(
       {
-        logits: makeTensor(logits, [logits.length / this.#vocabulary, this.#vocabulary]),
+        own_logits: makeTensor(logits, [logits.length / this.#vocabulary, this.#vocabulary]),
         rows: makeTensor(
           BigInt64Array.from(rows, ({ row }) => BigInt(row)),
           [rows.length],
