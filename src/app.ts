@@ -4,9 +4,13 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
+import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
 import { loadCatalog } from './models/catalog.ts'
+import type { ExperimentStore } from './core/experiment-store.ts'
+import type { RunStore } from './core/run-store.ts'
 import type { ModelConfig } from './models/model-config.ts'
 import { modelSource } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
@@ -15,11 +19,15 @@ import { promptsFor } from './prompts/index.ts'
 import { armCheck } from './runs/assignment-plan.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
+import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
+import { createSandbox } from './scoring/sandbox/sandbox.ts'
 import { createScorers } from './scoring/scorers.ts'
-import { openSqliteStore } from './storage/sqlite.ts'
+import type { DatabaseRunStore } from './storage/run-store.ts'
+import { openPostgresStore } from './storage/postgres.ts'
+import { openSqliteThread } from './storage/sqlite-thread.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
 
@@ -45,6 +53,7 @@ type Rate = NonNullable<RateLimits['requests']>
 export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
+  readonly exports: RunExports
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -57,6 +66,16 @@ const check = (registry: ModelRegistry, config: Config, model: string): void => 
   if (STRATEGIES.some(({ name }) => name === strategy)) return
   throw new RefineError('unknown_strategy', `The default strategy "${strategy}" does not exist.`)
 }
+
+/** Runs as training data; which prompts cut a text into steps is told by what they made of it. */
+const exportsOf = (store: RunStore): RunExports =>
+  new RunExports({
+    store,
+    splitters: [
+      (text) => promptsFor('full').splitSteps(text),
+      (text) => promptsFor('compact').splitSteps(text),
+    ],
+  })
 
 const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
   const models = await modelsOf(config)
@@ -86,7 +105,7 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
 }
 
 /** @throws RefineError when the default model or strategy does not exist */
-const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
   check(registry, config, model)
   return {
@@ -97,9 +116,51 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
       ready: () => registry.ready(),
     },
     prompts: promptsFor,
-    scorers: createScorers,
+    scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
+}
+
+const openExperiments = async (
+  config: Config,
+  store: ExperimentStore,
+  parts: Parts,
+  log: Logger,
+): Promise<Experiments> => {
+  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  await experiments.definitions.applyFile(config.experiments)
+  return experiments
+}
+
+const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
+  database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
+
+/** All that stands on the store. */
+const openOn = async (
+  store: DatabaseRunStore,
+  parts: Parts,
+  config: Config,
+  log: Logger,
+): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+  const { secrets, allowPrivate } = config.webhooks
+  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
+  const experiments = await openExperiments(config, store.experiments, parts, log)
+  const retention = new Retention({ days: config.retention, store, experiments, log })
+  const runs = new Runner({
+    parts,
+    store,
+    log,
+    limits: config.limits,
+    quotas: quotasOf(config),
+    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
+    experiments,
+    missing: (id) => retention.missing(id),
+    mayForce: mayForceOf(config),
+  })
+  const recovered = await runs.recover()
+  if (recovered > 0)
+    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  return { runs, experiments, retention, exports: exportsOf(store) }
 }
 
 /**
@@ -111,36 +172,26 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { secrets, allowPrivate } = config.webhooks
-  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret)
-  const parts = partsOf(config, registry)
-  const store = openSqliteStore(config.data)
-  const experiments = await Experiments.open({
-    store: store.experiments,
-    log,
-    checkArm: armCheck(parts),
+  const sandbox = createSandbox()
+  const parts = partsOf(config, registry, sandbox)
+  const store = await openStore(config, log)
+  const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
+    // A thread or connections that stay open would keep the process from ending.
+    await store.close()
+    throw cause
   })
-  await experiments.definitions.applyFile(config.experiments)
-  const runs = new Runner({
-    parts,
-    store,
-    log,
-    limits: config.limits,
-    quotas: quotasOf(config),
-    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
-    experiments,
-    mayForce: mayForceOf(config),
-  })
-  const recovered = await runs.recover()
-  if (recovered > 0)
-    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  const { runs, experiments, exports, retention } = opened
+  retention.start()
   return {
     runs,
     experiments,
+    exports,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await retention.close()
       await experiments.idle()
+      await sandbox.close()
       await registry.close()
       await store.close()
     },
@@ -149,7 +200,7 @@ export const openRuns = async (
 
 /** The server around the runs; the caller listens and closes it. */
 export const buildServer = (
-  { runs, experiments }: Pick<Runs, 'runs' | 'experiments'>,
+  { runs, experiments, exports }: Pick<Runs, 'runs' | 'experiments' | 'exports'>,
   config: Config,
   log: Logger,
   version: string,
@@ -157,6 +208,7 @@ export const buildServer = (
   createServer({
     runs,
     experiments,
+    exports,
     log,
     version,
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),

@@ -10,7 +10,13 @@ export const SERVE_FLAGS = [
     value: 'ADDRESS',
     description: 'Address to listen on. Default 127.0.0.1; any other needs API keys.',
   },
-  { name: 'data', value: 'FOLDER', description: 'Folder of the database. Default ./data.' },
+  { name: 'data', value: 'FOLDER', description: 'Folder of the SQLite database. Default ./data.' },
+  {
+    name: 'database',
+    value: 'URL',
+    description:
+      'postgres://… in place of SQLite; better as the variable WHETSTONE_DATABASE, for its password. Default sqlite.',
+  },
   {
     name: 'config',
     value: 'FILE',

@@ -21,8 +21,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
   evaluation: ['core', 'runs'],
-  http: ['core', 'runs', 'experiments'],
-  cli: ['core', 'runs', 'experiments', 'evaluation'],
+  exports: ['core', 'runs', 'experiments'],
+  http: ['core', 'runs', 'experiments', 'exports'],
+  cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
   'config.ts': [
@@ -49,6 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['inference'],
   '@huggingface/jinja': ['inference', 'models'],
   libsql: ['storage'],
+  pg: ['storage'],
   fastify: ['http', 'app.ts'],
   pino: ['telemetry'],
 }
@@ -58,7 +60,7 @@ const BROWSER_VALUES = ['core/run-state.ts']
 const BROWSER_PACKAGES = ['eventsource-parser']
 
 /** Core is vocabulary and arithmetic: no I/O, no framework. */
-const CORE_PACKAGES = ['typebox', 'typebox/compile', 'node:crypto']
+const CORE_PACKAGES = ['typebox', 'typebox/compile', 'typebox/schema', 'node:crypto']
 
 const FORBIDDEN_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'misc', 'types']
 

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../core/errors.ts'
+import type { RunExports } from '../exports/run-exports.ts'
 import type { RunService } from '../runs/run-service.ts'
 import {
   commandHelp,
@@ -12,14 +13,17 @@ import {
   type Flag,
   type ParsedArguments,
 } from './arguments.ts'
-import { EVALUATE, evaluateSettings } from './evaluate.ts'
+import { EVALUATE, evaluateSettings, readArmsFile } from './evaluate.ts'
 import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { createWriter, type CommandIo } from './output.ts'
+import { EXPORT, exportQueryOf, runExport } from './export.ts'
+import { localExports, remoteExports } from './export-sources.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
 import { remoteRuns } from './remote-runs.ts'
 import { localRuns, type RunClient } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
+import type { Server } from './server-request.ts'
 
 export type { Flag } from './arguments.ts'
 export type { CommandIo } from './output.ts'
@@ -35,9 +39,11 @@ export interface CommandDependencies {
   /** Serves until `io.signal` aborts and all is drained. */
   serve(settings: Settings, io: CommandIo): Promise<void>
   /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
-  openRuns(
-    settings: Settings,
-  ): Promise<{ readonly runs: RunService; readonly close: () => Promise<void> }>
+  openRuns(settings: Settings): Promise<{
+    readonly runs: RunService
+    readonly exports: RunExports
+    readonly close: () => Promise<void>
+  }>
   /** The folder that holds `models/catalog.json`. */
   readonly packageRoot: string
   /** The OpenAPI document of the server. */
@@ -66,7 +72,7 @@ const print = async (io: CommandIo, text: string): Promise<void> => {
   writer.release()
 }
 
-const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient => {
+const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`--url must be an http or https address, not "${address}".`)
@@ -74,7 +80,7 @@ const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient =
   const apiKey = name === undefined ? undefined : io.environment[name]
   if (name !== undefined && !apiKey)
     throw new UsageError(`--api-key-env names ${name}, which is not set.`)
-  return remoteRuns({ url, ...(apiKey === undefined ? {} : { apiKey }) })
+  return { url, ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
 const withRuns = async <Result>(
@@ -84,7 +90,7 @@ const withRuns = async <Result>(
   use: (runs: RunClient) => Promise<Result>,
 ): Promise<Result> => {
   const address = values['url']
-  if (address !== undefined) return use(remoteOf(address, values, io))
+  if (address !== undefined) return use(remoteRuns(serverOf(address, values, io)))
   const { runs, close } = await deps.openRuns(values)
   try {
     return await use(localRuns(runs))
@@ -130,12 +136,32 @@ const models: Action = async ({ values }, io, deps) => {
 
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
 const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
-  const settings = evaluateSettings(parsed)
+  const file = parsed.values['arms']
+  const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
-  const values = { ...parsed.values, data: path.join(settings.out, 'store') }
+  const data = path.join(settings.out, 'store')
+  const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
     runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
   )
+}
+
+const exportRuns: Action = async (parsed, io, deps) => {
+  const { values } = parsed
+  const query = exportQueryOf(parsed)
+  const address = values['url']
+  if (address !== undefined) {
+    const source = remoteExports(serverOf(address, values, io))
+    await runExport(source, query, values['out'], io)
+    return EXIT_CODES.completed
+  }
+  const { exports, close } = await deps.openRuns(values)
+  try {
+    await runExport(localExports(exports), query, values['out'], io)
+  } finally {
+    await close()
+  }
+  return EXIT_CODES.completed
 }
 
 const openapi: Action = async ({ values }, io, deps) => {
@@ -161,6 +187,7 @@ const dispatch = async (
         [serveCommand(deps.serveFlags), serve],
         [REFINE, refine],
         [EVALUATE, evaluate],
+        [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],
         [OPENAPI, openapi],

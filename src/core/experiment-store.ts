@@ -111,6 +111,11 @@ export interface ExperimentStore {
   exposedRun(runId: string): Promise<ExposedRun | undefined>
   /** Ids of exposed runs that are not settled: left behind by a crash, when asked at the start. */
   unsettled(): Promise<readonly string[]>
+  /**
+   * Removes some of what is known of the units and runs of a phase, at most `limit` units; resolves with their number, 0
+   * when all is gone. Sums and looks stay; what is still said of its runs counts no more.
+   */
+  forgetUnits(phase: Phase, limit: number): Promise<number>
   tallies(phase: Phase): Promise<readonly ArmTally[]>
   /** Keeps the latest results of the phase and, where given, a point of their course. */
   saveLook(phase: Phase, results: Look, point?: Look): Promise<void>

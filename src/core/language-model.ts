@@ -2,6 +2,7 @@
 import type { FinishReason } from './event.ts'
 import type { RefineError } from './errors.ts'
 import type { Message, Sampling } from './task.ts'
+import type { Tool, ToolCall, ToolChoice } from './tools.ts'
 
 export const CAPABILITIES = [
   'parallel_samples', // several samples of one prompt that share its cost
@@ -13,6 +14,8 @@ export const CAPABILITIES = [
   'embeddings',
   'constrained_output',
   'seed', // the same seed gives the same text
+  'images', // in messages of the user
+  'tools', // told of tools, it may call them
 ] as const
 export type Capability = (typeof CAPABILITIES)[number]
 
@@ -50,6 +53,10 @@ export interface GenerationRequest {
   /** A partly written assistant message to go on with; it is not repeated in the text. */
   readonly continueFrom?: string
   readonly constraint?: Constraint
+  /** What the samples may call; at least one where present. It needs `tools`. */
+  readonly tools?: readonly Tool[]
+  readonly toolChoice?: ToolChoice
+  readonly parallelToolCalls?: boolean
   /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
   readonly topLogProbabilities?: number
 }
@@ -72,6 +79,8 @@ export type GenerationChunk =
       readonly text: string
       readonly tokens?: readonly TokenLogProbability[]
     }
+  /** One whole call, before the sample's end; ids are unique within the sample. */
+  | { readonly type: 'tool_call'; readonly sample: number; readonly call: ToolCall }
   | {
       readonly type: 'finish'
       readonly sample: number
@@ -118,7 +127,7 @@ export interface LanguageModel {
   readonly price: Price
 
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
-  countTokens(messages: readonly Message[]): number
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 
   /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>

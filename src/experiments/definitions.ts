@@ -1,6 +1,6 @@
 /** Experiments as versioned resources: every change is a new version, and nothing is edited in place. */
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { ExperimentStore, ExperimentVersion } from '../core/experiment-store.ts'
+import type { ExperimentStore, ExperimentVersion, Phase } from '../core/experiment-store.ts'
 import type { Arm, Experiment } from './experiment.ts'
 import {
   checkChange,
@@ -98,6 +98,30 @@ export class Definitions {
       return experiment
     }
     return undefined
+  }
+
+  /** Phases that were over before the time (ISO 8601): a new salt had begun another, or the experiment was decided. */
+  async endedBefore(time: string): Promise<Phase[]> {
+    const ended: Phase[] = []
+    for (const key of this.#newest.keys()) ended.push(...(await this.#endedOf(key, time)))
+    return ended
+  }
+
+  async #endedOf(key: string, time: string): Promise<Phase[]> {
+    const ends = new Map<string, string | undefined>()
+    let salt: string | undefined
+    for (let version = 1; version <= this.get(key).version; version++) {
+      const { experiment, at } = await this.version(key, version)
+      if (salt !== undefined && salt !== experiment.salt && ends.get(salt) === undefined)
+        ends.set(salt, at)
+      salt = experiment.salt
+      // A salt that is taken up again goes on where it was.
+      if (experiment.status !== 'decided') ends.set(salt, undefined)
+      else ends.set(salt, ends.get(salt) ?? at)
+    }
+    return [...ends]
+      .filter(([, end]) => end !== undefined && end < time)
+      .map(([each]) => ({ experiment: key, salt: each }))
   }
 
   /** @throws RefineError invalid_request naming the field, conflict when the key is taken */

@@ -178,6 +178,18 @@ export class Experiments {
     return this.#writer.add([toFact(outcome)])
   }
 
+  /**
+   * Removes some of what is known of the units of phases that were over before the time, ISO 8601; results stay. Resolves
+   * with the number of units, 0 when all are gone.
+   */
+  async forgetUnits(before: string, limit: number): Promise<number> {
+    for (const phase of await this.definitions.endedBefore(before)) {
+      const count = await this.#store.forgetUnits(phase, limit)
+      if (count > 0) return count
+    }
+    return 0
+  }
+
   /** Everything there is to see as of now, including what was acknowledged before. @throws RefineError not_found */
   async view(key: string): Promise<ExperimentView> {
     const versioned = this.definitions.get(key)

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { RefineError } from '../core/errors.ts'
 import { Call } from './call.ts'
-import type { WeightFormat } from './graphs/linear.ts'
+import type { WeightChoice } from './graphs/linear.ts'
 import type {
   Command,
   EngineEvent,
@@ -25,8 +25,8 @@ export interface EngineOptions {
   readonly folder: string
   /** Threads of one run; the cores of the machine when absent. */
   readonly threads?: number
-  /** How the linear layers' weights are held; float32 when absent. */
-  readonly weights?: WeightFormat
+  /** How the weights are held; `auto` when absent. */
+  readonly weights?: WeightChoice
   /** Samples decoded at the same time, 32 when absent; more wait. */
   readonly maxRows?: number
   /** Bytes that the caches of running samples may take, 1 GiB when absent; samples beyond that wait. */
@@ -57,7 +57,7 @@ export class Engine {
     this.#settings = {
       folder: options.folder,
       threads: options.threads ?? availableParallelism(),
-      weights: options.weights ?? 'float32',
+      weights: options.weights ?? 'auto',
       maxRows: options.maxRows ?? 32,
       cacheBytes: options.cacheBytes ?? 1024 * MIB,
       promptBytes: options.promptBytes ?? 128 * MIB,

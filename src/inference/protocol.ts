@@ -1,7 +1,7 @@
 /** Everything that crosses between the engine's thread and its worker. */
 import type { ErrorCode, FieldError } from '../core/errors.ts'
 import type { CallPriority, Constraint, GenerationChunk } from '../core/language-model.ts'
-import type { WeightFormat } from './graphs/linear.ts'
+import type { WeightChoice } from './graphs/linear.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {
@@ -57,7 +57,7 @@ export interface ScoreResult {
 export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
-  readonly weights: WeightFormat
+  readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
   /** Memory that the caches of running samples may come to take, in bytes. */

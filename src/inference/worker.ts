@@ -1,9 +1,9 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { toRefineError } from '../core/errors.ts'
-import { readModelConfig } from './checkpoint/model-config.ts'
-import { openSafetensors } from './checkpoint/safetensors.ts'
+import { openCheckpoint } from './checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from './graphs/decoder-graph.ts'
+import { chooseFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { Decoder } from './runtime/decoder.ts'
 import { Session } from './runtime/session.ts'
@@ -14,13 +14,15 @@ const settings = workerData as WorkerSettings
 const post = (notice: Notice): void => parentPort!.postMessage(notice)
 
 const load = async (): Promise<Scheduler> => {
-  const config = readModelConfig(settings.folder)
-  const weights = openSafetensors(settings.folder)
+  const checkpoint = openCheckpoint(settings.folder)
+  const config = checkpoint.config()
+  const weights = checkpoint.weights()
   try {
-    const graph = writeDecoderGraph(config.decoder, weights, settings.weights)
+    const format = chooseFormat(settings.weights, config.decoder)
+    const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
     const decoder = new Decoder(await Session.create(graph, settings.threads), config.decoder)
     const vocabulary = {
-      text: readTokenText(settings.folder),
+      text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),
       contextLength: config.decoder.contextLength,
     }

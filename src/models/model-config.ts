@@ -46,8 +46,9 @@ export const OnnxConfig = Type.Object(
     ),
     threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
     weights: Type.Optional(
-      Type.Enum(['float32', 'int8'], {
-        description: 'int8 is faster, and its results depend on what else is computed beside them.',
+      Type.Enum(['auto', 'fp32', 'fp16', 'int8', 'int4'], {
+        description:
+          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more. int8 is faster, and its results depend slightly on what else is computed beside them.',
       }),
     ),
     max_rows: Type.Optional(

@@ -14,7 +14,7 @@ export interface OnnxModelOptions {
   readonly price?: Price
   readonly stepMarks?: { readonly step: string; readonly good: string; readonly bad: string }
   readonly threads?: number
-  readonly weights?: 'float32' | 'int8'
+  readonly weights?: 'auto' | 'fp32' | 'fp16' | 'int8' | 'int4'
   readonly maxRows?: number
   readonly cacheBytes?: number
 }

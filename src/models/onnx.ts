@@ -12,16 +12,12 @@ import type {
   StepScores,
 } from '../core/language-model.ts'
 import type { Message, Sampling } from '../core/task.ts'
-import { readJson } from '../inference/checkpoint/json-file.ts'
-import { readModelConfig, type ModelConfig } from '../inference/checkpoint/model-config.ts'
+import { openCheckpoint } from '../inference/checkpoint/checkpoint.ts'
+import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
 import { badModelFile } from '../inference/checkpoint/tensor-source.ts'
 import { Engine, type EngineOptions } from '../inference/engine.ts'
 import type { GenerateWork, SamplingParameters } from '../inference/protocol.ts'
-import {
-  readChatTemplate,
-  TokenizerConfig,
-  type ChatTemplate,
-} from '../inference/text/chat-template.ts'
+import { readChatTemplate, type ChatTemplate } from '../inference/text/chat-template.ts'
 import { readTokenizer, type Tokenizer } from '../inference/text/tokenizer.ts'
 
 /** Tokens of a model that was trained to judge steps: it reads `step` after each and answers `good` or `bad`. */
@@ -75,6 +71,8 @@ class OnnxModel implements LanguageModel {
       embeddings: 'none',
       constrained_output: 'native',
       seed: 'native',
+      images: 'none',
+      tools: 'none',
     }
     this.#engine = new Engine(options)
     this.#parts = parts
@@ -220,12 +218,12 @@ const stepTokens = (folder: string, tokenizer: Tokenizer, marks: StepMarks): Ste
  */
 export const createOnnxModel = (options: OnnxModelOptions): LanguageModel => {
   const { folder, stepMarks } = options
-  const tokenizerConfig = readJson(folder, 'tokenizer_config.json', TokenizerConfig)
-  const tokenizer = readTokenizer(folder, tokenizerConfig)
+  const checkpoint = openCheckpoint(folder)
+  const tokenizer = readTokenizer(checkpoint)
   return new OnnxModel(options, {
-    config: readModelConfig(folder),
+    config: checkpoint.config(),
     tokenizer,
-    render: readChatTemplate(folder, tokenizerConfig),
+    render: readChatTemplate(checkpoint),
     stepTokens: stepMarks && stepTokens(folder, tokenizer, stepMarks),
   })
 }

@@ -6,7 +6,8 @@ import type { CheckArm } from '../experiments/definitions.ts'
 import type { Arm, Experiment } from '../experiments/experiment.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import { planRun, type Parts, type Plan } from './plan.ts'
-import { RunRequest, taskOf } from './run-request.ts'
+import { RunRequest } from './run-request.ts'
+import { taskOf } from './task-request.ts'
 
 /** Looks up the strategy, options and models of an arm as those of a request, with pointers below the arm. */
 export const armCheck =

@@ -6,8 +6,7 @@ import type {
   GenerationRequest,
   LanguageModel,
 } from '../../src/core/language-model.ts'
-import { readModelConfig } from '../../src/inference/checkpoint/model-config.ts'
-import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
 import { Decoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
@@ -113,13 +112,14 @@ export class CountingDecoder extends Decoder {
 
 /** The embedded model on this thread, without an engine around it. */
 export const loadDecoder = async () => {
-  const config = readModelConfig(FOLDER)
-  const weights = openSafetensors(FOLDER)
+  const checkpoint = openCheckpoint(FOLDER)
+  const config = checkpoint.config()
+  const weights = checkpoint.weights()
   try {
-    const graph = writeDecoderGraph(config.decoder, weights, 'float32')
+    const graph = writeDecoderGraph(config.decoder, weights, 'fp32', config.head)
     const decoder = new CountingDecoder(await Session.create(graph, 1), config.decoder)
     const vocabulary = {
-      text: readTokenText(FOLDER),
+      text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),
       contextLength: config.decoder.contextLength,
     }

@@ -3,7 +3,6 @@
  * JavaScript would cost more than the model itself, and so would bringing the logits out.
  *
  * Inputs, for R positions where logits are wanted:
- *   rows         int64 [R]      index into the B * S new tokens; one position may be named several times
  *   temperature  float32 [R, 1] above 0
  *   uniform      float32 [R, 1] in [0, 1)
  *   targets      int64 [R, M]   tokens whose logits are wanted
@@ -131,18 +130,10 @@ export const addChoice = (
   return highest
 }
 
-/** `hidden` is [B * S, hidden], already normalised; `weight` is [vocabulary, hidden]. */
-export const addTokenHead = (
-  builder: GraphBuilder,
-  hidden: string,
-  weight: string,
-  vocabulary: number,
-): void => {
-  const rows = builder.input('rows', 'int64', ['R'])
+/** `logits` is [R, vocabulary]. */
+export const addTokenHead = (builder: GraphBuilder, logits: string, vocabulary: number): void => {
   const inputs = addChoiceInputs(builder, 'R')
   const targets = builder.input('targets', 'int64', ['R', 'M'])
-  const wanted = builder.node('Gather', [hidden, rows])
-  const logits = builder.node('Gemm', [wanted, weight], { attributes: { transB: 1 } })
   const highest = addChoice(builder, logits, inputs, vocabulary, 'R')
   const { sum } = addMass(builder, logits, highest)
   const normaliser = builder.node('Add', [highest, builder.node('Log', [sum])])
