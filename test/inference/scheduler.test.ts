@@ -171,3 +171,34 @@ test('after thousands of sequences nothing is held that was not held before', as
     for (const [name, count] of Object.entries(scheduler.held)) assert.equal(count, 0, name)
   }
 })
+
+test('what is computed beside a sample moves its log-probabilities by 1e-5 at most', async () => {
+  const likelihoods = async (works: readonly GenerateWork[]): Promise<number[]> => {
+    const { scheduler, events } = start({ maxRows: 24 })
+    for (const [id, each] of works.entries()) scheduler.generate(id, each)
+    await scheduler.run()
+    return events.flatMap(({ id, ...event }) =>
+      id === 0 && event.type === 'chunk' && event.chunk.type === 'delta' && event.chunk.sample === 0
+        ? (event.chunk.tokens ?? []).map(({ logProbability }) => logProbability)
+        : [],
+    )
+  }
+  const one = work({ sampling: drawn, topLogProbabilities: 0 })
+  const other = work({
+    prompt: Int32Array.from(reference('review').ids),
+    samples: 9,
+    sampling: drawn,
+    seed: 2,
+  })
+  const alone = await likelihoods([one])
+  for (const company of [
+    [one, other],
+    [{ ...one, samples: 3 }],
+    [{ ...one, samples: 12 }, other],
+  ]) {
+    const beside = await likelihoods(company)
+    assert.equal(beside.length, alone.length)
+    for (const [index, value] of alone.entries())
+      assert.ok(Math.abs(value - beside[index]!) <= 1e-5, `${value} ${beside[index]}`)
+  }
+})
