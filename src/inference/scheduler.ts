@@ -12,6 +12,7 @@ import { choosePrefills, Prefill, runPrefills } from './prefill.ts'
 import type { EngineEvent, GenerateWork, ScoreWork, WorkerSettings } from './protocol.ts'
 import { RunningSamples, type Waiting } from './running-samples.ts'
 import { Adjuster } from './runtime/adjuster.ts'
+import { createReading, type Reading } from './reading.ts'
 import type { Decoder } from './runtime/decoder.ts'
 import { Sample, type Vocabulary } from './sample.ts'
 
@@ -89,7 +90,7 @@ export class Scheduler {
   }
 
   score(id: number, work: ScoreWork): void {
-    this.#enqueue(id, work.tokens, work, {}, work)
+    this.#enqueue(id, work.tokens, work, {}, createReading(work, this.#decoder.shape))
   }
 
   cancel(id: number): void {
@@ -111,14 +112,14 @@ export class Scheduler {
   #enqueue(
     id: number,
     tokens: Int32Array,
-    { priority }: Pick<GenerateWork, 'priority'>,
+    { priority = 'interactive' }: Pick<GenerateWork, 'priority'>,
     purpose: Purpose,
-    score?: ScoreWork,
+    reading?: Reading,
   ): void {
     // Served by when a fair share of the machine would have finished it: long prompts do not keep short ones waiting,
     // and are not kept waiting for ever by them (Demers et al. 1989, "Analysis and simulation of a fair queueing algorithm").
     const due = this.#computed + tokens.length
-    const prefill = new Prefill(id, tokens, { priority, due, order: this.#calls++ }, score)
+    const prefill = new Prefill(id, tokens, { priority, due, order: this.#calls++ }, reading)
     this.#purposes.set(prefill, purpose)
     this.#prefills.push(prefill)
   }
@@ -151,7 +152,7 @@ export class Scheduler {
   async #prefill(): Promise<void> {
     // A prompt whose samples would have to wait anyway is not computed ahead: its cache would only take memory.
     const ready = this.#prefills.filter(
-      ({ score, rank }) => score !== undefined || !this.#samples.blocks(rank.priority),
+      ({ reading, rank }) => reading !== undefined || !this.#samples.blocks(rank.priority),
     )
     ready.sort(({ rank: left }, { rank: right }) => compareRanks(left, right))
     const limit = this.#samples.running > 0 ? this.#settings.prefillTokens : IDLE_PREFILL_TOKENS
@@ -167,7 +168,7 @@ export class Scheduler {
   }
 
   #finishPrefill(prefill: Prefill): void {
-    const { id, cachedTokens, logProbabilities, prefix, rank } = prefill
+    const { id, cachedTokens, reading, prefix, rank } = prefill
     if (prefill.started && prefix !== undefined) this.#library.add(prefix.cache)
     const { work, resumed } = this.#purposes.get(prefill)!
     this.#purposes.delete(prefill)
@@ -176,11 +177,12 @@ export class Scheduler {
       const inputTokens = work.prompt.length
       this.#events.push({ type: 'chunk', id, chunk: { type: 'usage', inputTokens, cachedTokens } })
       this.#samples.add(this.#rows(id, work, rank.order), prefix)
-    } else this.#events.push({ type: 'scored', id, result: { logProbabilities, cachedTokens } })
+    } else if (reading !== undefined)
+      this.#events.push({ type: 'scored', id, result: { values: reading.values, cachedTokens } })
   }
 
   #rows(id: number, work: GenerateWork, order: number): Row[] {
-    const { samples, constraint, priority } = work
+    const { samples, constraint, priority = 'interactive' } = work
     const automaton = constraint && this.#constraints.compile(constraint)
     return Array.from({ length: samples }, (_, index) => {
       const guide = automaton && this.#constraints.guide(automaton)

@@ -9,7 +9,7 @@ import type {
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
-import { Decoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
+import { GraphDecoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
 import { Session } from '../../src/inference/runtime/session.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Message } from '../../src/core/task.ts'
@@ -93,11 +93,11 @@ export const generateWork = (
 })
 
 /** A decoder that keeps account of what it computes. */
-export class CountingDecoder extends Decoder {
+export class CountingDecoder extends GraphDecoder {
   /** Rows and new tokens per row of each run, padding included. */
   readonly runs: { rows: number; length: number }[] = []
 
-  override run(run: DecoderRun): ReturnType<Decoder['run']> {
+  override run(run: DecoderRun): ReturnType<GraphDecoder['run']> {
     this.runs.push({ rows: run.rows, length: run.length })
     return super.run(run)
   }

@@ -124,11 +124,11 @@ test('texts scored after one question cost the question once and themselves once
   )
   for (const [id, candidate] of candidates.entries())
     scheduler.score(id, {
+      wanted: 'log_probabilities',
       tokens: Int32Array.from([...question, ...candidate]),
       positions: Int32Array.from(candidate, (_, index) => question.length - 1 + index),
       targets: Int32Array.from(candidate),
       columns: 1,
-      priority: 'interactive',
     })
   await scheduler.run()
   assert.equal(events.filter(({ type }) => type === 'scored').length, 8)
