@@ -35,7 +35,7 @@ export interface EngineOptions {
   readonly weights?: WeightChoice
   /** Samples decoded at the same time, 32 when absent; more wait. */
   readonly maxRows?: number
-  /** Bytes that the caches of running samples may come to take, 1 GiB when absent; samples beyond that wait. */
+  /** Bytes that the caches of running samples may take, 1 GiB when absent; samples beyond that wait. */
   readonly cacheBytes?: number
   /** Bytes for prompts kept for reuse, 128 MiB when absent. */
   readonly promptBytes?: number
@@ -82,7 +82,8 @@ export class Engine {
   /**
    * Streams the samples of one prompt: a `finish` per sample and one `usage`. Leaving the iteration or aborting the
    * signal takes the samples out before the next decode step.
-   * @throws RefineError model_failed, shutting_down; the signal's reason when it aborts.
+   * @throws RefineError model_failed, shutting_down; invalid_request for a constraint that cannot be held to; the signal's
+   * reason when it aborts.
    */
   async *generate(
     work: GenerateWork,
@@ -178,7 +179,11 @@ export class Engine {
   }
 
   #deliver(events: readonly EngineEvent[]): void {
-    for (const event of events) this.#calls.get(event.id)?.push(event)
+    for (const event of events) {
+      const call = this.#calls.get(event.id)
+      if (event.type !== 'refused') call?.push(event)
+      else call?.fail(new RefineError(event.error.code, event.error.message, event.error))
+    }
   }
 
   #failAll(error: RefineError): void {

@@ -68,7 +68,7 @@ const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): Capabilit
     step_scores: steps === undefined ? 'none' : 'native',
     outcome_scores: head.type === 'labels' && head.of === 'sequence' ? 'native' : 'none',
     embeddings: exported ? 'none' : 'native',
-    constrained_output: 'none',
+    constrained_output: writes,
     seed: writes,
     images: 'none',
     tools: 'none',
@@ -118,7 +118,7 @@ class OnnxModel implements LanguageModel {
 
   async *generate(
     request: GenerationRequest,
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): AsyncGenerator<GenerationChunk, void, void> {
     if (this.#config.head.type !== 'tokens')
       throw new RefineError(
@@ -135,6 +135,8 @@ class OnnxModel implements LanguageModel {
       keepStop: request.keepStop ?? false,
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
+      constraint: request.constraint,
+      priority,
     }
     if (this.#exported) yield { type: 'warning', ...GENERIC }
     yield* this.#engine.generate(work, signal)
@@ -155,6 +157,10 @@ class OnnxModel implements LanguageModel {
       temperature: temperature < LOWEST_TEMPERATURE ? 0 : temperature,
       topP: wishes.top_p ?? defaults.topP,
       topK: wishes.top_k ?? defaults.topK,
+      minP: wishes.min_p ?? 0,
+      repetitionPenalty: wishes.repetition_penalty ?? 1,
+      presencePenalty: wishes.presence_penalty ?? 0,
+      frequencyPenalty: wishes.frequency_penalty ?? 0,
       maxTokens: wishes.max_tokens ?? this.contextLength,
       stop: wishes.stop ?? [],
     }

@@ -2,7 +2,7 @@
 import type { Static, TObject } from 'typebox'
 import type { Budget } from '../core/budget.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { LanguageModel, PromptSet } from '../core/language-model.ts'
+import type { CallPriority, LanguageModel, PromptSet } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
@@ -62,6 +62,8 @@ export interface Plan {
   readonly metadata: Readonly<Record<string, unknown>>
   /** The arm whose fields the request was completed with. */
   readonly assigned?: AssignedArm
+  /** Of the run's calls: nobody waits for a run in the background. */
+  readonly priority: CallPriority
 }
 
 const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
@@ -145,6 +147,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     budget: budgetOf(request, parts.defaults),
     seed: request.seed,
     metadata: request.metadata ?? {},
+    priority: request.background === true ? 'background' : 'interactive',
   }
 }
 

@@ -16,7 +16,7 @@ import {
   score,
   temporaryFolder,
 } from './checkpoint-fixture.ts'
-import { collect, never } from './model-fixture.ts'
+import { collect, never, samplingParameters } from './model-fixture.ts'
 
 const TOLERANCE = 1e-3
 const { ids, export: reference } = MODELS
@@ -86,7 +86,7 @@ test('samples of prompts of different length, shared and not, are the greedy con
     const work = {
       prompt: Int32Array.from(prompt),
       samples,
-      sampling: { temperature: 0, topP: 1, topK: 0, maxTokens: 12, stop: [] },
+      sampling: samplingParameters({ maxTokens: 12 }),
       keepStop: false,
       seed: 1,
       topLogProbabilities: 0,

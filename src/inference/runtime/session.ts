@@ -6,7 +6,8 @@ import type { Device } from '../../core/device.ts'
 import type { OnnxModel } from '../graphs/graph-builder.ts'
 import { ADVICE, AUTO_DEVICES, obstacleOf, PROVIDERS, type RealDevice } from './devices.ts'
 
-export type TensorData = Float32Array | BigInt64Array
+/** Bytes are truth values. */
+export type TensorData = Float32Array | BigInt64Array | Uint8Array
 
 export interface InputTensor {
   readonly data: TensorData
@@ -17,10 +18,12 @@ export interface InputTensor {
 export type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
 /** Wraps `data` without a copy: later changes of the array are seen by the next run. */
-export const makeTensor = (data: TensorData, dimensions: readonly number[]): Tensor =>
-  data instanceof Float32Array
-    ? new Tensor('float32', data, dimensions)
+export const makeTensor = (data: TensorData, dimensions: readonly number[]): Tensor => {
+  if (data instanceof Float32Array) return new Tensor('float32', data, dimensions)
+  return data instanceof Uint8Array
+    ? new Tensor('bool', data, dimensions)
     : new Tensor('int64', data, dimensions)
+}
 
 export type { Tensor }
 
