@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
 import { RefineError } from './core/errors.ts'
+import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
@@ -15,15 +16,19 @@ import { modelSource, type ModelParts } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
-import { armCheck } from './runs/assignment-plan.ts'
+import { definitionChecks } from './runs/assignment-plan.ts'
+import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
+import { Retention } from './runs/retention.ts'
 import { Runner } from './runs/runner.ts'
 import { readWebhookSecret } from './runs/webhook.ts'
 import { WebhookDispatcher } from './runs/webhook-dispatcher.ts'
+import { createSandbox } from './scoring/sandbox/sandbox.ts'
 import { createScorers } from './scoring/scorers.ts'
+import type { DatabaseRunStore } from './storage/run-store.ts'
 import { openPostgresStore } from './storage/postgres.ts'
-import { openSqliteStore } from './storage/sqlite.ts'
+import { openSqliteThread } from './storage/sqlite-thread.ts'
 import { STRATEGIES } from './strategies/index.ts'
 import type { createLog } from './telemetry/log.ts'
 
@@ -50,6 +55,7 @@ export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly duels: DuelService
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -105,7 +111,7 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
 }
 
 /** @throws RefineError when the default model or strategy does not exist */
-const partsOf = (config: Config, registry: ModelRegistry): Parts => {
+const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
   check(registry, config, model)
   return {
@@ -116,7 +122,7 @@ const partsOf = (config: Config, registry: ModelRegistry): Parts => {
       ready: () => registry.ready(),
     },
     prompts: promptsFor,
-    scorers: createScorers,
+    scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
 }
@@ -127,9 +133,45 @@ const openExperiments = async (
   parts: Parts,
   log: Logger,
 ): Promise<Experiments> => {
-  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  const experiments = await Experiments.open({ store, log, checks: definitionChecks(parts) })
   await experiments.definitions.applyFile(config.experiments)
   return experiments
+}
+
+const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
+  database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
+
+type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
+
+/** All that stands on the store. */
+const openOn = async (
+  store: DatabaseRunStore,
+  parts: Parts,
+  config: Config,
+  log: Logger,
+): Promise<Opened> => {
+  const { secrets, allowPrivate } = config.webhooks
+  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
+  const experiments = await openExperiments(config, store.experiments, parts, log)
+  const retention = new Retention({ days: config.retention, store, experiments, log })
+  const runs = new Runner({
+    parts,
+    store,
+    log,
+    limits: config.limits,
+    quotas: quotasOf(config),
+    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
+    experiments,
+    missing: (id) => retention.missing(id),
+    mayForce: mayForceOf(config),
+  })
+  const recovered = await runs.recover()
+  if (recovered > 0)
+    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  const duels = new DuelService({ parts, store, experiments, log, load: () => runs.load() })
+  runs.observe({ ended: () => duels.wake() })
+  duels.wake()
+  return { runs, experiments, retention, duels, exports: exportsOf(store) }
 }
 
 /**
@@ -141,35 +183,28 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const { secrets, allowPrivate } = config.webhooks
-  const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const registry = await openRegistry(config, readSecret, log)
-  const parts = partsOf(config, registry)
-  const store =
-    config.database === undefined
-      ? openSqliteStore(config.data)
-      : await openPostgresStore(config.database, log)
-  const experiments = await openExperiments(config, store.experiments, parts, log)
-  const runs = new Runner({
-    parts,
-    store,
-    log,
-    limits: config.limits,
-    quotas: quotasOf(config),
-    webhooks: new WebhookDispatcher({ store: store.deliveries, log, ...webhooks }),
-    experiments,
-    mayForce: mayForceOf(config),
+  const sandbox = createSandbox()
+  const parts = partsOf(config, registry, sandbox)
+  const store = await openStore(config, log)
+  const opened = await openOn(store, parts, config, log).catch(async (cause: unknown) => {
+    // A thread or connections that stay open would keep the process from ending.
+    await store.close()
+    throw cause
   })
-  const recovered = await runs.recover()
-  if (recovered > 0)
-    log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
+  const { runs, experiments, exports, duels, retention } = opened
+  retention.start()
   return {
     runs,
     experiments,
-    exports: exportsOf(store),
+    exports,
+    duels,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await duels.close()
+      await retention.close()
       await experiments.idle()
+      await sandbox.close()
       await registry.close()
       await store.close()
     },

@@ -49,6 +49,8 @@ export const KeySource = Type.Object(
 
 export type KeySource = Static<typeof KeySource>
 
+const Days = Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 36_500 }))
+
 export const ConfigFile = Type.Object(
   {
     port: Type.Optional(Port),
@@ -98,6 +100,15 @@ export const ConfigFile = Type.Object(
           ),
         },
         { additionalProperties: false },
+      ),
+    ),
+    retention: Type.Optional(
+      Type.Object(
+        { runs_days: Days, events_days: Days, feedback_days: Days, facts_days: Days },
+        {
+          additionalProperties: false,
+          description: 'After how many days what goes; never if absent.',
+        },
       ),
     ),
     origins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),

@@ -12,6 +12,7 @@ import type { Budget } from './core/budget.ts'
 import { RefineError } from './core/errors.ts'
 import { validate } from './core/validation.ts'
 import { LOG_LEVELS, type LogLevel } from './telemetry/log.ts'
+import type { RetentionDays } from './runs/retention.ts'
 import { readModelConfig, type ModelConfig } from './models/model-config.ts'
 
 export interface Config {
@@ -47,6 +48,7 @@ export interface Config {
     readonly bodyBytes: number
     readonly drainSeconds: number
   }
+  readonly retention: RetentionDays
   /** Origins of pages that may open a socket, besides the server's own. */
   readonly origins: readonly string[]
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
@@ -172,6 +174,17 @@ const webhooksOf = ({ webhooks }: ConfigFile, environment: Environment): Config[
   allowPrivate: webhooks?.allow_private ?? false,
 })
 
+const retentionOf = ({ retention = {} }: ConfigFile): RetentionDays => {
+  const {
+    runs_days: runs,
+    events_days: events,
+    feedback_days: feedback,
+    facts_days: facts,
+  } = retention
+  const days = Object.entries({ runs, events, feedback, facts })
+  return Object.fromEntries(days.filter(([, value]) => value !== undefined)) as RetentionDays
+}
+
 /**
  * Puts the configuration together.
  * @throws RefineError invalid_request naming the flag, variable or field and what was expected.
@@ -206,6 +219,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
       bodyBytes: file.limits?.body_bytes ?? 1_048_576,
       drainSeconds: file.limits?.drain_seconds ?? 20,
     },
+    retention: retentionOf(file),
     origins: file.origins ?? [],
     log: {
       level: toLogLevel(setting('log-level')) ?? file.log?.level ?? 'info',

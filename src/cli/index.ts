@@ -13,7 +13,7 @@ import {
   type Flag,
   type ParsedArguments,
 } from './arguments.ts'
-import { EVALUATE, evaluateSettings } from './evaluate.ts'
+import { EVALUATE, evaluateSettings, readArmsFile } from './evaluate.ts'
 import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { createWriter, type CommandIo } from './output.ts'
@@ -136,7 +136,8 @@ const models: Action = async ({ values }, io, deps) => {
 
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
 const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
-  const settings = evaluateSettings(parsed)
+  const file = parsed.values['arms']
+  const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }

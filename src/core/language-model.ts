@@ -2,6 +2,7 @@
 import type { FinishReason } from './event.ts'
 import type { RefineError } from './errors.ts'
 import type { Message, Sampling } from './task.ts'
+import type { Tool, ToolCall, ToolChoice } from './tools.ts'
 
 export const CAPABILITIES = [
   'parallel_samples', // several samples of one prompt that share its cost
@@ -14,6 +15,8 @@ export const CAPABILITIES = [
   'embeddings', // a vector for a text
   'constrained_output',
   'seed', // the same seed gives the same text
+  'images', // in messages of the user
+  'tools', // told of tools, it may call them
 ] as const
 export type Capability = (typeof CAPABILITIES)[number]
 
@@ -30,6 +33,14 @@ export interface Price {
   readonly output: number
 }
 
+/** What a sample's text must match as a whole; it needs `constrained_output`. */
+export type Constraint =
+  /** JSON that the schema (a JSON Schema object) accepts; `{}` is any JSON object. */
+  | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
+  /** A regular expression in ECMAScript's syntax, without look-around and back-references. */
+  | { readonly type: 'regex'; readonly pattern: string }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+
 export interface GenerationRequest {
   readonly messages: readonly Message[]
   /** Independent samples of the same prompt, at least 1. */
@@ -42,6 +53,11 @@ export interface GenerationRequest {
   readonly seed: number
   /** A partly written assistant message to go on with; it is not repeated in the text. */
   readonly continueFrom?: string
+  readonly constraint?: Constraint
+  /** What the samples may call; at least one where present. It needs `tools`. */
+  readonly tools?: readonly Tool[]
+  readonly toolChoice?: ToolChoice
+  readonly parallelToolCalls?: boolean
   /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
   readonly topLogProbabilities?: number
 }
@@ -64,6 +80,8 @@ export type GenerationChunk =
       readonly text: string
       readonly tokens?: readonly TokenLogProbability[]
     }
+  /** One whole call, before the sample's end; ids are unique within the sample. */
+  | { readonly type: 'tool_call'; readonly sample: number; readonly call: ToolCall }
   | {
       readonly type: 'finish'
       readonly sample: number
@@ -119,7 +137,7 @@ export interface LanguageModel {
   readonly price: Price
 
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
-  countTokens(messages: readonly Message[]): number
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 
   /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>

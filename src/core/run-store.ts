@@ -62,6 +62,16 @@ export interface RunScan {
   readonly model?: string
 }
 
+/** What is old enough to go. Ids of runs sort by time, so that one stands for an age. */
+export interface Expiry {
+  /** Ended runs with ids below this one go, with all that belongs to them. */
+  readonly runsBefore?: string
+  /** The events of ended runs with ids below this one go. */
+  readonly eventsBefore?: string
+  /** ISO 8601: feedback from before goes. */
+  readonly feedbackBefore?: string
+}
+
 /** Names a request that may come again: the run it made is found by it for a while. */
 export interface RequestKey {
   /** What was asked for, such as `POST /v1/runs`: keys of different routes are different keys. */
@@ -118,6 +128,8 @@ export interface RunStore {
   finish(state: RunState, deliveries?: readonly Delivery[]): Promise<void>
   /** Removes the run with all that belongs to it. */
   remove(id: string): Promise<void>
+  /** Removes some of what is old enough, at most `limit` rows of a kind; resolves with their number, 0 when all is gone. */
+  expire(expiry: Expiry, limit: number): Promise<number>
   read(id: string): Promise<RunRecord | undefined>
   /** Events with a sequence above `after`, in order, at most `limit`. */
   events(id: string, after: number, limit: number): Promise<RunEvent[]>

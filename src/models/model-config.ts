@@ -38,7 +38,7 @@ export const OnnxConfig = Type.Object(
     adapter: Type.Enum(['onnx']),
     folder: Type.String({
       minLength: 1,
-      description: 'Folder of the model in Hugging Face layout.',
+      description: 'Folder of the model in Hugging Face layout, or a GGUF file.',
     }),
     prompts: Type.Optional(Prompts),
     step_marks: Type.Optional(
@@ -55,7 +55,7 @@ export const OnnxConfig = Type.Object(
     weights: Type.Optional(
       Type.Enum(['auto', 'fp32', 'fp16', 'int8', 'int4'], {
         description:
-          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more. int8 is faster, and its results depend slightly on what else is computed beside them.',
+          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more, else fp32. int8 and int4 are smaller and faster, and less exact. An ONNX export is chosen by it.',
       }),
     ),
     max_rows: Type.Optional(

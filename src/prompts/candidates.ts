@@ -4,7 +4,7 @@
  * the beginning of their prompts.
  */
 import type { Prompt, Report } from '../core/prompts.ts'
-import type { Task } from '../core/task.ts'
+import { questionOf, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
 
 const candidates = (drafts: readonly string[]): string[] =>
@@ -47,6 +47,41 @@ export const readSelection = (text: string, drafts: number): number | undefined 
   const index = Number(number ?? 0) - 1
   return index >= 0 && index < drafts ? index : undefined
 }
+
+export const halt = (task: Task, drafts: readonly string[]): Prompt => ({
+  messages: askAs('You compare answers that other people wrote.', [
+    frame('task', taskText(task)),
+    ...candidates(drafts),
+    'More work on these answers costs time and may make them worse. If they agree on an answer that holds, reply STOP; if they disagree for a reason that more work could settle, or share a fault, reply CONTINUE. Reply with that word alone.',
+  ]),
+  maxTokens: 8,
+})
+
+export const readHalt = (text: string): boolean | undefined => {
+  const word = /^[\s*_`"'([]*(stop|continue)\b/i.exec(text)?.[1]?.toLowerCase()
+  return word === undefined ? undefined : word === 'stop'
+}
+
+/** The conversation stays as it is; the guideline stands behind the question. */
+export const solveBy = (task: Task, guideline: string): Prompt => {
+  const last = task.messages.length - 1
+  const { role, content } = task.messages[last]!
+  return {
+    messages: task.messages.with(last, {
+      role,
+      content: `${content}\n\nHow to begin: ${guideline}`,
+    }),
+    maxTokens: 4096,
+  }
+}
+
+export const paraphrase = (task: Task): Prompt => ({
+  messages: askAs('You put questions in other words.', [
+    frame('task', questionOf(task)),
+    'Write the task again in other words and another order of what is given, so that whoever answers it answers the same. Keep every number, name, unit and condition, and any demand on the form of the answer. Reply with the task alone, and do not answer it.',
+  ]),
+  maxTokens: 1024,
+})
 
 /** Untargeted: no aspects, no steps, no verdict. */
 export const critique = (task: Task, draft: string): Prompt => ({

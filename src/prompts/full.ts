@@ -9,9 +9,13 @@ import type { Task } from '../core/task.ts'
 import {
   aggregate,
   critique,
+  halt,
+  paraphrase,
+  readHalt,
   readReport,
   readSelection,
   select,
+  solveBy,
   synthesise,
   verifyReport,
 } from './candidates.ts'
@@ -145,6 +149,10 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   synthesise,
   select,
   readSelection,
+  solveBy,
+  paraphrase,
+  halt,
+  readHalt,
   reflection:
     '\n\nWait. I should go through this again and check every step before I settle on it.\n\n',
 }

@@ -5,15 +5,18 @@
 import { RefineError } from '../core/errors.ts'
 import type { CallOptions, LanguageModel } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
-import type { Score, Scorer } from '../core/scorer.ts'
+import type { Aggregate, Score, Scorer } from '../core/scorer.ts'
 import type { Task } from '../core/task.ts'
 import { askForVerdict } from './reply.ts'
 
-/** How the step probabilities become one number. */
-export const AGGREGATES = ['product', 'min', 'last', 'mean'] as const
-export type Aggregate = (typeof AGGREGATES)[number]
+/** From this probability on a step is right enough to count for nothing in `clipped`. */
+const CLIP = 0.5
 
-/** In [0, 1]; the list must not be empty. */
+/**
+ * In [0, 1]; the list must not be empty. `clipped` orders as the bounded sum of "On Designing Effective RL Reward at
+ * Training Time" (Gao et al. 2024, arXiv:2410.15115) does, Σ min(p − ½, 0): right steps, however often they are
+ * repeated, gain nothing. Here it is its exponential, 1 where no step is below ½.
+ */
 export const aggregateSteps = (steps: readonly number[], aggregate: Aggregate): number => {
   switch (aggregate) {
     case 'product':
@@ -24,6 +27,8 @@ export const aggregateSteps = (steps: readonly number[], aggregate: Aggregate): 
       return steps.at(-1)!
     case 'mean':
       return steps.reduce((sum, step) => sum + step, 0) / steps.length
+    case 'clipped':
+      return Math.exp(steps.reduce((sum, step) => sum + Math.min(step - CLIP, 0), 0))
   }
 }
 

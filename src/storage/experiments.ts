@@ -10,68 +10,19 @@ import type {
   MetricTally,
   Phase,
 } from '../core/experiment-store.ts'
-import { NO_SUMS, type Sums } from '../core/sums.ts'
+import { NO_SUMS } from '../core/sums.ts'
 import { insertRows, replacing, type Database, type Statement } from './database.ts'
-import { Ledger, ZERO_BUCKET } from './experiment-ledger.ts'
-import { loadRows, writeChanges } from './experiment-rows.ts'
-
-interface VersionRow {
-  readonly key: string
-  readonly version: number
-  readonly at: string
-  readonly origin: 'api' | 'file'
-  readonly definition: string
-}
-
-const toVersion = (row: VersionRow): ExperimentVersion => ({
-  ...row,
-  definition: JSON.parse(row.definition) as unknown,
-})
-
-interface SumRow {
-  readonly arm: string
-  readonly metric: string
-  readonly runs: number
-  readonly units: number
-  readonly base: number
-  readonly total: number
-  readonly base_base: number
-  readonly total_total: number
-  readonly base_total: number
-  readonly covariate: number
-  readonly covariate_covariate: number
-  readonly covariate_total: number
-  readonly covariate_base: number
-}
-
-const toSums = (row: SumRow): Sums => ({
-  units: row.units,
-  base: row.base,
-  total: row.total,
-  baseBase: row.base_base,
-  totalTotal: row.total_total,
-  baseTotal: row.base_total,
-  covariate: row.covariate,
-  covariateCovariate: row.covariate_covariate,
-  covariateTotal: row.covariate_total,
-  covariateBase: row.covariate_base,
-})
-
-interface BucketRow {
-  readonly arm: string
-  readonly metric: string
-  readonly bucket: number
-  readonly runs: number
-}
-
-const sketchOf = (rows: readonly BucketRow[]): MetricTally['sketch'] => ({
-  zeros: rows.find(({ bucket }) => bucket === ZERO_BUCKET)?.runs ?? 0,
-  buckets: Object.fromEntries(
-    rows
-      .filter(({ bucket, runs }) => bucket !== ZERO_BUCKET && runs > 0)
-      .map(({ bucket, runs }) => [bucket, runs]),
-  ),
-})
+import { Duels } from './duels.ts'
+import { Ledger } from './experiment-ledger.ts'
+import {
+  sketchOf,
+  toSums,
+  toVersion,
+  type BucketRow,
+  type SumRow,
+  type VersionRow,
+} from './experiment-tallies.ts'
+import { forgetUnits, loadRows, writeChanges } from './experiment-rows.ts'
 
 const EXPOSURE = `SELECT p.experiment, p.salt, e.unit, e.arm, e.reason, e.bucket, e.propensity,
     e.run_id AS "runId", e.at
@@ -83,12 +34,14 @@ const VERSION = 'SELECT key, version, at, origin, definition FROM experiment_ver
 type LookTable = 'experiment_results' | 'experiment_course'
 
 export class Experiments implements ExperimentStore {
+  readonly duels: Duels
   readonly #database: Database
   readonly #phases = new Map<string, number>()
   #recording: Promise<unknown> = Promise.resolve()
 
   constructor(database: Database) {
     this.#database = database
+    this.duels = new Duels(database, (phase) => this.#phaseOf(phase))
   }
 
   async experiments(): Promise<ExperimentVersion[]> {
@@ -122,9 +75,7 @@ export class Experiments implements ExperimentStore {
 
   /** One group after the other: each reads what the one before wrote. */
   record(facts: readonly ExperimentFact[]): Promise<void> {
-    const mine = this.#recording.then(() => this.#record(facts))
-    this.#recording = mine.catch(() => undefined)
-    return mine
+    return this.#inTurn(() => this.#record(facts))
   }
 
   async exposure(phase: Phase, unit: string): Promise<Exposure | undefined> {
@@ -146,6 +97,10 @@ export class Experiments implements ExperimentStore {
       'SELECT run_id FROM experiment_runs WHERE settled = 0 ORDER BY run_id',
     )
     return rows.map(({ run_id }) => run_id)
+  }
+
+  forgetUnits(phase: Phase, limit: number): Promise<number> {
+    return this.#inTurn(async () => forgetUnits(this.#database, await this.#phaseOf(phase), limit))
   }
 
   async tallies(phase: Phase): Promise<ArmTally[]> {
@@ -193,6 +148,12 @@ export class Experiments implements ExperimentStore {
     const ledger = new Ledger(await loadRows(this.#database, facts, phaseOf), phaseOf)
     for (const fact of facts) ledger.apply(fact)
     await this.#database.write(writeChanges(ledger))
+  }
+
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const mine = this.#recording.then(work)
+    this.#recording = mine.catch(() => undefined)
+    return mine
   }
 
   async #looks(table: LookTable, phase: Phase): Promise<Look[]> {

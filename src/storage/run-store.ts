@@ -4,6 +4,7 @@ import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type {
   Delivery,
+  Expiry,
   FeedbackRecord,
   MeanUsage,
   RequestKey,
@@ -17,6 +18,7 @@ import { replacing, statement, type Database, type Statement } from './database.
 import { Deliveries, insertDelivery } from './deliveries.ts'
 import { insertEvents, readEvents } from './event-log.ts'
 import { Experiments } from './experiments.ts'
+import { expire } from './expiry.ts'
 import { FeedbackLog } from './feedback-log.ts'
 import { canonical, RunQueries, toRecord, type RunRow } from './run-queries.ts'
 
@@ -120,6 +122,10 @@ export class DatabaseRunStore implements RunStore {
   async remove(id: string): Promise<void> {
     const from = ['runs WHERE id', ...OWNED_TABLES.map((table) => `${table} WHERE run_id`)]
     await this.#database.write(from.map((rows) => statement(`DELETE FROM ${rows} = ?`, id)))
+  }
+
+  expire(expiry: Expiry, limit: number): Promise<number> {
+    return expire(this.#database, expiry, limit)
   }
 
   async read(id: string): Promise<RunRecord | undefined> {

@@ -36,8 +36,11 @@ const open = (folder: string): Libsql.Database => {
 }
 
 /** Opens (and creates) the database in the folder. @throws RefineError when it cannot be opened or is in use. */
+export const openSqlite = (folder: string): Database => new SqliteDatabase(open(folder))
+
+/** A store that works on the thread of its caller: for tests, and for what has no event loop to keep free. */
 export const openSqliteStore = (folder: string): DatabaseRunStore =>
-  new DatabaseRunStore(new SqliteDatabase(open(folder)))
+  new DatabaseRunStore(openSqlite(folder))
 
 /** Statements run at once, on the thread that asks: none of them may take long. */
 class SqliteDatabase implements Database {

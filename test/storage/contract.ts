@@ -167,6 +167,76 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
     assert.deepEqual([arm!.metrics['v']!.runs, arm!.metrics['v']!.sums.total], [1, 49])
   })
 
+  test('units that are forgotten leave their sums, and what comes late changes nothing', async (t) => {
+    const { experiments } = await opened(t)
+    const [phase, other] = ['1', '2'].map((salt) => ({ experiment: 'e', salt }))
+    const units = Array.from({ length: 7 }, (_, index) => index)
+    await experiments.record([
+      ...units.map((unit) => exposure(phase!, `u${unit}`, `run_${unit}`)),
+      ...units.map((unit) => outcome(`run_${unit}`, 'v', unit)),
+      exposure(other!, 'u0', 'run_other'),
+      outcome('run_other', 'v', 5),
+    ])
+    const before = await experiments.tallies(phase!)
+    assert.equal(await experiments.forgetUnits(phase!, 4), 4)
+    assert.equal(await experiments.forgetUnits(phase!, 4), 3)
+    assert.equal(await experiments.forgetUnits(phase!, 4), 0)
+    await experiments.record([outcome('run_3', 'v', 1000)])
+    assert.deepEqual(await experiments.tallies(phase!), before)
+    assert.equal(await experiments.exposure(phase!, 'u3'), undefined)
+    assert.equal(await experiments.exposedRun('run_3'), undefined)
+    assert.equal((await experiments.exposure(other!, 'u0'))!.runId, 'run_other')
+    await experiments.record([outcome('run_other', 'v', 6)])
+    assert.equal((await experiments.tallies(other!))[0]!.metrics['v']!.sums.total, 6)
+  })
+
+  test('a duel is open until it has an end, once for a run, and keeps what every attempt took', async (t) => {
+    const { experiments } = await opened(t)
+    const { duels } = experiments
+    const phase = { experiment: 'e', salt: '1' }
+    const plan = (runId: string, served = 'x', other = 'y') =>
+      duels.open({ ...phase, runId, unit: 'u', served, other, at: 'then' })
+    await plan('run_2')
+    await plan('run_1', 'y', 'x')
+    await plan('run_2', 'y', 'z')
+    const [first, second] = await duels.listOpen(9)
+    assert.deepEqual([first!.runId, second!.runId, second!.served], ['run_1', 'run_2', 'x'])
+    assert.deepEqual([first!.otherRunId, first!.attempts, first!.spent], [null, 0, 0])
+    await duels.attempt('run_1', 'run_other')
+    assert.equal((await duels.listOpen(1))[0]!.otherRunId, 'run_other')
+    await duels.giveUp('run_1', 2, 1)
+    const [again] = await duels.listOpen(1)
+    assert.deepEqual([again!.otherRunId, again!.attempts, again!.spent], [null, 1, 3])
+    const ended = { lengthDifference: -7, servedCost: 1, otherCost: 4, judgeCost: 0.5 }
+    await duels.close('run_1', { end: 'a', ...ended })
+    await duels.close('run_1', { end: 'b', ...ended })
+    await duels.close('run_2', { ...ended, end: 'skipped' })
+    assert.deepEqual(await duels.listOpen(9), [])
+    const tallies = await duels.tallies(phase)
+    assert.deepEqual(
+      tallies.map(({ served, other, end, duels: count, otherCost, judgeCost }) => [
+        served,
+        other,
+        end,
+        count,
+        otherCost,
+        judgeCost,
+      ]),
+      [
+        ['x', 'y', 'skipped', 1, 4, 0.5],
+        ['y', 'x', 'a', 1, 6, 1.5],
+      ],
+    )
+    const compared = await duels.compared(phase, 9)
+    assert.deepEqual(
+      compared
+        .map((each) => ({ ...each }))
+        .map(({ served, other, end, lengthDifference }) => [served, other, end, lengthDifference]),
+      [['y', 'x', 'a', -7]],
+    )
+    assert.deepEqual(await duels.tallies({ ...phase, salt: '2' }), [])
+  })
+
   test('buckets of quantiles follow a value that is corrected', async (t) => {
     const { experiments } = await opened(t)
     const phase = { experiment: 'e', salt: '1' }
@@ -386,6 +456,31 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     await store.remove('run_a')
     assert.deepEqual(await store.feedback('run_a'), [])
     assert.deepEqual(await store.events('run_a', 0, 9), [])
+  })
+
+  test('what is too old goes a little at a time, and what is under way stays', async (t) => {
+    const store = await opened(t)
+    const at = '2030-01-01T00:00:00.000Z'
+    for (const id of ['run_1', 'run_2', 'run_8']) await addRun(store, id)
+    const open = createdOf('run_3', at)
+    await store.create(recordOf(open), open)
+    const said = (id: string, runId: string, time: string) =>
+      store.addFeedback({ id, run_id: runId, metric: 'm', value: 1, source: 'user', at: time })
+    await Promise.all([said('a', 'run_1', '2'), said('b', 'run_8', '1'), said('c', 'run_8', '3')])
+    const expiry = { runsBefore: 'run_5', eventsBefore: 'run_9', feedbackBefore: '2' }
+    const steps: number[] = []
+    for (let step = -1; step !== 0;) steps.push((step = await store.expire(expiry, 1)))
+    assert.ok(steps.length >= 4, `${steps.join(' ')} rows`)
+    assert.equal(sum(steps), 3 + 2 + 1, 'events, runs, feedback')
+    for (const id of ['run_1', 'run_2']) assert.equal(await store.read(id), undefined)
+    assert.deepEqual(await store.feedback('run_1'), [])
+    assert.deepEqual(
+      (await store.feedback('run_8')).map(({ id }) => id),
+      ['c'],
+    )
+    assert.notEqual(await store.read('run_8'), undefined)
+    assert.deepEqual(await store.events('run_8', 0, 9), [])
+    assert.deepEqual(await store.events('run_3', 0, 9), [open])
   })
 
   test('the mean usage is that of runs of one kind, whatever the order of their options', async (t) => {

@@ -80,6 +80,40 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
       selector: { kind: 'consensus', similarity: 'rouge-l' },
       stopper: { kind: 'threshold', score: -1 },
     },
+    {
+      sampler: { kind: 'paraphrase', n: 3, paraphrases: 1 },
+      scorer: { kind: 'execution' },
+      updater: { kind: 'repair', targets: 'all' },
+      selector: { kind: 'best' },
+      stopper: { kind: 'marginal-gain' },
+    },
+    {
+      sampler: { kind: 'guidelines', n: 3 },
+      scorer: { kind: 'vote' },
+      updater: { kind: 'tree', width: 2 },
+      selector: { kind: 'best' },
+      stopper: { kind: 'judge-halt' },
+    },
+    {
+      sampler: { kind: 'iterative-deepening', n: 2, allowance: 8, max_tokens: 64 },
+      scorer: { kind: 'league', opponents: 1 },
+      updater: { kind: 'rewrite' },
+      selector: { kind: 'weighted-vote' },
+      stopper: { kind: 'passes', passes: 2 },
+    },
+    {
+      sampler: { kind: 'power', n: 2, steps: 2 },
+      scorer: { kind: 'token-confidence' },
+      updater: { kind: 'repair', scope: 'local' },
+      selector: { kind: 'best' },
+      stopper: { kind: 'markov-gain', repair: 0.9, harm: 0 },
+    },
+    {
+      sampler: { kind: 'plain', n: 6, batch: 2 },
+      scorer: { kind: 'process-reward', aggregate: 'clipped' },
+      selector: { kind: 'best' },
+      stopper: { kind: 'reservation', cost: 0.2 },
+    },
   ],
   'solver-reviewer-refiner': [
     { n: 4 },
@@ -95,7 +129,7 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
 }
 
-/** Strategies that ask what only the full prompt set can ask. */
+/** Strategies that are tried with the full set: the fake model names candidates as that set has it, by number. */
 const FULL: readonly string[] = [
   'universal-self-consistency',
   'rsa',

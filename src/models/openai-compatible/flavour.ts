@@ -14,6 +14,7 @@ const OUT_OF_REACH = {
   constrained_output: 'none',
 } as const
 
+/** What an upstream takes depends on its model; one that refuses images or tools says so itself. */
 const SELF_HOSTED: CapabilityRecord = {
   ...OUT_OF_REACH,
   parallel_samples: 'native',
@@ -21,6 +22,8 @@ const SELF_HOSTED: CapabilityRecord = {
   stop_kept: 'native',
   log_probabilities: 'native',
   seed: 'native',
+  images: 'native',
+  tools: 'native',
 }
 
 /** A hosted API passes a seed on without promising anything, hence `none` there. */

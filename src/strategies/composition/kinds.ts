@@ -52,3 +52,6 @@ export const choose = <Of extends Kinds>(part: Part<Of>, given: { kind: string }
   }
   return validate(strict(properties, given.kind), given, pointer) as Chosen<Of>
 }
+
+/** The options of every part are written in this form. */
+export type Menu = Part<Readonly<Record<string, TProperties>>>

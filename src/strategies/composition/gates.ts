@@ -2,11 +2,57 @@
 import type { StopReason, StrategyEvent } from '../../core/event.ts'
 import { countVotes, effectiveAnswers } from '../../core/vote.ts'
 import { difficultyOf } from '../solver-reviewer-refiner.ts'
-import { certaintyOf } from './certainty.ts'
-import type { ChosenParts } from './chosen.ts'
-import type { Pool } from './pool.ts'
+import { certaintyOf } from '../parts/certainty.ts'
+import * as options from '../parts/options.ts'
+import type { Pool } from '../parts/pool.ts'
+import type { Chosen, Menu } from './kinds.ts'
 
-type Gate = Exclude<ChosenParts['gate'], { readonly kind: 'none' }>
+const most = (byDefault: number) =>
+  options.number({
+    default: byDefault,
+    minimum: 1,
+    maximum: 256,
+    description: 'A vote with at most this many effective answers, exp(entropy), is easy.',
+  })
+
+export const GATE = {
+  name: 'gate',
+  byDefault: 'none',
+  description: 'What decides before each round whether there is anything to refine.',
+  kinds: {
+    none: {},
+    agreement: {
+      share: options.number({
+        default: 0.75,
+        minimum: 0,
+        maximum: 1,
+        description: 'Share of the votes from which the leading answer holds.',
+      }),
+    },
+    difficulty: { effective_answers: most(2) },
+    'self-check': {
+      certainty: options.number({
+        default: 1,
+        minimum: 0,
+        maximum: 10,
+        description: 'ln of first over second votes, from which the vote holds.',
+      }),
+    },
+    magicore: {
+      effective_answers: most(3),
+      mean: options.number({ default: 1, minimum: 0, maximum: 2, description: 'Average reward.' }),
+      deviation: options.number({
+        default: 0.5,
+        minimum: 0.01,
+        maximum: 2,
+        description: 'Standard deviation of the reward.',
+      }),
+    },
+  },
+} as const satisfies Menu
+export type GateChoice = Chosen<typeof GATE.kinds>
+
+type Gate = Exclude<GateChoice, { readonly kind: 'none' }>
 
 interface Finding {
   readonly isEasy: boolean
@@ -49,7 +95,7 @@ const find = (pool: Pool, gate: Gate, candidates: readonly number[]): Finding =>
 /** Tells what the gate found; an easy vote ends the run by agreement. */
 export function* decideGate(
   pool: Pool,
-  gate: ChosenParts['gate'],
+  gate: GateChoice,
   candidates: readonly number[],
 ): Generator<StrategyEvent, StopReason | undefined, void> {
   if (gate.kind === 'none') return undefined
