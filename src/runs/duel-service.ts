@@ -14,8 +14,9 @@ import { withArm } from './assignment-plan.ts'
 import { judgeDuel } from './duel-judge.ts'
 import { HiddenRuns } from './hidden-run.ts'
 import type { Parts } from './plan.ts'
-import { taskOf, type RunRequest } from './run-request.ts'
+import type { RunRequest } from './run-request.ts'
 import type { RunLoad } from './run-service.ts'
+import { taskOf } from './task-request.ts'
 
 export interface DuelServiceOptions {
   readonly parts: Parts
