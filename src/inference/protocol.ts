@@ -1,7 +1,9 @@
 /** Everything that crosses between the engine's thread and its worker. */
+import type { Device } from '../core/device.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { GenerationChunk } from '../core/language-model.ts'
 import type { WeightChoice } from './graphs/linear.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {
@@ -57,6 +59,7 @@ export interface ScoreResult {
 export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
+  readonly device: Device
   readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
@@ -82,6 +85,8 @@ export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>
 
 export type Notice =
   | { readonly type: 'ready' }
+  /** What the model is going to compute on; comes before `ready`. */
+  | { readonly type: 'device'; readonly chosen: ChosenDevice }
   | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
   /** The worker cannot go on and is about to end. */
   | { readonly type: 'broken'; readonly code: ErrorCode; readonly message: string }
