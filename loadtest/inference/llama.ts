@@ -21,7 +21,7 @@ interface Model {
   createContext(options: object): Promise<Context>
 }
 interface Package {
-  getLlama(options: object): Promise<{
+  readonly getLlama: (options: object) => Promise<{
     loadModel(options: object): Promise<Model>
     dispose(): Promise<void>
   }>
@@ -40,8 +40,8 @@ const decode = async (sequence: Sequence, last: number, steps: number): Promise<
 export const openLlama = async ({ files, threads }: OpenRequest): Promise<Contestant> => {
   const home = files.packages[PACKAGE]!
   const entry = path.join(home, 'node_modules', PACKAGE, 'dist', 'index.js')
-  const { getLlama } = (await import(pathToFileURL(entry).href)) as Package
-  const llama = await getLlama({
+  const { getLlama: start } = (await import(pathToFileURL(entry).href)) as Package
+  const llama = await start({
     gpu: false,
     build: 'never',
     skipDownload: true,
