@@ -53,7 +53,7 @@ export const openRegistry = async (
   const installed = new InstalledModels(config.modelsFolder)
   const parts: ModelParts = {
     readSecret,
-    onnx: createOnnxModel,
+    onnx: (options) => createOnnxModel({ ...options, onWarning: (message) => log.warn(message) }),
     installedFolder: (id) => requireInstalled(installed, id).folder,
     device: config.device,
     onLoaded: (model, { device, reason }) =>

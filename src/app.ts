@@ -12,7 +12,8 @@ import type { RunStore } from './core/run-store.ts'
 import { openRegistry, type ReadSecret } from './app-models.ts'
 import type { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
-import { armCheck } from './runs/assignment-plan.ts'
+import { definitionChecks } from './runs/assignment-plan.ts'
+import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Retention } from './runs/retention.ts'
@@ -35,6 +36,7 @@ export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly duels: DuelService
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -99,7 +101,7 @@ const openExperiments = async (
   parts: Parts,
   log: Logger,
 ): Promise<Experiments> => {
-  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  const experiments = await Experiments.open({ store, log, checks: definitionChecks(parts) })
   await experiments.definitions.applyFile(config.experiments)
   return experiments
 }
@@ -107,13 +109,15 @@ const openExperiments = async (
 const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
   database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
 
+type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
+
 /** All that stands on the store. */
 const openOn = async (
   store: DatabaseRunStore,
   parts: Parts,
   config: Config,
   log: Logger,
-): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+): Promise<Opened> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const experiments = await openExperiments(config, store.experiments, parts, log)
@@ -132,7 +136,10 @@ const openOn = async (
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  return { runs, experiments, retention, exports: exportsOf(store) }
+  const duels = new DuelService({ parts, store, experiments, log, load: () => runs.load() })
+  runs.observe({ ended: () => duels.wake() })
+  duels.wake()
+  return { runs, experiments, retention, duels, exports: exportsOf(store) }
 }
 
 /**
@@ -153,14 +160,16 @@ export const openRuns = async (
     await store.close()
     throw cause
   })
-  const { runs, experiments, exports, retention } = opened
+  const { runs, experiments, exports, duels, retention } = opened
   retention.start()
   return {
     runs,
     experiments,
     exports,
+    duels,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await duels.close()
       await retention.close()
       await experiments.idle()
       await sandbox.close()

@@ -2,7 +2,7 @@
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { EngineEvent } from '../../src/inference/protocol.ts'
-import { Decoder } from '../../src/inference/runtime/decoder.ts'
+import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
 import { Session } from '../../src/inference/runtime/session.ts'
 import { Scheduler } from '../../src/inference/scheduler.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
@@ -17,7 +17,7 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
   const graph = writeDecoderGraph(shape, weights, files.weights, head)
   weights.close()
   const session = await Session.create(graph, { threads, device: 'cpu' })
-  const decoder = new Decoder(session, shape)
+  const decoder = new GraphDecoder(session, shape)
   const vocabulary = {
     text: readTokenText(checkpoint),
     endTokens: new Set<number>(),

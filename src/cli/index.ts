@@ -19,7 +19,7 @@ import {
   type Settings,
 } from './command.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
-import { EVALUATE, evaluateSettings } from './evaluate.ts'
+import { EVALUATE, evaluateSettings, readArmsFile } from './evaluate.ts'
 import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
@@ -115,7 +115,8 @@ const models: Action = async ({ values }, io, deps) => {
 
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
 const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
-  const settings = evaluateSettings(parsed)
+  const file = parsed.values['arms']
+  const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }

@@ -1,12 +1,13 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { RefineError, toRefineError } from '../core/errors.ts'
-import { openCheckpoint } from './checkpoint/checkpoint.ts'
-import type { DecoderShape } from './checkpoint/model-config.ts'
+import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
+import type { DecoderShape, ModelConfig } from './checkpoint/model-config.ts'
 import { writeDecoderGraph } from './graphs/decoder-graph.ts'
 import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
-import { Decoder } from './runtime/decoder.ts'
+import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
+import { ExportDecoder } from './runtime/export-decoder.ts'
 import { mayLeaveProcessor } from './runtime/devices.ts'
 import { Session } from './runtime/session.ts'
 import { Scheduler } from './scheduler.ts'
@@ -28,27 +29,35 @@ const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): We
   )
 }
 
-const load = async (): Promise<Scheduler> => {
-  const checkpoint = openCheckpoint(settings.folder)
-  const config = checkpoint.config()
+const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
+  const exported = checkpoint.exported(settings.weights)
+  if (exported !== undefined) {
+    const decoder = await ExportDecoder.open(exported, config.decoder, settings)
+    post({ type: 'device', chosen: decoder.chosen })
+    return decoder
+  }
   const weights = checkpoint.weights()
   try {
     const format = formatFor(settings, config.decoder)
     const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
     const session = await Session.create(graph, settings)
     post({ type: 'device', chosen: session.chosen })
-    const decoder = new Decoder(session, config.decoder)
-    const vocabulary = {
-      text: readTokenText(checkpoint),
-      endTokens: new Set(config.endTokens),
-      contextLength: config.decoder.contextLength,
-    }
-    return new Scheduler(decoder, vocabulary, settings, (events) =>
-      post({ type: 'events', events }),
-    )
+    return new GraphDecoder(session, config.decoder)
   } finally {
     weights.close()
   }
+}
+
+const load = async (): Promise<Scheduler> => {
+  const checkpoint = openCheckpoint(settings.folder)
+  const config = checkpoint.config()
+  const decoder = await openDecoder(checkpoint, config)
+  const vocabulary = {
+    text: readTokenText(checkpoint),
+    endTokens: new Set(config.endTokens),
+    contextLength: config.decoder.contextLength,
+  }
+  return new Scheduler(decoder, vocabulary, settings, (events) => post({ type: 'events', events }))
 }
 
 /** Nothing can be trusted after a failed run: the engine starts a new worker for the next call. */

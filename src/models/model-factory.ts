@@ -18,7 +18,7 @@ export interface OnnxModelOptions {
   readonly folder: string
   readonly prompts: PromptSet
   readonly price?: Price
-  readonly stepMarks?: { readonly step: string; readonly good: string; readonly bad: string }
+  readonly stepMarks?: { readonly step: string; readonly good?: string; readonly bad?: string }
   readonly threads?: number
   readonly device?: Device
   /** Told what the model computes on, when it is loaded. */

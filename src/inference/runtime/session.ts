@@ -1,4 +1,5 @@
 /** The only file that touches ONNX Runtime. Its run blocks the thread, so sessions live in a worker. */
+import { statSync } from 'node:fs'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { RefineError } from '../../core/errors.ts'
 import type { Device } from '../../core/device.ts'
@@ -44,6 +45,8 @@ export interface ChosenDevice {
 export class Session {
   /** Bytes of the weights. */
   readonly weightBytes: number
+  /** Element types of what a run takes, by name. */
+  readonly inputTypes: ReadonlyMap<string, string>
   readonly chosen: ChosenDevice
   readonly #session: InferenceSession
 
@@ -51,15 +54,22 @@ export class Session {
     this.#session = session
     this.weightBytes = weightBytes
     this.chosen = chosen
+    this.inputTypes = new Map(
+      session.inputMetadata.map((input) => [input.name, input.isTensor ? input.type : 'other']),
+    )
   }
 
   /**
    * Makes a session on the device; `auto` tries the faster ones and falls back to the processor, anything else is used
    * or fails.
+   * @param model a graph of ours, or the path of an ONNX file; the runtime finds the data that lie beside it
    * @throws RefineError model_failed when the runtime refuses the graph, or the device is not to be had: then it says
    *   what was tried and what is missing.
    */
-  static async create(model: OnnxModel, { threads, device }: SessionOptions): Promise<Session> {
+  static async create(
+    model: OnnxModel | string,
+    { threads, device }: SessionOptions,
+  ): Promise<Session> {
     if (device !== 'auto') return Session.#on(device, model, threads, 'as configured')
     const passed: string[] = []
     for (const candidate of AUTO_DEVICES) {
@@ -77,24 +87,34 @@ export class Session {
 
   static async #on(
     device: RealDevice,
-    { bytes, externalData }: OnnxModel,
+    model: OnnxModel | string,
     threads: number,
     reason: string,
   ): Promise<Session> {
     const obstacle = obstacleOf(device)
     if (obstacle !== undefined) throw noDevice(device, obstacle)
     try {
-      const session = await InferenceSession.create(bytes, {
+      const options: InferenceSession.SessionOptions = {
         executionProviders: [PROVIDERS[device]],
-        externalData,
         intraOpNumThreads: threads,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
         logSeverityLevel: 4, // failures are thrown, and told by whoever catches them
         extra: SPIN_BRIEFLY,
-      })
-      const weightBytes = externalData.reduce((sum, { data }) => sum + data.byteLength, 0)
-      return new Session(session, weightBytes, { device, reason })
+      }
+      const chosen = { device, reason }
+      if (typeof model === 'string')
+        return new Session(
+          await InferenceSession.create(model, options),
+          statSync(model).size,
+          chosen,
+        )
+      const { bytes, externalData } = model
+      return new Session(
+        await InferenceSession.create(bytes, { ...options, externalData }),
+        externalData.reduce((sum, { data }) => sum + data.byteLength, 0),
+        chosen,
+      )
     } catch (cause) {
       if (device !== 'cpu') throw noDevice(device, String(cause), cause)
       throw new RefineError('model_failed', `ONNX Runtime refused the model: ${String(cause)}`, {
