@@ -1,5 +1,4 @@
 /** The composition root: the only place that knows every part by name. */
-import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
@@ -8,13 +7,10 @@ import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
-import { loadCatalog } from './models/catalog.ts'
 import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
-import type { ModelConfig } from './models/model-config.ts'
-import { modelSource } from './models/model-factory.ts'
-import { createOnnxModel } from './models/onnx.ts'
-import { ModelRegistry } from './models/registry.ts'
+import { openRegistry, type ReadSecret } from './app-models.ts'
+import type { ModelRegistry } from './models/registry.ts'
 import { promptsFor } from './prompts/index.ts'
 import { definitionChecks } from './runs/assignment-plan.ts'
 import { DuelService } from './runs/duel-service.ts'
@@ -34,21 +30,6 @@ import type { createLog } from './telemetry/log.ts'
 
 type Logger = ReturnType<typeof createLog>
 
-/** The checkout or the installed package: compiled files stand in `dist/src` below it. */
-export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
-
-/** For trying out and for load: deterministic, at the pace of a small served model. */
-const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
-
-/** The models of the configuration, and those that come with the program where their ids are free. */
-const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
-  const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED].filter(
-    ({ id }) => !taken.has(id),
-  )
-  return [...config.models, ...included]
-}
-
 type Rate = NonNullable<RateLimits['requests']>
 
 export interface Runs {
@@ -59,8 +40,6 @@ export interface Runs {
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
-
-export type ReadSecret = (name: string) => string | undefined
 
 const check = (registry: ModelRegistry, config: Config, model: string): void => {
   registry.get(model)
@@ -78,13 +57,6 @@ const exportsOf = (store: RunStore): RunExports =>
       (text) => promptsFor('compact').splitSteps(text),
     ],
   })
-
-const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
-  const models = await modelsOf(config)
-  return new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
-  )
-}
 
 /** Limits by owner, which is the hash of the key. */
 const quotasOf = ({ apiKeys, rateLimits }: Config): Quotas => {
@@ -179,7 +151,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const registry = await openRegistry(config, readSecret)
+  const registry = await openRegistry(config, log, readSecret)
   const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)

@@ -1,7 +1,9 @@
 /** Everything that crosses between the engine's thread and its worker. */
+import type { Device } from '../core/device.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { GenerationChunk } from '../core/language-model.ts'
 import type { WeightChoice } from './graphs/linear.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {
@@ -27,19 +29,29 @@ export interface GenerateWork {
   readonly topLogProbabilities: number | undefined
 }
 
-/** Asks how likely given tokens are at given positions of a text, in one pass. */
-export interface ScoreWork {
-  readonly tokens: Int32Array
-  /** Ascending; the log-probabilities at a position are of the token that follows it. */
-  readonly positions: Int32Array
-  /** Tokens asked about, `columns` for each position. */
-  readonly targets: Int32Array
-  readonly columns: number
-}
+/** Reads a text in one pass and tells numbers at some of its positions, or one vector for all. */
+export type ScoreWork = { readonly tokens: Int32Array } & (
+  | {
+      /** Natural logarithms of how likely the `targets` are, in their order. */
+      readonly wanted: 'log_probabilities'
+      /** Ascending; the log-probabilities at a position are of the token that follows it. */
+      readonly positions: Int32Array
+      /** Tokens asked about, `columns` for each position. */
+      readonly targets: Int32Array
+      readonly columns: number
+    }
+  | {
+      /** Raw scores of the model's labels, `columns` for each position: all that the model has. */
+      readonly wanted: 'labels'
+      readonly positions: Int32Array
+      readonly columns: number
+    }
+  /** The mean of the last hidden states over all positions. */
+  | { readonly wanted: 'mean' }
+)
 
 export interface ScoreResult {
-  /** Natural logarithms, in the order of `targets`. */
-  readonly logProbabilities: Float32Array
+  readonly values: Float32Array
   readonly cachedTokens: number
 }
 
@@ -47,6 +59,7 @@ export interface ScoreResult {
 export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
+  readonly device: Device
   readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
@@ -72,6 +85,8 @@ export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>
 
 export type Notice =
   | { readonly type: 'ready' }
+  /** What the model is going to compute on; comes before `ready`. */
+  | { readonly type: 'device'; readonly chosen: ChosenDevice }
   | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
   /** The worker cannot go on and is about to end. */
   | { readonly type: 'broken'; readonly code: ErrorCode; readonly message: string }

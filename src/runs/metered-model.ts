@@ -167,6 +167,14 @@ export const meterModel = (
           model.scoreSteps!(request, options),
         ),
     }),
+    ...(model.scoreOutcome !== undefined && {
+      scoreOutcome: (request, options) =>
+        meter.read(request.messages, request.text, () => model.scoreOutcome!(request, options)),
+    }),
+    ...(model.embed !== undefined && {
+      embed: (request, options) =>
+        meter.read([], request.texts.join('\n'), () => model.embed!(request, options)),
+    }),
     ready: () => model.ready(),
     close: () => model.close(),
   }

@@ -9,6 +9,7 @@ export type Flavour = (typeof FLAVOURS)[number]
 const OUT_OF_REACH = {
   text_scoring: 'none',
   step_scores: 'none',
+  outcome_scores: 'none',
   embeddings: 'none',
   constrained_output: 'none',
 } as const
