@@ -1,4 +1,5 @@
 /** The composition root: the only place that knows every part by name. */
+import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import type { RateLimits } from './config-file.ts'
@@ -11,7 +12,7 @@ import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
 import { openRegistry, type ReadSecret } from './app-models.ts'
 import type { ModelRegistry } from './models/registry.ts'
-import { promptsFor } from './prompts/index.ts'
+import { createPrompts, promptsFor, readWordings, type PromptsFor } from './prompts/index.ts'
 import { definitionChecks } from './runs/assignment-plan.ts'
 import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
@@ -78,6 +79,17 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
   return (owner) => apiKeys.length === 0 || allowed.has(owner)
 }
 
+/** @throws RefineError naming the set, and the question whose wording is wrong, or the folder that cannot be read */
+const promptsOf = ({ prompts }: Config): PromptsFor =>
+  createPrompts(
+    Object.fromEntries(
+      Object.entries(prompts).map(([name, given]) => [
+        name,
+        typeof given === 'string' ? readWordings(path.resolve(given)) : given,
+      ]),
+    ),
+  )
+
 /** @throws RefineError when the default model or strategy does not exist */
 const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
@@ -89,7 +101,7 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
       describe: () => registry.list(),
       ready: () => registry.ready(),
     },
-    prompts: promptsFor,
+    prompts: promptsOf(config),
     scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }

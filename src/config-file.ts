@@ -73,6 +73,16 @@ export const ConfigFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    prompts: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 64 }),
+        Type.Union([Type.String({ minLength: 1 }), Type.Record(Type.String(), Type.String())]),
+        {
+          description:
+            'Prompt sets by name: a folder with a file for each question, or the wordings.',
+        },
+      ),
+    ),
     // As in `POST /v1/experiments`; checked when the strategies and models they name are there.
     experiments: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 1000 })),
     api_keys: Type.Optional(Type.Array(KeySource)),

@@ -30,6 +30,8 @@ export interface Config {
   /** Of embedded models that name none. */
   readonly device: Device
   readonly hub: HubSettings
+  /** Prompt sets by name: a folder, or wordings by question. */
+  readonly prompts: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly defaults: {
     readonly model: string | undefined
     readonly strategy: string
@@ -221,6 +223,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     database: toDatabase(setting('database') ?? file.database),
     models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
     ...embeddedModelsOf(setting, file, environment),
+    prompts: file.prompts ?? {},
     defaults: {
       model: setting('model') ?? file.defaults?.model,
       strategy: setting('strategy') ?? file.defaults?.strategy ?? 'solver-reviewer-refiner',
