@@ -86,16 +86,15 @@ export class TimedModel extends FakeModel {
 
   override forRole(role: Role): LanguageModel {
     const inner = super.forRole(role)
-    const { scoreSteps } = inner
     return {
       ...inner,
       generate: (request, options) => this.#paced(inner, request, options),
-      ...(scoreSteps === undefined
+      ...(inner.scoreSteps === undefined
         ? {}
         : {
             scoreSteps: async (request, options) => {
               await this.#time.wait(this.#duration('verify', 0), options.signal)
-              return scoreSteps(request, options)
+              return inner.scoreSteps!(request, options)
             },
           }),
     }
