@@ -8,15 +8,13 @@ import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
-import { loadCatalog } from './models/catalog.ts'
 import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
-import type { ModelConfig } from './models/model-config.ts'
-import { modelSource } from './models/model-factory.ts'
-import { createOnnxModel } from './models/onnx.ts'
-import { ModelRegistry } from './models/registry.ts'
-import { promptsFor } from './prompts/index.ts'
-import { armCheck } from './runs/assignment-plan.ts'
+import { openRegistry, type ReadSecret } from './app-models.ts'
+import type { ModelRegistry } from './models/registry.ts'
+import { createPrompts, promptsFor, readWordings, type PromptsFor } from './prompts/index.ts'
+import { definitionChecks } from './runs/assignment-plan.ts'
+import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Retention } from './runs/retention.ts'
@@ -33,32 +31,16 @@ import type { createLog } from './telemetry/log.ts'
 
 type Logger = ReturnType<typeof createLog>
 
-/** The checkout or the installed package: compiled files stand in `dist/src` below it. */
-export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
-
-/** For trying out and for load: deterministic, at the pace of a small served model. */
-const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
-
-/** The models of the configuration, and those that come with the program where their ids are free. */
-const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
-  const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED].filter(
-    ({ id }) => !taken.has(id),
-  )
-  return [...config.models, ...included]
-}
-
 type Rate = NonNullable<RateLimits['requests']>
 
 export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly duels: DuelService
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
-
-export type ReadSecret = (name: string) => string | undefined
 
 const check = (registry: ModelRegistry, config: Config, model: string): void => {
   registry.get(model)
@@ -76,13 +58,6 @@ const exportsOf = (store: RunStore): RunExports =>
       (text) => promptsFor('compact').splitSteps(text),
     ],
   })
-
-const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
-  const models = await modelsOf(config)
-  return new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
-  )
-}
 
 /** Limits by owner, which is the hash of the key. */
 const quotasOf = ({ apiKeys, rateLimits }: Config): Quotas => {
@@ -104,6 +79,17 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
   return (owner) => apiKeys.length === 0 || allowed.has(owner)
 }
 
+/** @throws RefineError naming the set, and the question whose wording is wrong, or the folder that cannot be read */
+const promptsOf = ({ prompts }: Config): PromptsFor =>
+  createPrompts(
+    Object.fromEntries(
+      Object.entries(prompts).map(([name, given]) => [
+        name,
+        typeof given === 'string' ? readWordings(path.resolve(given)) : given,
+      ]),
+    ),
+  )
+
 /** @throws RefineError when the default model or strategy does not exist */
 const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
@@ -115,7 +101,7 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
       describe: () => registry.list(),
       ready: () => registry.ready(),
     },
-    prompts: promptsFor,
+    prompts: promptsOf(config),
     scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
@@ -127,7 +113,7 @@ const openExperiments = async (
   parts: Parts,
   log: Logger,
 ): Promise<Experiments> => {
-  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  const experiments = await Experiments.open({ store, log, checks: definitionChecks(parts) })
   await experiments.definitions.applyFile(config.experiments)
   return experiments
 }
@@ -135,13 +121,15 @@ const openExperiments = async (
 const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
   database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
 
+type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
+
 /** All that stands on the store. */
 const openOn = async (
   store: DatabaseRunStore,
   parts: Parts,
   config: Config,
   log: Logger,
-): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+): Promise<Opened> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const experiments = await openExperiments(config, store.experiments, parts, log)
@@ -160,7 +148,10 @@ const openOn = async (
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  return { runs, experiments, retention, exports: exportsOf(store) }
+  const duels = new DuelService({ parts, store, experiments, log, load: () => runs.load() })
+  runs.observe({ ended: () => duels.wake() })
+  duels.wake()
+  return { runs, experiments, retention, duels, exports: exportsOf(store) }
 }
 
 /**
@@ -172,7 +163,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const registry = await openRegistry(config, readSecret)
+  const registry = await openRegistry(config, log, readSecret)
   const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)
@@ -181,14 +172,16 @@ export const openRuns = async (
     await store.close()
     throw cause
   })
-  const { runs, experiments, exports, retention } = opened
+  const { runs, experiments, exports, duels, retention } = opened
   retention.start()
   return {
     runs,
     experiments,
     exports,
+    duels,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await duels.close()
       await retention.close()
       await experiments.idle()
       await sandbox.close()

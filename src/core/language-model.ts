@@ -11,7 +11,8 @@ export const CAPABILITIES = [
   'log_probabilities', // of the tokens generated, with alternatives
   'text_scoring', // log-probability of a given text
   'step_scores', // probability that each step of a solution is right
-  'embeddings',
+  'outcome_scores', // how good a whole answer is, by a head trained for it
+  'embeddings', // a vector for a text
   'constrained_output',
   'seed', // the same seed gives the same text
   'images', // in messages of the user
@@ -108,9 +109,28 @@ export interface StepScores {
   readonly cachedTokens: number
 }
 
+export interface OutcomeScore {
+  /** How good the answer is, in [0, 1]: a reward through a sigmoid, or the probability of the last label. */
+  readonly score: number
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+export interface Embeddings {
+  /** One per text, of length 1; empty for a text without tokens. */
+  readonly vectors: readonly Float32Array[]
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+/** Calls that somebody waits for go before those that nobody watches. */
+export type CallPriority = 'interactive' | 'background'
+
 export interface CallOptions {
   /** Ends the work of this call, and only this one, at once; the iteration then throws the signal's reason. */
   readonly signal: AbortSignal
+  /** `interactive` when absent. */
+  readonly priority?: CallPriority
 }
 
 export interface LanguageModel {
@@ -138,6 +158,15 @@ export interface LanguageModel {
     request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
     options: CallOptions,
   ): Promise<StepScores>
+
+  /** Judges a whole answer in one pass. Present when `outcome_scores` is `native`. */
+  scoreOutcome?(
+    request: { readonly messages: readonly Message[]; readonly text: string },
+    options: CallOptions,
+  ): Promise<OutcomeScore>
+
+  /** Vectors of texts, close to each other where the texts are alike. Present when `embeddings` is `native`. */
+  embed?(request: { readonly texts: readonly string[] }, options: CallOptions): Promise<Embeddings>
 
   /** Ready to answer: weights loaded, upstream reachable. @throws RefineError saying what is missing. */
   ready(): Promise<void>

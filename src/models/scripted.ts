@@ -62,6 +62,7 @@ const CAPABILITIES: CapabilityRecord = {
   log_probabilities: 'native',
   text_scoring: 'native',
   step_scores: 'native',
+  outcome_scores: 'none',
   embeddings: 'none',
   constrained_output: 'native',
   seed: 'native',

@@ -123,7 +123,7 @@ const contextOf = (
   const models = Object.fromEntries(
     Object.entries(plan.models).map(([role, model]) => [
       role,
-      adaptModel(meterModel(model, role as keyof RoleModels, ledger, account)),
+      adaptModel(meterModel(model, role as keyof RoleModels, ledger, account, plan.priority)),
     ]),
   ) as RoleModels
   return {
@@ -135,8 +135,8 @@ const contextOf = (
       if (named === undefined) {
         throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
       }
-      const model = adaptModel(meterModel(named, 'generator', ledger, account))
-      return { model, prompts: parts.prompts(named.prompts) }
+      const model = adaptModel(meterModel(named, 'generator', ledger, account, plan.priority))
+      return { model, prompts: parts.prompts(named.prompts, plan.wordings) }
     },
     budget: ledger,
     random: createRandom(seed),

@@ -102,9 +102,7 @@ test('the compact verifier is the reviewer, and cannot be talked into a pass', (
     verdict: 'critical',
   })
   assert.equal(compact.readReport('?').verdict, undefined)
-  for (const form of ['aggregate', 'synthesise', 'select', 'critique'] as const) {
-    assert.equal(form in compact, false, form)
-  }
+  assert.equal('critique' in compact, false)
 })
 
 test('the wording stays within what worst cases allow', () => {

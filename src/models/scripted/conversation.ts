@@ -14,6 +14,11 @@ export type Conversation =
       readonly question: string
       readonly drafts: readonly [string, string]
     }
+  | {
+      readonly role: 'aggregate' | 'select'
+      readonly question: string
+      readonly drafts: readonly string[]
+    }
 
 /** Where a paragraph begins that looks like a solution: a bullet, a number, or the final answer. */
 const SOLUTION = /\n\n+(?=- |\d+[.)] |#### )/g
@@ -60,6 +65,12 @@ const splitPair = (text: string): { question: string; drafts: [string, string] }
   }
 }
 
+/** Candidates stand behind their letters; a question that has such lines itself is cut short at the first. */
+const splitCandidates = (text: string): { question: string; drafts: string[] } => {
+  const [question = '', ...drafts] = text.split(/\n\n[A-H]:\n/)
+  return { question: question.trim(), drafts: drafts.map((draft) => draft.trim()) }
+}
+
 /** A prompt without the word of another role as its system message asks for a solution. */
 export const readConversation = (messages: readonly Message[]): Conversation => {
   const told = messages.find(({ role }) => role === 'system')
@@ -69,5 +80,8 @@ export const readConversation = (messages: readonly Message[]): Conversation => 
   if (system === 'review' || system === 'judge') return { role: system, ...splitDraft(text, 0) }
   if (system === 'refine') return { role: system, ...splitDraft(text, 1) }
   if (system === 'compare') return { role: system, ...splitPair(text) }
+  if (system === 'aggregate' || system === 'select') {
+    return { role: system, ...splitCandidates(text) }
+  }
   return { role: 'solve', question: text.trim() }
 }
