@@ -47,7 +47,7 @@ test('every role speaks exactly the format the small model was trained on', () =
 })
 
 test('candidates are lettered, for one solution out of several and for the letter of one', () => {
-  const shown = `${task.messages[1]!.content}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
+  const shown = `${messageText(task.messages[1]!)}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
   const drafts = [draft, '- x: 1 + 1 = 2\n#### 2']
   for (const [form, role] of [
     ['aggregate', 'aggregate'],

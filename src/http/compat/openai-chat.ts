@@ -93,7 +93,7 @@ const chatFrames = async function* (
     }
   } catch (thrown) {
     // One choice that fails fails them all.
-    await Promise.all(choices.map(({ cancel }) => cancel()))
+    await Promise.all(choices.map((choice) => choice.cancel()))
     if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
     const error = toRefineError(thrown)
     reply.log[error.level]({ code: error.code, run_id: options.runId, err: error }, error.message)
@@ -161,7 +161,7 @@ const startChoices = async (
       })
     }
   } catch (error) {
-    await Promise.all(started.map(({ cancel }) => cancel()))
+    await Promise.all(started.map((choice) => choice.cancel()))
     throw error
   }
   return started

@@ -153,11 +153,17 @@ const inputPart = ({ type, text, image_url: image }: ContentPart, isAnswer: bool
   return isAnswer ? { type: 'output_text', text, annotations: [] } : { type: 'input_text', text }
 }
 
+const outputItem = (id: string, call_id: string | undefined, output: string) => ({
+  id,
+  type: 'function_call_output',
+  call_id,
+  output,
+})
+
 /** A message as items: its content, its calls, or the output of one. */
 const itemsOf = (said: Message, id: string): { readonly id: string }[] => {
   const { role, content, tool_calls: calls = [], tool_call_id: call_id } = said
-  if (role === 'tool')
-    return [{ id, ...{ type: 'function_call_output', call_id }, ...{ output: contentText(said) } }]
+  if (role === 'tool') return [outputItem(id, call_id, contentText(said))]
   const parts: readonly ContentPart[] =
     typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? [])
   const told = parts.map((part) => inputPart(part, role === 'assistant'))
