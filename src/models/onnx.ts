@@ -10,6 +10,7 @@ import type {
   Price,
   PromptSet,
 } from '../core/language-model.ts'
+import { messageText } from '../core/conversation.ts'
 import type { Message, Sampling } from '../core/task.ts'
 import { openCheckpoint } from '../inference/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
@@ -191,7 +192,7 @@ const stepReading = (
 }
 
 /** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(contentText).join('\n')
+const joinTexts: ChatTemplate = (messages) => messages.map(messageText).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller
