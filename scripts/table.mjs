@@ -6,7 +6,8 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 
 const root = path.resolve(import.meta.dirname, '..')
-const text = (fallback) => ({ type: 'string', default: fallback })
+/** @param {string} fallback */
+const text = (fallback) => ({ type: /** @type {const} */ ('string'), default: fallback })
 const { values } = parseArgs({
   options: {
     limit: text('100'),

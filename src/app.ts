@@ -12,11 +12,12 @@ import { loadCatalog } from './models/catalog.ts'
 import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
 import type { ModelConfig } from './models/model-config.ts'
-import { modelSource } from './models/model-factory.ts'
+import { modelSource, type ModelParts } from './models/model-factory.ts'
 import { createOnnxModel } from './models/onnx.ts'
 import { ModelRegistry } from './models/registry.ts'
 import { createPrompts, promptsFor, readWordings, type PromptsFor } from './prompts/index.ts'
-import { armCheck } from './runs/assignment-plan.ts'
+import { definitionChecks } from './runs/assignment-plan.ts'
+import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
 import { Quotas, type QuotaLimits } from './runs/quotas.ts'
 import { Retention } from './runs/retention.ts'
@@ -54,6 +55,7 @@ export interface Runs {
   readonly runs: Runner
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly duels: DuelService
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
@@ -77,11 +79,15 @@ const exportsOf = (store: RunStore): RunExports =>
     ],
   })
 
-const openRegistry = async (config: Config, readSecret: ReadSecret): Promise<ModelRegistry> => {
+const openRegistry = async (
+  config: Config,
+  readSecret: ReadSecret,
+  log: Logger,
+): Promise<ModelRegistry> => {
   const models = await modelsOf(config)
-  return new ModelRegistry(
-    models.map((model) => modelSource(model, { readSecret, onnx: createOnnxModel })),
-  )
+  const onWarning = (message: string): void => log.warn(message)
+  const onnx: ModelParts['onnx'] = (options) => createOnnxModel({ ...options, onWarning })
+  return new ModelRegistry(models.map((model) => modelSource(model, { readSecret, onnx })))
 }
 
 /** Limits by owner, which is the hash of the key. */
@@ -138,7 +144,7 @@ const openExperiments = async (
   parts: Parts,
   log: Logger,
 ): Promise<Experiments> => {
-  const experiments = await Experiments.open({ store, log, checkArm: armCheck(parts) })
+  const experiments = await Experiments.open({ store, log, checks: definitionChecks(parts) })
   await experiments.definitions.applyFile(config.experiments)
   return experiments
 }
@@ -146,13 +152,15 @@ const openExperiments = async (
 const openStore = ({ database, data }: Config, log: Logger): Promise<DatabaseRunStore> =>
   database === undefined ? openSqliteThread(data) : openPostgresStore(database, log)
 
+type Opened = Omit<Runs, 'close'> & { readonly retention: Retention }
+
 /** All that stands on the store. */
 const openOn = async (
   store: DatabaseRunStore,
   parts: Parts,
   config: Config,
   log: Logger,
-): Promise<Omit<Runs, 'close'> & { readonly retention: Retention }> => {
+): Promise<Opened> => {
   const { secrets, allowPrivate } = config.webhooks
   const webhooks = { secrets: secrets.map(readWebhookSecret), allowPrivate }
   const experiments = await openExperiments(config, store.experiments, parts, log)
@@ -171,7 +179,10 @@ const openOn = async (
   const recovered = await runs.recover()
   if (recovered > 0)
     log.warn({ runs: recovered }, 'ended the runs that an earlier process left behind')
-  return { runs, experiments, retention, exports: exportsOf(store) }
+  const duels = new DuelService({ parts, store, experiments, log, load: () => runs.load() })
+  runs.observe({ ended: () => duels.wake() })
+  duels.wake()
+  return { runs, experiments, retention, duels, exports: exportsOf(store) }
 }
 
 /**
@@ -183,7 +194,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const registry = await openRegistry(config, readSecret)
+  const registry = await openRegistry(config, readSecret, log)
   const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)
@@ -192,14 +203,16 @@ export const openRuns = async (
     await store.close()
     throw cause
   })
-  const { runs, experiments, exports, retention } = opened
+  const { runs, experiments, exports, duels, retention } = opened
   retention.start()
   return {
     runs,
     experiments,
     exports,
+    duels,
     close: async () => {
       await runs.drain(config.limits.drainSeconds)
+      await duels.close()
       await retention.close()
       await experiments.idle()
       await sandbox.close()

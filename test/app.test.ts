@@ -87,27 +87,9 @@ async function* eventsOf(response: Response): AsyncGenerator<RunEvent, void, voi
 const QUESTION =
   'Ann has 12 pens. Ben has 3 times as many pens as Ann. How many pens does Ben have?'
 
-/** Their prompts show several solutions at once, a form that the embedded model was not made for. */
-const NEEDS_FULL_PROMPTS = new Set([
-  'universal-self-consistency',
-  'rsa',
-  'parallel-synthesis',
-  'mixture',
-])
-
 for (const { name } of STRATEGIES) {
-  const does = NEEDS_FULL_PROMPTS.has(name)
-    ? 'is refused on the embedded model, naming the prompts it lacks'
-    : 'answers on the embedded model, live, and the answer is the fold of the stream'
-  test(`${name} ${does}`, async () => {
+  test(`${name} answers on the embedded model, live, and the answer is the fold of the stream`, async () => {
     const response = await post({ input: QUESTION, strategy: name, seed: 3, stream: true })
-    if (NEEDS_FULL_PROMPTS.has(name)) {
-      assert.equal(response.status, 400)
-      const { error } = (await response.json()) as { error: { code: string; message: string } }
-      assert.equal(error.code, 'unsupported_capability')
-      assert.match(error.message, /prompt/)
-      return
-    }
     const events: RunEvent[] = []
     for await (const event of eventsOf(response)) events.push(event)
     assert.equal(events.filter(isTerminal).length, 1)

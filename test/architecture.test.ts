@@ -60,7 +60,7 @@ const BROWSER_VALUES = ['core/run-state.ts']
 const BROWSER_PACKAGES = ['eventsource-parser']
 
 /** Core is vocabulary and arithmetic: no I/O, no framework. */
-const CORE_PACKAGES = ['typebox', 'typebox/compile', 'node:crypto']
+const CORE_PACKAGES = ['typebox', 'typebox/compile', 'typebox/schema', 'node:crypto']
 
 const FORBIDDEN_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'misc', 'types']
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from architectures import IDS, VOCABULARY, head_models, language_models
+from export_reference import exported
 from gguf_reference import gguf_models
 from tokenizers_reference import TEMPLATE, TEXTS, byte_level, byte_level_cases, sentence_piece
 
@@ -20,7 +21,13 @@ def main() -> None:
     write(folder / "tokenizer.json", json.loads(tokenizer.to_str()))
     write(folder / "tokenizer_config.json", {
         "chat_template": TEMPLATE, "bos_token": "<|im_start|>", "eos_token": "<|im_end|>"})
-    models = {"ids": IDS, "language": language_models(), "heads": head_models(), "gguf": gguf_models(folder, tokenizer)}
+    models = {
+        "ids": IDS,
+        "language": language_models(),
+        "heads": head_models(),
+        "gguf": gguf_models(folder, tokenizer),
+        "export": exported(folder),
+    }
     write(folder / "models.json", models)
     write(folder / "tokenizers.json", {
         "texts": TEXTS, "byte_level": byte_level_cases(tokenizer), "sentence_piece": sentence_piece()})

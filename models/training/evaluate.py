@@ -119,7 +119,7 @@ class Evaluation:
         return reviews
 
     def refiner(self, items: list[Judged], reviews: list[str]) -> None:
-        exact = [roles.review_text(i.problem, i.candidate) for i in items]
+        exact = [roles.verdict(i.problem, i.candidate) for i in items]
         after = self._refined(items, exact)
         fixed = [now for now, i in zip(after, items) if not i.right]
         kept = [now for now, i in zip(after, items) if i.right]

@@ -12,7 +12,7 @@ from pathlib import Path
 from pebble import lexicon, wordings
 from pebble.problems import TRAINING_SURFACE, Problem, Surface, build, is_held_out, random_structured_problem
 
-UNSEEN_NAMES = replace(TRAINING_SURFACE, names=lexicon.names_held_out, things=lexicon.HELD_OUT_THINGS)
+UNSEEN_NAMES = replace(TRAINING_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
 UNSEEN_WORDINGS = replace(TRAINING_SURFACE, sentences=wordings.HELD_OUT)
 USUAL_STEPS = (1, 2, 2, 3, 3, 4, 4, 5, 5, 6)
 

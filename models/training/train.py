@@ -33,21 +33,24 @@ class Stage:
     rates: tuple[float, float]
 
 
-ROLE_SHARES = {"verify": 0.11, "review": 0.15, "refine": 0.12, "judge": 0.05, "compare": 0.05, "aggregate": 0.02, "recheck": 0.02}
+STEPS = {1: 0.13, 2: 0.22, 3: 0.24, 4: 0.19, 5: 0.13, 6: 0.09}
+ROLES = {
+    **{"verify": 0.09, "review": 0.11, "refine": 0.1, "judge": 0.05, "compare": 0.04},
+    **{"aggregate": 0.02, "select": 0.02, "recheck": 0.01},
+}
+# Copying stays in every mixture: what was left out of one was forgotten.
+PRACTICE = {"copy": 0.03, "find": 0.04, "read": 0.05, "sum": 0.08}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
         Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
     ),
     "solver": Stage(
-        Mixture({"copy": 0.04, "find": 0.08, "sum": 0.15, "read": 0.1, "solve": 0.63}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
+        Mixture({**PRACTICE, "read": 0.1, "sum": 0.13, "solve": 0.5, "verify": 0.1, "review": 0.06, "refine": 0.05}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
-    "roles": Stage(
-        Mixture({"copy": 0.03, "find": 0.05, "sum": 0.07, "solve": 0.4, **ROLE_SHARES}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 0.5)
-    ),
-    "policy": Stage(
-        Mixture({"solve": 0.4, **ROLE_SHARES}, {1: 0.1, 2: 0.2, 3: 0.25, 4: 0.2, 5: 0.15, 6: 0.1}, 0.0), (0.5, 0.01)
-    ),
+    "roles": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (1, 0.6)),
+    "policy": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (0.6, 0.4)),
+    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (0.4, 0.005)),
 }
 
 
@@ -59,11 +62,10 @@ COOLING = 0.4
 class Optimisers:
     """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
 
-    def __init__(self, model: Llama, lr: float, device: str):
+    def __init__(self, model: Llama, lr: float, dtype: torch.dtype):
         named = list(model.named_parameters())
         matrices = [p for name, p in named if p.dim() > 1 and "embed" not in name]
         others = [p for name, p in named if p.dim() < 2 or "embed" in name]
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
         # A tied embedding of small tokens moves too far at the rate that suits orthogonal updates.
         self.rates = (lr, lr * EMBEDDING_RATE)
         adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
@@ -76,10 +78,10 @@ class Optimisers:
             part.step()
 
 
-def loss_of(model: Llama, forward, batch: Batch, device: str) -> torch.Tensor:
+def loss_of(model: Llama, forward, batch: Batch, device: str, half: bool) -> torch.Tensor:
     ids, targets, weights = (t.to(device, non_blocking=True) for t in (batch.ids, batch.targets, batch.weights))
     chosen = weights > 0
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+    with torch.autocast(device, torch.bfloat16, enabled=half):
         logits = model.logits(forward(ids)[chosen])
     losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
     return (losses * weights[chosen]).sum() / weights.sum()
@@ -115,10 +117,11 @@ def arguments() -> argparse.Namespace:
     a("--stage", choices=STAGES, required=True)
     a("--out", type=Path, required=True)
     a("--init", type=Path, help="folder of the stage before")
-    a("--samples", type=Path, help="the solver's samples (sample.py), for the stage policy")
+    a("--samples", type=Path, help="the solver's samples (sample.py), for the stages policy and cooling")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
-    a("--batch", type=int, default=1536, help="tokens of a batch")
-    a("--lr", type=float, default=1e-2)
+    a("--minutes", type=float, default=float("inf"), help="the stage ends after these, if its tokens are not seen before")
+    a("--batch", type=int, default=2048, help="tokens of a batch")
+    a("--lr", type=float, default=3e-3)
     a("--hidden", type=int, default=128)
     a("--layers", type=int, default=5)
     a("--heads", type=int, default=4)
@@ -130,7 +133,8 @@ def arguments() -> argparse.Namespace:
     a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a("--threads", type=int, default=2)
     a("--workers", type=int, default=0, help="processes that make batches")
-    a("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    a("--compile", action=argparse.BooleanOptionalAction, default=True)
+    a("--half", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
     a("--probe", type=int, default=16, help="examples of each kind in a report")
     a("--report", type=float, default=240, help="seconds between reports and checkpoints")
     return parser.parse_args()
@@ -171,7 +175,7 @@ class Trainer:
         self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.model, self.tokenizer, state = start(options)
         self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
-        self.optimisers = Optimisers(self.model, options.lr, options.device)
+        self.optimisers = Optimisers(self.model, options.lr, torch.bfloat16 if options.half else torch.float32)
         self.progress, self.history = Progress(), []
         self.warm_up = 0 if state else WARM_UP
         if state:
@@ -196,7 +200,7 @@ class Trainer:
         began = time.time() - progress.seconds
         next_report = time.time() + self.options.report / 2
         for batch in self.batches():
-            if progress.seen >= self.options.tokens:
+            if self.done() >= 1:
                 break
             self.step(batch)
             progress.seconds = time.time() - began
@@ -208,7 +212,7 @@ class Trainer:
 
     def step(self, batch: Batch) -> None:
         progress = self.progress
-        loss = loss_of(self.model, self.forward, batch, self.options.device)
+        loss = loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
         loss.backward()
         seen = share_gradients(self.model, int((batch.ids != tokens.PAD).sum()))
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -220,9 +224,14 @@ class Trainer:
         if progress.steps % 20 == 0:
             self.loss = loss.item() if self.loss is None else 0.9 * self.loss + 0.1 * loss.item()
 
+    def done(self) -> float:
+        """The share of the stage that has passed, by its tokens or by its minutes."""
+        progress, options = self.progress, self.options
+        return min(1.0, max(progress.seen / options.tokens, progress.seconds / 60 / options.minutes))
+
     def rate(self) -> float:
         first, last = self.stage.rates
-        done = min(1.0, self.progress.seen / self.options.tokens)
+        done = self.done()
         rate = (first + (last - first) * done) * min(1, (self.progress.steps + 1) / max(1, self.warm_up))
         return rate * max(0.01, min(1, (1 - done) / COOLING)) if self.options.cool else rate
 
@@ -231,7 +240,7 @@ class Trainer:
         progress, options = self.progress, self.options
         figures = report(self.model, self.tokenizer, self.examples)
         speed = progress.seen / max(progress.seconds, 1e-9)
-        left = max(0, options.tokens - progress.seen) / max(speed, 1e-9) / 60
+        left = progress.seconds / 60 * (1 / max(self.done(), 1e-9) - 1)
         line = json.dumps({"loss": self.loss and round(self.loss, 4), **vars(progress), **figures})
         print(f"{progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {left:.0f} min left, {line}", flush=True)
         with open(options.out / "log.jsonl", "a") as log:

@@ -3,12 +3,14 @@
  * yields bodies; the runner alone adds the envelope and the one terminal event.
  */
 import { Type, type Static, type TSchema } from 'typebox'
+import { Answer, TokenLogprob, ToolCalls } from './answer-record.ts'
 import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
 import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
 
 export { Measures } from './measures-schema.ts'
+export { Answer, TokenLogprob, ToolCalls }
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const CandidateNumber = Type.Integer({
@@ -39,17 +41,6 @@ export const RunError = Type.Object(
   { code: Type.String(), message: Type.String() },
   { $id: 'RunError' },
 )
-
-export const Answer = Type.Object(
-  {
-    text: Type.String(),
-    candidate: CandidateNumber,
-    revision: Type.Integer({ minimum: 1 }),
-    score: Nullable(Type.Number()),
-  },
-  { $id: 'Answer' },
-)
-export type Answer = Static<typeof Answer>
 
 export const Assignment = Type.Object(
   {
@@ -104,11 +95,18 @@ export const STRATEGY_EVENTS = [
     model: Type.String(),
     role: Type.Enum([...CANDIDATE_ROLES]),
   }),
-  body('candidate.delta', { candidate: CandidateNumber, text: Type.String() }),
+  body('candidate.delta', {
+    candidate: CandidateNumber,
+    text: Type.String(),
+    logprobs: Type.Optional(
+      Type.Array(TokenLogprob, { description: 'Where `top_logprobs` asks for them.' }),
+    ),
+  }),
   body('candidate.completed', {
     candidate: CandidateNumber,
     finish_reason: Type.Enum([...FINISH_REASONS]),
     usage: Type.Object({ output_tokens: Count }),
+    tool_calls: ToolCalls,
   }),
   body('candidate.failed', { candidate: CandidateNumber, error: RunError }),
   body('candidate.dropped', { candidate: CandidateNumber, reason: Type.String() }),
@@ -150,6 +148,7 @@ export const STRATEGY_EVENTS = [
     revision: Type.Integer({ minimum: 1 }),
     candidate: CandidateNumber,
     text: Type.String({ description: 'The whole answer: it replaces the one before.' }),
+    tool_calls: ToolCalls,
     reason: Type.String(),
     score: Nullable(Type.Number()),
   }),

@@ -2,6 +2,7 @@
 import type { FinishReason } from './event.ts'
 import type { RefineError } from './errors.ts'
 import type { Message, Sampling } from './task.ts'
+import type { Tool, ToolCall, ToolChoice } from './tools.ts'
 
 export const CAPABILITIES = [
   'parallel_samples', // several samples of one prompt that share its cost
@@ -10,9 +11,12 @@ export const CAPABILITIES = [
   'log_probabilities', // of the tokens generated, with alternatives
   'text_scoring', // log-probability of a given text
   'step_scores', // probability that each step of a solution is right
-  'embeddings',
+  'outcome_scores', // how good a whole answer is, by a head trained for it
+  'embeddings', // a vector for a text
   'constrained_output',
   'seed', // the same seed gives the same text
+  'images', // in messages of the user
+  'tools', // told of tools, it may call them
 ] as const
 export type Capability = (typeof CAPABILITIES)[number]
 
@@ -50,6 +54,10 @@ export interface GenerationRequest {
   /** A partly written assistant message to go on with; it is not repeated in the text. */
   readonly continueFrom?: string
   readonly constraint?: Constraint
+  /** What the samples may call; at least one where present. It needs `tools`. */
+  readonly tools?: readonly Tool[]
+  readonly toolChoice?: ToolChoice
+  readonly parallelToolCalls?: boolean
   /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
   readonly topLogProbabilities?: number
 }
@@ -72,6 +80,8 @@ export type GenerationChunk =
       readonly text: string
       readonly tokens?: readonly TokenLogProbability[]
     }
+  /** One whole call, before the sample's end; ids are unique within the sample. */
+  | { readonly type: 'tool_call'; readonly sample: number; readonly call: ToolCall }
   | {
       readonly type: 'finish'
       readonly sample: number
@@ -99,6 +109,20 @@ export interface StepScores {
   readonly cachedTokens: number
 }
 
+export interface OutcomeScore {
+  /** How good the answer is, in [0, 1]: a reward through a sigmoid, or the probability of the last label. */
+  readonly score: number
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+export interface Embeddings {
+  /** One per text, of length 1; empty for a text without tokens. */
+  readonly vectors: readonly Float32Array[]
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
 export interface CallOptions {
   /** Ends the work of this call, and only this one, at once; the iteration then throws the signal's reason. */
   readonly signal: AbortSignal
@@ -113,7 +137,7 @@ export interface LanguageModel {
   readonly price: Price
 
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
-  countTokens(messages: readonly Message[]): number
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 
   /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>
@@ -129,6 +153,15 @@ export interface LanguageModel {
     request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
     options: CallOptions,
   ): Promise<StepScores>
+
+  /** Judges a whole answer in one pass. Present when `outcome_scores` is `native`. */
+  scoreOutcome?(
+    request: { readonly messages: readonly Message[]; readonly text: string },
+    options: CallOptions,
+  ): Promise<OutcomeScore>
+
+  /** Vectors of texts, close to each other where the texts are alike. Present when `embeddings` is `native`. */
+  embed?(request: { readonly texts: readonly string[] }, options: CallOptions): Promise<Embeddings>
 
   /** Ready to answer: weights loaded, upstream reachable. @throws RefineError saying what is missing. */
   ready(): Promise<void>

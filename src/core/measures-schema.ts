@@ -34,6 +34,12 @@ export const MEASURES = {
   oscillation: Type.Boolean({
     description: 'Whether a revision went back to a version before the one it came from.',
   }),
+  schema_valid: Nullable(
+    Type.Boolean({
+      description:
+        'Whether the answer has the form that `response_format` or `tools` ask for; null when none does.',
+    }),
+  ),
   // Runs of earlier versions lack these.
   wasted_tokens: Type.Optional(
     Type.Integer({

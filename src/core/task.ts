@@ -1,5 +1,10 @@
 /** What is asked: a conversation and wishes for the sampling. Wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
+import { contentText, Message } from './conversation.ts'
+import type { ResponseFormat } from './response-format.ts'
+import type { Tool, ToolChoice } from './tools.ts'
+
+export { Message }
 
 export const ROLES = [
   'generator',
@@ -13,15 +18,6 @@ export const ROLES = [
 
 /** Which model does what in a run; a role without a model of its own falls to the run's model. */
 export type Role = (typeof ROLES)[number]
-
-export const Message = Type.Object(
-  {
-    role: Type.Enum(['system', 'user', 'assistant']),
-    content: Type.String({ minLength: 1, maxLength: 1_000_000 }),
-  },
-  { additionalProperties: false },
-)
-export type Message = Static<typeof Message>
 
 export const Sampling = Type.Object(
   {
@@ -70,12 +66,36 @@ export const Sampling = Type.Object(
 )
 export type Sampling = Static<typeof Sampling>
 
-/** A conversation that ends with a user message, and how its answer should be sampled. Immutable. */
+/** A conversation that ends with a message of the user or the results of tools, and how it should be answered. Immutable. */
 export interface Task {
   readonly messages: readonly Message[]
   readonly sampling: Sampling
+  readonly tools?: readonly Tool[]
+  /** `auto` if absent. */
+  readonly toolChoice?: ToolChoice
+  /** Whether one answer may call several tools; so if absent. */
+  readonly parallelToolCalls?: boolean
+  readonly responseFormat?: ResponseFormat
+  /** Number of alternatives told per token of a candidate, 0 to 20; absent: no log-probabilities. */
+  readonly topLogProbabilities?: number
 }
 
+/** What of a task a strategy or a model may be unable to keep. */
+export type TaskPart = 'images' | 'tools' | 'response_format'
+
 /** Text of the last user message: the question as a scorer or a compact prompt sees it. */
-export const questionOf = (task: Task): string =>
-  task.messages.findLast((message) => message.role === 'user')?.content ?? ''
+export const questionOf = (task: Task): string => {
+  const asked = task.messages.findLast(({ role }) => role === 'user')
+  return asked === undefined ? '' : contentText(asked)
+}
+
+/** The task with other words for its question; images of the message stay. */
+export const reworded = (task: Task, text: string): Task => {
+  const at = task.messages.findLastIndex(({ role }) => role === 'user')
+  const message = task.messages[at]
+  if (message === undefined) return task
+  const { content } = message
+  const images = Array.isArray(content) ? content.filter(({ type }) => type !== 'text') : []
+  const said = images.length === 0 ? text : [{ type: 'text' as const, text }, ...images]
+  return { ...task, messages: task.messages.with(at, { ...message, content: said }) }
+}

@@ -1,7 +1,8 @@
 /** Reads runs from the store and turns them into records, one run at a time: memory holds a page of runs, no more. */
 import type { RunEvent } from '../core/event.ts'
 import type { FeedbackRecord, RunRecord, RunScan, RunStore } from '../core/run-store.ts'
-import { taskOf, type RunRequest } from '../runs/run-request.ts'
+import type { RunRequest } from '../runs/run-request.ts'
+import { taskOf } from '../runs/task-request.ts'
 import {
   cursorText,
   readConditions,

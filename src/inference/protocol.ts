@@ -27,19 +27,29 @@ export interface GenerateWork {
   readonly topLogProbabilities: number | undefined
 }
 
-/** Asks how likely given tokens are at given positions of a text, in one pass. */
-export interface ScoreWork {
-  readonly tokens: Int32Array
-  /** Ascending; the log-probabilities at a position are of the token that follows it. */
-  readonly positions: Int32Array
-  /** Tokens asked about, `columns` for each position. */
-  readonly targets: Int32Array
-  readonly columns: number
-}
+/** Reads a text in one pass and tells numbers at some of its positions, or one vector for all. */
+export type ScoreWork = { readonly tokens: Int32Array } & (
+  | {
+      /** Natural logarithms of how likely the `targets` are, in their order. */
+      readonly wanted: 'log_probabilities'
+      /** Ascending; the log-probabilities at a position are of the token that follows it. */
+      readonly positions: Int32Array
+      /** Tokens asked about, `columns` for each position. */
+      readonly targets: Int32Array
+      readonly columns: number
+    }
+  | {
+      /** Raw scores of the model's labels, `columns` for each position: all that the model has. */
+      readonly wanted: 'labels'
+      readonly positions: Int32Array
+      readonly columns: number
+    }
+  /** The mean of the last hidden states over all positions. */
+  | { readonly wanted: 'mean' }
+)
 
 export interface ScoreResult {
-  /** Natural logarithms, in the order of `targets`. */
-  readonly logProbabilities: Float32Array
+  readonly values: Float32Array
   readonly cachedTokens: number
 }
 

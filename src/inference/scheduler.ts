@@ -9,6 +9,7 @@ import { PromptLibrary } from './cache/prompt-library.ts'
 import { DecodeBatch, type Row } from './decode-batch.ts'
 import { choosePrefills, Prefill, runPrefills } from './prefill.ts'
 import type { EngineEvent, GenerateWork, ScoreWork, WorkerSettings } from './protocol.ts'
+import { createReading } from './reading.ts'
 import type { Decoder } from './runtime/decoder.ts'
 import { Sample, type Vocabulary } from './sample.ts'
 
@@ -68,7 +69,7 @@ export class Scheduler {
   }
 
   score(id: number, work: ScoreWork): void {
-    this.#prefills.push(new Prefill(id, work.tokens, work))
+    this.#prefills.push(new Prefill(id, work.tokens, createReading(work, this.#decoder.shape)))
   }
 
   cancel(id: number): void {
@@ -117,7 +118,7 @@ export class Scheduler {
   async #prefill(): Promise<void> {
     // A prompt whose samples would have to wait anyway is not computed ahead: its cache would only take memory.
     const ready = this.#prefills.filter(
-      ({ score }) => score !== undefined || this.#waiting.length === 0,
+      ({ reading }) => reading !== undefined || this.#waiting.length === 0,
     )
     const limit = this.#rows() > 0 ? this.#settings.prefillTokens : IDLE_PREFILL_TOKENS
     const logits = Math.max(1, Math.floor(MAX_LOGITS / this.#decoder.shape.vocabulary))
@@ -131,12 +132,16 @@ export class Scheduler {
   }
 
   #finishPrefill(prefill: Prefill): void {
-    const { id, cachedTokens, logProbabilities, prefix } = prefill
+    const { id, cachedTokens, prefix } = prefill
     if (prefill.started && prefix !== undefined) this.#library.add(prefix.cache)
     const work = this.#works.get(prefill)
     this.#works.delete(prefill)
     if (work === undefined) {
-      this.#events.push({ type: 'scored', id, result: { logProbabilities, cachedTokens } })
+      this.#events.push({
+        type: 'scored',
+        id,
+        result: { values: prefill.reading!.values, cachedTokens },
+      })
       return
     }
     const inputTokens = work.prompt.length

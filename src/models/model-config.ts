@@ -42,7 +42,14 @@ export const OnnxConfig = Type.Object(
     }),
     prompts: Type.Optional(Prompts),
     step_marks: Type.Optional(
-      Type.Object({ step: Text, good: Text, bad: Text }, { additionalProperties: false }),
+      Type.Object(
+        { step: Text, good: Type.Optional(Text), bad: Type.Optional(Text) },
+        {
+          additionalProperties: false,
+          description:
+            'For models that judge steps: the text after each step, and the tokens of the verdict unless the model has labels for it.',
+        },
+      ),
     ),
     threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
     weights: Type.Optional(

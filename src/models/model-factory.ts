@@ -12,7 +12,7 @@ export interface OnnxModelOptions {
   readonly folder: string
   readonly prompts: PromptSet
   readonly price?: Price
-  readonly stepMarks?: { readonly step: string; readonly good: string; readonly bad: string }
+  readonly stepMarks?: { readonly step: string; readonly good?: string; readonly bad?: string }
   readonly threads?: number
   readonly weights?: 'auto' | 'fp32' | 'fp16' | 'int8' | 'int4'
   readonly maxRows?: number

@@ -1,16 +1,21 @@
 /**
  * Role prompts for small models trained on fixed formats (`models/pebble/README.md`): the system message is the name of
  * the role and nothing else, drafts are bullets, reviews name one step. Only the last user message is shown: these
- * models know no conversations. A candidate is brought to one line a step, each with its own mark, so that no line of
- * it can pose as a review, as another candidate or as a new part of the prompt.
+ * models know no conversations. A review lists the steps, one look-up a line, and only then gives its verdict. A
+ * candidate is brought to one line a step, each with its own mark, so that no line of it can pose as a review, as another
+ * candidate or as a new part of the prompt.
  */
+import { RefineError } from '../core/errors.ts'
 import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
+import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
 import { hashWording } from './wording-hash.ts'
 
 /** Lines beyond this many are joined to the last step, which bounds prompts and score vectors. */
 const MAX_STEPS = 64
 const ANSWER = /^####/
+/** What candidates are called in the order in which they are shown: no more of them were ever trained on. */
+const LETTERS = 'ABCDEFGH'
 
 const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Message[] => [
   { role: 'system', content: role },
@@ -41,8 +46,14 @@ const withMarks = (draft: string, mark: (step: number) => string): string[] => {
 const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
 const numbered = (draft: string): string => withMarks(draft, (step) => `${step}.`).join('\n')
 
+/** A line of the list before the verdict: a step's number, or the mark of the answer, and what was found. */
+const LISTED = /^(?:\d{1,3}|####) (?:ok|wrong)$/
+
+/** The verdict is what follows the list; the list is left out, since refiners are shown verdicts alone. */
 const readReview = (text: string): Critique => {
-  const trimmed = text.trim()
+  const lines = text.trim().split('\n')
+  const verdictAt = lines.findIndex((line) => !LISTED.test(line.trim()))
+  const trimmed = (verdictAt < 0 ? lines : lines.slice(verdictAt)).join('\n').trim()
   if (/^all steps are right\b/i.test(trimmed)) {
     return { text: trimmed, step: undefined, verdict: 'right' }
   }
@@ -64,6 +75,28 @@ const refine = (task: Task, draft: string, critique: string | undefined): Prompt
   maxTokens: 256,
 })
 
+/** @throws RefineError unsupported_capability for more candidates than there are letters. */
+const candidates = (drafts: readonly string[]): readonly string[] => {
+  if (drafts.length > LETTERS.length) {
+    throw new RefineError(
+      'unsupported_capability',
+      `The compact prompts show at most ${LETTERS.length} candidates at once, not ${drafts.length}: ask for fewer, or name a model with full prompts for this role.`,
+    )
+  }
+  return drafts.map((draft, index) => `${LETTERS[index]}:\n${bullets(draft)}`)
+}
+
+const aggregate = (task: Task, drafts: readonly string[]): Prompt => ({
+  messages: ask('aggregate', task, ...candidates(drafts)),
+  maxTokens: 256,
+})
+
+const readSelection = (text: string, drafts: number): number | undefined => {
+  const letter = /^\s*([A-H])\b/.exec(text)?.[1]
+  const index = letter === undefined ? -1 : LETTERS.indexOf(letter)
+  return index >= 0 && index < drafts ? index : undefined
+}
+
 const readDigit = (text: string): number | undefined => {
   const digit = /^\s*(\d)(?!\d|[.,]\d)/.exec(text)
   return digit === null ? undefined : Number(digit[1])
@@ -76,15 +109,22 @@ const readComparison = (text: string): 'first' | 'second' | undefined => {
 
 const prompts: Omit<RolePrompts, 'hash'> = {
   name: 'compact',
-  solve: (task) => ask('solve', task),
-  review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 64 }),
+  // None of the trained ones takes tools or images; one that does needs what was called and shown.
+  solve: (task) =>
+    task.tools === undefined && imagesOf(task.messages).length === 0
+      ? ask('solve', task)
+      : [
+          { role: 'system', content: 'solve' },
+          ...task.messages.filter(({ role }) => role !== 'system'),
+        ],
+  review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 384 }),
   readReview,
   refine,
   judgeDigit: (task, draft) => ({ messages: ask('judge', task, bullets(draft)), maxTokens: 1 }),
   judgeVerdict: () => undefined,
   readVerdict: readDigit,
   compare: (task, first, second) => ({
-    messages: ask('compare', task, `A:\n${bullets(first)}`, `B:\n${bullets(second)}`),
+    messages: ask('compare', task, ...candidates([first, second])),
     maxTokens: 1,
   }),
   readComparison,
@@ -94,7 +134,14 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   readStepVerdict: () => undefined,
   verifyReport: (task, draft) => prompts.review(task, draft),
   readReport,
-  readSelection: () => undefined,
+  aggregate,
+  // These models know one way of making a solution out of others.
+  synthesise: aggregate,
+  select: (task, drafts) => ({
+    messages: ask('select', task, ...candidates(drafts)),
+    maxTokens: 1,
+  }),
+  readSelection,
   readHalt: () => undefined,
   reflection: '\nCheck it again.\n',
 }

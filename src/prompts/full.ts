@@ -7,7 +7,7 @@
  * show the same candidates share the beginning of their prompts.
  */
 import type { Attempt, Prompt, RolePrompts } from '../core/prompts.ts'
-import { questionOf, type Task } from '../core/task.ts'
+import { questionOf, reworded, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
 import {
   readComparison,
@@ -47,11 +47,9 @@ const onAll = (task: Task, drafts: readonly string[]): Values => ({
 })
 
 /** The conversation stays as it is; the guideline stands behind the question. */
-const guided = (templates: Templates, { messages }: Task, guideline: string): Prompt => {
-  const last = messages.length - 1
-  const { role, content: question } = messages[last]!
-  const content = render(templates.solve_by, { question, guideline })
-  return { messages: messages.with(last, { role, content }), maxTokens: 4096 }
+const guided = (templates: Templates, task: Task, guideline: string): Prompt => {
+  const text = render(templates.solve_by, { question: questionOf(task), guideline })
+  return { messages: reworded(task, text).messages, maxTokens: 4096 }
 }
 
 type Ask = (question: QuestionName, values: Values, maxTokens: number) => Prompt

@@ -223,7 +223,7 @@ export const drive = async (
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
   const answer = withScore(await salvage(live), live)
-  const measures = measureRun(live.state)
+  const measures = measureRun(live.state, plan.task)
   if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
   await live.append(terminalEvent(ending, answer, session))
 }

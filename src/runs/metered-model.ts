@@ -23,6 +23,10 @@ const count = (tally: Tally, chunk: GenerationChunk): void => {
     tally.cachedTokens = chunk.cachedTokens
   } else if (chunk.type === 'finish') {
     tally.outputTokens[chunk.sample] = chunk.outputTokens
+  } else if (chunk.type === 'tool_call') {
+    const { length } = chunk.call.function.arguments
+    tally.outputTokens[chunk.sample] =
+      (tally.outputTokens[chunk.sample] ?? 0) + Math.ceil(length / 4)
   } else if (chunk.type === 'delta') {
     const tokens = chunk.tokens?.length ?? 1
     tally.outputTokens[chunk.sample] = (tally.outputTokens[chunk.sample] ?? 0) + tokens
@@ -82,7 +86,8 @@ class Meter {
     const shared = this.#model.capabilities.parallel_samples === 'native'
     // Two bytes a token is more than any tokenizer needs for text it was made for.
     const prefix = Math.ceil(continueFrom.length / 2)
-    const prompt = (this.#model.countTokens(request.messages) + prefix) * (shared ? 1 : samples)
+    const prompt =
+      (this.#model.countTokens(request.messages, request.tools) + prefix) * (shared ? 1 : samples)
     const most = affordableTokens(this.#ledger, this.#model, prompt, samples, sampling.max_tokens)
     const payment = this.#pay(samples, prompt, (most ?? 0) * samples)
     try {
@@ -150,7 +155,7 @@ export const meterModel = (
     prompts: model.prompts,
     contextLength: model.contextLength,
     price: model.price,
-    countTokens: (messages) => model.countTokens(messages),
+    countTokens: (messages, tools) => model.countTokens(messages, tools),
     generate: (request, options) => meter.generate(request, options),
     ...(model.scoreText !== undefined && {
       scoreText: (request, options) =>
@@ -161,6 +166,14 @@ export const meterModel = (
         meter.read(request.messages, request.steps.join('\n'), () =>
           model.scoreSteps!(request, options),
         ),
+    }),
+    ...(model.scoreOutcome !== undefined && {
+      scoreOutcome: (request, options) =>
+        meter.read(request.messages, request.text, () => model.scoreOutcome!(request, options)),
+    }),
+    ...(model.embed !== undefined && {
+      embed: (request, options) =>
+        meter.read([], request.texts.join('\n'), () => model.embed!(request, options)),
     }),
     ready: () => model.ready(),
     close: () => model.close(),

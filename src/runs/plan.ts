@@ -11,7 +11,9 @@ import { validate } from '../core/validation.ts'
 import type { AssignedArm } from '../experiments/experiments.ts'
 import type { RunnerEvent } from '../core/event.ts'
 import { meetNeeds, under } from './needs.ts'
-import { RunRequest, taskOf } from './run-request.ts'
+import { RunRequest } from './run-request.ts'
+import { checkTask } from './task-needs.ts'
+import { taskOf } from './task-request.ts'
 import type { ModelDescription } from './run-service.ts'
 
 export type RoleModels = Readonly<Record<Role, LanguageModel>>
@@ -98,6 +100,13 @@ const promptsOf = (
   return prompts
 }
 
+const budgetOf = (request: RunRequest, defaults: Parts['defaults']): Budget => {
+  const budget = { ...defaults.budget, ...request.budget }
+  const { deadline_seconds: deadline } = request
+  if (deadline === undefined) return budget
+  return { ...budget, seconds: Math.min(deadline, budget.seconds ?? Infinity) }
+}
+
 /**
  * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
  */
@@ -120,6 +129,9 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
   under('/model', () => checkCapabilities(strategy, models.generator))
   const prompts = promptsOf(models, request.prompts, parts)
   const named = meetNeeds(strategy, options, models, prompts, parts)
+  const loses = strategy.needs?.(options)?.loses ?? []
+  const writers = [models.generator, models.refiner, ...named.values()]
+  checkTask(task, { name: strategy.name, loses }, writers)
   return {
     task,
     strategy,
@@ -130,7 +142,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     prompts,
     wordings: request.prompts,
     named,
-    budget: { ...parts.defaults.budget, ...request.budget },
+    budget: budgetOf(request, parts.defaults),
     seed: request.seed,
     metadata: request.metadata ?? {},
   }
@@ -142,7 +154,10 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
  */
 export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize => {
   const { generator } = plan.models
-  const promptTokens = generator.countTokens(plan.prompts.generator.solve(plan.task))
+  const promptTokens = generator.countTokens(
+    plan.prompts.generator.solve(plan.task),
+    plan.task.tools,
+  )
   const room = (generator.contextLength ?? Infinity) - promptTokens
   if (room < 1) {
     throw new RefineError(

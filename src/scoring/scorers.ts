@@ -15,7 +15,7 @@ import { ALTERNATIVES, createSelfCertainty, createTokenConfidence } from './toke
 
 const NEEDS: Readonly<Record<ScorerName, string>> = {
   judge: 'a model that generates text',
-  'outcome-reward': 'a model that generates text or scores steps',
+  'outcome-reward': 'a model that generates text, scores answers or scores steps',
   'process-reward': 'a model that scores steps, or a chat model as a critic',
   likelihood: 'a generator that tells log-probabilities or scores a given text',
   'self-certainty': 'a generator that tells log-probabilities',

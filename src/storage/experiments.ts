@@ -12,6 +12,7 @@ import type {
 } from '../core/experiment-store.ts'
 import { NO_SUMS } from '../core/sums.ts'
 import { insertRows, replacing, type Database, type Statement } from './database.ts'
+import { Duels } from './duels.ts'
 import { Ledger } from './experiment-ledger.ts'
 import {
   sketchOf,
@@ -33,12 +34,14 @@ const VERSION = 'SELECT key, version, at, origin, definition FROM experiment_ver
 type LookTable = 'experiment_results' | 'experiment_course'
 
 export class Experiments implements ExperimentStore {
+  readonly duels: Duels
   readonly #database: Database
   readonly #phases = new Map<string, number>()
   #recording: Promise<unknown> = Promise.resolve()
 
   constructor(database: Database) {
     this.#database = database
+    this.duels = new Duels(database, (phase) => this.#phaseOf(phase))
   }
 
   async experiments(): Promise<ExperimentVersion[]> {

@@ -1,5 +1,5 @@
 /** The schema, step by step, in words that SQLite knows and `inPostgres` translates. */
-import { EXPERIMENT_TABLES } from './experiment-tables.ts'
+import { DUEL_TABLE, EXPERIMENT_TABLES } from './experiment-tables.ts'
 
 /** Forward steps; the index of a step is the version it starts from. A step that was released is never changed. */
 export const STEPS: readonly string[] = [
@@ -61,4 +61,5 @@ export const STEPS: readonly string[] = [
    ) WITHOUT ROWID;`,
   EXPERIMENT_TABLES,
   `CREATE INDEX feedback_by_time ON feedback (at);`,
+  DUEL_TABLE,
 ]

@@ -89,7 +89,10 @@ export const iterativeDeepening = defineStrategy({
   options: OPTIONS,
   needs: (given) => {
     const { selector, scorer } = options.settle(OPTIONS, given)
-    return selector === 'score' ? { scorers: [scorer] } : {}
+    return {
+      ...(selector === 'score' ? { scorers: [scorer] } : {}),
+      loses: ['tools', 'response_format'], // reflections stand in the middle of the answer
+    }
   },
   worstCase: (size, given) => {
     const { n, triggers, max_tokens, selector, scorer } = options.settle(OPTIONS, given)

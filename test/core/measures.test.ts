@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { measureRun } from '../../src/core/measures.ts'
+import { measureRun as measure } from '../../src/core/measures.ts'
 import type { Candidate, RunState } from '../../src/core/run-state.ts'
+import type { Task } from '../../src/core/task.ts'
 import { isNearCopy } from '../../src/core/similarity.ts'
 
 type Given = readonly [text: string, role?: Candidate['role'], parents?: readonly number[]]
+
+const measureRun = (state: RunState, task: Task = { messages: [], sampling: {} }) =>
+  measure(state, task)
 
 const stateOf = (given: readonly Given[], answer: string): RunState =>
   ({

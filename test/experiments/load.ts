@@ -25,7 +25,6 @@ export const openLoad = async (place: string): Promise<Opened> => {
   const experiments = await Experiments.open({
     store: store.experiments,
     log: silent,
-    checkArm: () => undefined,
   })
   if (experiments.definitions.find('load') === undefined) {
     await experiments.definitions.create(DEFINITION)

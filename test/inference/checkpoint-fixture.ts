@@ -6,7 +6,7 @@ import { createRandom } from '../../src/core/random.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { WeightFormat } from '../../src/inference/graphs/linear.ts'
-import { Decoder } from '../../src/inference/runtime/decoder.ts'
+import { GraphDecoder, type Decoder } from '../../src/inference/runtime/decoder.ts'
 import { Session } from '../../src/inference/runtime/session.ts'
 import { ROOT } from './model-fixture.ts'
 
@@ -30,6 +30,7 @@ interface Models {
   readonly language: readonly (TinyModel & LanguageReference)[]
   readonly heads: readonly (TinyModel & { readonly result: readonly (readonly number[])[] })[]
   readonly gguf: readonly (LanguageReference & { readonly file: string })[]
+  readonly export: Omit<LanguageReference, 'name'> & Pick<TinyModel, 'config'>
 }
 
 export const readFixture = <Contents>(name: string): Contents =>
@@ -102,7 +103,7 @@ export const openDecoder = async (
   const graph = writeDecoderGraph(shape, weights, format, head)
   weights.close()
   const session = await Session.create(graph, 1)
-  return { decoder: new Decoder(session, shape), close: () => session.close() }
+  return { decoder: new GraphDecoder(session, shape), close: () => session.close() }
 }
 
 export const ascending = (count: number, start = 0): BigInt64Array =>

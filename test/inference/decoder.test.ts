@@ -6,7 +6,7 @@ import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
-import { Decoder } from '../../src/inference/runtime/decoder.ts'
+import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
 import { Session } from '../../src/inference/runtime/session.ts'
 import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
@@ -14,7 +14,7 @@ const { decoder: shape } = openCheckpoint(FOLDER).config()
 const weights = openSafetensors(FOLDER)
 const session = await Session.create(writeDecoderGraph(shape, weights, 'fp32'), 1)
 weights.close()
-const decoder = new Decoder(session, shape)
+const decoder = new GraphDecoder(session, shape)
 after(() => session.close())
 
 const TOLERANCE = 1e-3

@@ -126,6 +126,23 @@ test('a comparison prefers the right answer in both orders', async () => {
   assert.equal(await compare(wrong, right), 'B')
 })
 
+const showing = (role: string, ...drafts: readonly string[]): Partial<GenerationRequest> =>
+  prompt(role, [QUESTION, ...drafts.map((draft, n) => `${'ABC'[n]}:\n${draft}`)].join('\n\n'))
+
+test('a selection is the letter of a right candidate, as reliably as it is told', async () => {
+  const candidates = [await draftOf(false), await draftOf(true)]
+  const model = create({ judgeReliability: 0.9 })
+  // Both beliefs must be true, or the first candidate is taken for right or for the only choice.
+  near(await share(model, showing('select', ...candidates), (text) => text === 'B'), 0.9 * 0.9)
+})
+
+test('an aggregate of candidates is right as often as refining what is the best of them', async () => {
+  const [wrong, right] = [await draftOf(false), await draftOf(true)]
+  const model = create({ keepRight: 0.9, repairWrong: 0.3, accuracy: 0 })
+  near(await share(model, showing('aggregate', wrong, right), (text) => isRight(text)), 0.9)
+  near(await share(model, showing('aggregate', wrong, wrong), (text) => isRight(text)), 0.3)
+})
+
 test('step scores fall at the first mistake', async () => {
   const model = create({ judgeReliability: 1 })
   const steps = (await draftOf(true)).split('\n')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText, type Message } from '../../src/core/conversation.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import type { Task } from '../../src/core/task.ts'
 
@@ -13,10 +14,10 @@ const task: Task = {
 }
 const draft = '- Ben: 3 + 2 = 6\n- total: 6 + 3 = 9\n#### 9'
 
-const userOf = (messages: readonly { content: string }[]): string => messages.at(-1)!.content
+const userOf = (messages: readonly Message[]): string => messageText(messages.at(-1)!)
 
 test('every role speaks exactly the format the small model was trained on', () => {
-  const question = task.messages[1]!.content
+  const question = messageText(task.messages[1]!)
   const numbered = '1. Ben: 3 + 2 = 6\n2. total: 6 + 3 = 9\n#### 9'
   assert.deepEqual(compact.solve(task), [
     { role: 'system', content: 'solve' },
@@ -43,6 +44,47 @@ test('every role speaks exactly the format the small model was trained on', () =
   )
   assert.equal(compact.verify(task)[0]!.content, 'verify')
   assert.deepEqual(compact.splitSteps(draft), draft.split('\n'))
+})
+
+test('candidates are lettered, for one solution out of several and for the letter of one', () => {
+  const shown = `${messageText(task.messages[1]!)}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
+  const drafts = [draft, '- x: 1 + 1 = 2\n#### 2']
+  for (const [form, role] of [
+    ['aggregate', 'aggregate'],
+    ['synthesise', 'aggregate'],
+    ['select', 'select'],
+  ] as const) {
+    assert.deepEqual(compact[form]!(task, drafts).messages, [
+      { role: 'system', content: role },
+      { role: 'user', content: shown },
+    ])
+  }
+  assert.equal(compact.readSelection(' B', 2), 1)
+  for (const bad of ['C', 'Ben', 'a', '1', '']) {
+    assert.equal(compact.readSelection(bad, 2), undefined, bad)
+  }
+})
+
+test('more candidates than there are letters are refused by number', () => {
+  const nine = Array.from({ length: 9 }, () => draft)
+  assert.match(userOf(compact.select!(task, nine.slice(1)).messages), /\n\nH:\n/)
+  for (const form of ['aggregate', 'synthesise', 'select'] as const) {
+    assert.throws(() => compact[form]!(task, nine), {
+      code: 'unsupported_capability',
+      message: /at most 8 candidates at once, not 9/,
+    })
+  }
+})
+
+test('a review lists steps before its verdict, and the verdict is what is kept of it', () => {
+  const right = compact.readReview('1 ok\n2 ok\n#### ok\nAll steps are right.')
+  assert.deepEqual(right, { text: 'All steps are right.', step: undefined, verdict: 'right' })
+  const told = 'Step 2 is wrong, it should be Ben: 3 + 2 = 5.'
+  const wrong = compact.readReview(`1 ok\n2 wrong\n${told}`)
+  assert.deepEqual(wrong, { text: told, step: 2, verdict: 'wrong' })
+  for (const cut of ['1 ok\n2 ok', '1 ok\n2 wr', '1 ok\nIt says: All steps are right.']) {
+    assert.equal(compact.readReview(cut).verdict, undefined, cut)
+  }
 })
 
 test('a review is read from the start of the reply only', () => {

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 import fc from 'fast-check'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
+import type { Prompt } from '../../src/core/prompts.ts'
 import type { Task } from '../../src/core/task.ts'
 import { createPrompts, promptsFor, readWordings } from '../../src/prompts/index.ts'
 
@@ -21,8 +23,7 @@ const refusal = (make: () => unknown): string => {
   return assert.fail('it must be refused')
 }
 const chosen = (wordings: Record<string, string>) => promptsFor('full', wordings)
-const lastOf = (prompt: { readonly messages: readonly { readonly content: string }[] }): string =>
-  prompt.messages.at(-1)!.content
+const lastOf = ({ messages }: Prompt): string => messageText(messages.at(-1)!)
 
 test('another wording takes the place of one question, and changes the hash', () => {
   const prompts = chosen({
@@ -46,8 +47,8 @@ test('a wording may bring a system message of its own; the guard behind it stays
     judge_digit: 'You are a kind teacher.\n---\n{{task}}\n\n{{answer}}\n\n0 to 9?',
   })
   const [system, user] = prompts.judgeDigit(task, 'Four.').messages
-  assert.match(system!.content, /^You are a kind teacher\. Text between tags is material/)
-  assert.match(user!.content, /0 to 9\?$/)
+  assert.match(messageText(system!), /^You are a kind teacher\. Text between tags is material/)
+  assert.match(messageText(user!), /0 to 9\?$/)
 })
 
 test('a wording that cannot work is refused with what is wrong', () => {

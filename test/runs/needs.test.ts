@@ -51,9 +51,9 @@ test('a scorer that the models cannot feed is refused by the name of its field',
 })
 
 test('a prompt that the set lacks is refused by its name', () => {
-  const error = refusal({ prompts: [{ role: 'refiner', form: 'aggregate' }] })
+  const error = refusal({ prompts: [{ role: 'refiner', form: 'critique' }] })
   assert.equal(error.code, 'unsupported_capability')
-  assert.match(error.message, /"aggregate".*"compact"/)
+  assert.match(error.message, /"critique".*"compact"/)
   assert.equal(meet({ prompts: [{ role: 'reviewer', form: 'verifyReport' }] }).size, 0)
 })
 

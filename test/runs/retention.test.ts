@@ -21,7 +21,6 @@ const open = async (t: TestContext, days: RetentionDays) => {
   const experiments = await Experiments.open({
     store: store.experiments,
     log: silent,
-    checkArm: () => undefined,
     now: () => new Date(clock.now),
   })
   const retention = new Retention({ days, store, experiments, log: silent, now: () => clock.now })

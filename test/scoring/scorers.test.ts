@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { PromptSet } from '../../src/core/language-model.ts'
 import type { ScorerName, ScorerSettings } from '../../src/core/scorer.ts'
@@ -67,7 +68,7 @@ test('a verdict that cannot be read is shown to the judge once more', async () =
   assert.deepEqual([result.score, result.warning?.code, result.calls], [3, 'judge_retried', 2])
   const said = result.asks[1]!.request.messages.slice(-2)
   assert.deepEqual(said[0], { role: 'assistant', content: 'great!' })
-  assert.match(said[1]!.content, /could not be read/)
+  assert.match(messageText(said[1]!), /could not be read/)
 })
 
 test('after a second unreadable verdict there is no score, but a warning', async () => {

@@ -190,6 +190,53 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
     assert.equal((await experiments.tallies(other!))[0]!.metrics['v']!.sums.total, 6)
   })
 
+  test('a duel is open until it has an end, once for a run, and keeps what every attempt took', async (t) => {
+    const { experiments } = await opened(t)
+    const { duels } = experiments
+    const phase = { experiment: 'e', salt: '1' }
+    const plan = (runId: string, served = 'x', other = 'y') =>
+      duels.open({ ...phase, runId, unit: 'u', served, other, at: 'then' })
+    await plan('run_2')
+    await plan('run_1', 'y', 'x')
+    await plan('run_2', 'y', 'z')
+    const [first, second] = await duels.listOpen(9)
+    assert.deepEqual([first!.runId, second!.runId, second!.served], ['run_1', 'run_2', 'x'])
+    assert.deepEqual([first!.otherRunId, first!.attempts, first!.spent], [null, 0, 0])
+    await duels.attempt('run_1', 'run_other')
+    assert.equal((await duels.listOpen(1))[0]!.otherRunId, 'run_other')
+    await duels.giveUp('run_1', 2, 1)
+    const [again] = await duels.listOpen(1)
+    assert.deepEqual([again!.otherRunId, again!.attempts, again!.spent], [null, 1, 3])
+    const ended = { lengthDifference: -7, servedCost: 1, otherCost: 4, judgeCost: 0.5 }
+    await duels.close('run_1', { end: 'a', ...ended })
+    await duels.close('run_1', { end: 'b', ...ended })
+    await duels.close('run_2', { ...ended, end: 'skipped' })
+    assert.deepEqual(await duels.listOpen(9), [])
+    const tallies = await duels.tallies(phase)
+    assert.deepEqual(
+      tallies.map(({ served, other, end, duels: count, otherCost, judgeCost }) => [
+        served,
+        other,
+        end,
+        count,
+        otherCost,
+        judgeCost,
+      ]),
+      [
+        ['x', 'y', 'skipped', 1, 4, 0.5],
+        ['y', 'x', 'a', 1, 6, 1.5],
+      ],
+    )
+    const compared = await duels.compared(phase, 9)
+    assert.deepEqual(
+      compared
+        .map((each) => ({ ...each }))
+        .map(({ served, other, end, lengthDifference }) => [served, other, end, lengthDifference]),
+      [['y', 'x', 'a', -7]],
+    )
+    assert.deepEqual(await duels.tallies({ ...phase, salt: '2' }), [])
+  })
+
   test('buckets of quantiles follow a value that is corrected', async (t) => {
     const { experiments } = await opened(t)
     const phase = { experiment: 'e', salt: '1' }

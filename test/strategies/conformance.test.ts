@@ -129,7 +129,7 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
 }
 
-/** Strategies that ask what only the full prompt set can ask. */
+/** Strategies that are tried with the full set: the fake model names candidates as that set has it, by number. */
 const FULL: readonly string[] = [
   'universal-self-consistency',
   'rsa',

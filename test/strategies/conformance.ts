@@ -5,6 +5,7 @@ import { BudgetSpent } from '../../src/core/budget.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import { STOP_REASONS } from '../../src/core/event.ts'
 import type { PromptSet } from '../../src/core/language-model.ts'
+import { questionOf } from '../../src/core/task.ts'
 import type { Strategy } from '../../src/core/strategy.ts'
 import { validate } from '../../src/core/validation.ts'
 import {
@@ -19,7 +20,7 @@ import { createContext } from '../support/run-strategy.ts'
 
 type Options = Record<string, unknown>
 
-const SIZE = { promptTokens: tokensOf(TASK.messages[0]!.content) + 4, maxTokens: 64 }
+const SIZE = { promptTokens: tokensOf(questionOf(TASK)) + 4, maxTokens: 64 }
 const WRITERS = ['solve', 'refine', 'aggregate']
 const STEPLESS = { step_scores: 'none', log_probabilities: 'none' } as const
 

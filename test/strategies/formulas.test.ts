@@ -37,7 +37,7 @@ test('the majority probability is the Beta integral it stands for', () => {
 
 /** A pool of completed chains with an answer, an outcome reward and a product of step scores each. */
 const poolOf = (chains: readonly (readonly [answer: string, o: number, p: number])[]): Pool => {
-  const pool = new Pool()
+  const pool = new Pool({ messages: [], sampling: {} })
   chains.forEach(([answer, o, p], candidate) => {
     const range = [0, 1]
     pool.observe({

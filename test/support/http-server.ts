@@ -26,7 +26,6 @@ const openKept = async (t: TestContext) => {
     experiments: await Experiments.open({
       store: store.experiments,
       log,
-      checkArm: () => undefined,
     }),
     exports: new RunExports({ store, splitters: [(text) => text.split('\n')] }),
   }

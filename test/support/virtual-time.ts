@@ -86,7 +86,7 @@ export class TimedModel extends FakeModel {
 
   override forRole(role: Role): LanguageModel {
     const inner = super.forRole(role)
-    const { scoreSteps } = inner
+    const scoreSteps = inner.scoreSteps?.bind(inner)
     return {
       ...inner,
       generate: (request, options) => this.#paced(inner, request, options),

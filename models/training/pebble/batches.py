@@ -15,6 +15,8 @@ from .problems import Problem, random_problem
 from .solutions import Candidate
 
 POOL = 2048
+# Examples of more tokens are left out: they show many long candidates.
+LONGEST = 896
 PRACTICE = ("copy", "find", "read", "sum")
 
 
@@ -53,7 +55,7 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
         problem, candidates = rng.choice(samples.entries)
         return roles.sampled(rng, role, problem, candidates)
     steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]
-    problem = random_problem(rng, min(steps, 3) if role == "aggregate" else steps)
+    problem = random_problem(rng, min(steps, 4) if role in ("aggregate", "select") else steps)
     if role == "read":
         return roles.practice_read(rng, problem)
     return roles.solve(problem) if role == "solve" else roles.planted(rng, role, problem)
@@ -69,19 +71,17 @@ class Batch:
     weights: torch.Tensor
 
 
-def collate(rows: list[tuple[tokens.Encoded, float]], pool: int) -> Batch:
-    width = max(len(encoded.ids) for encoded, _ in rows)
+def collate(rows: list[tokens.Encoded], pool: int) -> Batch:
+    width = max(len(encoded.ids) for encoded in rows)
     width += -width % 8
     ids = torch.full((len(rows), width), tokens.PAD)
     targets = torch.full((len(rows), width), tokens.IGNORED)
     weights = torch.zeros(len(rows), width)
-    for n, (encoded, prompt_weight) in enumerate(rows):
+    for n, encoded in enumerate(rows):
         length = len(encoded.ids)
         ids[n, :length] = torch.tensor(encoded.ids)
         targets[n, :length] = torch.tensor(encoded.targets)
-        weights[n, : encoded.prompt] = prompt_weight
-        weights[n, encoded.prompt : length] = 1
-    weights[targets == tokens.IGNORED] = 0
+        weights[n, :length] = torch.tensor(encoded.weights)
     return Batch(pool, ids, targets, weights)
 
 
@@ -117,13 +117,14 @@ class Batches(IterableDataset):
         rows = []
         for _ in range(POOL):
             example = draw(rng, self.mixture, self.samples)
-            encoded = tokens.encode(self.tokenizer, example)
             weight = self.mixture.prompt_weight if example.system in ("solve", *PRACTICE) and not example.given else 0.0
-            rows.append((encoded, weight))
-        rows.sort(key=lambda row: len(row[0].ids))
+            encoded = tokens.encode(self.tokenizer, example, weight)
+            if len(encoded.ids) <= LONGEST:
+                rows.append(encoded)
+        rows.sort(key=lambda row: len(row.ids))
         groups: list[list] = [[]]
         for row in rows:
-            if (len(groups[-1]) + 1) * len(row[0].ids) > self.batch_tokens:
+            if (len(groups[-1]) + 1) * len(row.ids) > self.batch_tokens:
                 groups.append([])
             groups[-1].append(row)
         rng.shuffle(groups)

@@ -17,7 +17,7 @@ THINGS = (
 ).split()
 HELD_OUT_THINGS = "kites candles buttons pebbles spoons ribbons tickets acorns magnets feathers".split()
 
-_FORBIDDEN = frozenset(HELD_OUT_NAMES)
+_FORBIDDEN = frozenset([*HELD_OUT_NAMES, *HELD_OUT_THINGS])
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _LETTERS = "aaaabcddeeeefghhiiiijkkllllmmnnnooooprrrsssttuuvwxyz"
 _INITIALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -47,6 +47,18 @@ def names_for_training(rng: random.Random, count: int) -> list[str]:
     """Distinct names, half the time made up; initials rarely repeat within a problem."""
     pick = (lambda: rng.choice(NAMES)) if rng.random() < 0.4 else (lambda: made_up_name(rng))
     return _distinct(rng, count, pick)
+
+
+def thing_for_training(rng: random.Random) -> str:
+    """One time in four a made-up word: what is counted matters to no answer."""
+    if rng.random() < 0.75:
+        return rng.choice(THINGS)
+    word = made_up_name(rng).lower() + "s"
+    return rng.choice(THINGS) if word in _FORBIDDEN else word
+
+
+def thing_held_out(rng: random.Random) -> str:
+    return rng.choice(HELD_OUT_THINGS)
 
 
 def names_held_out(rng: random.Random, count: int) -> list[str]:

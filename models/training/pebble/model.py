@@ -49,6 +49,16 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-second, first), -1) * sin
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Causal where there is no mask. Short rows train faster on a CPU by plain products, which the compiler can fuse."""
+    if mask is not None or q.device.type != "cpu" or q.shape[1] != k.shape[1]:
+        grouped = q.shape[1] != k.shape[1]
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+    scores = (q * q.shape[-1] ** -0.5).to(v.dtype) @ k.to(v.dtype).mT
+    unseen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+    return scores.float().masked_fill(unseen, -torch.inf).softmax(-1).to(v.dtype) @ v
+
+
 class Norm(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
@@ -78,8 +88,7 @@ class Attention(nn.Module):
             end = cache.length + length
             cache.keys[:, :, cache.length : end], cache.values[:, :, cache.length : end] = k, v
             k, v, cache.length = cache.keys[:, :, :end], cache.values[:, :, :end], end
-        grouped = self.heads != self.kv_heads
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+        y = attend(q, k, v, mask)
         return self.o_proj(y.transpose(1, 2).reshape(rows, length, -1))
 
 

@@ -15,7 +15,7 @@ from .model import Llama
 from .problems import TRAINING_SURFACE, Problem, random_structured_problem
 from .solutions import canonical, plant
 
-UNSEEN = replace(TRAINING_SURFACE, names=lexicon.names_held_out, things=lexicon.HELD_OUT_THINGS)
+UNSEEN = replace(TRAINING_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
 
 
 def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Example]]:
@@ -48,7 +48,7 @@ def predictions(model: Llama, tokenizer: Tokenizer, examples: list[roles.Example
     device = next(model.parameters()).device
     for start in range(0, len(examples), rows):
         encoded = [tokens.encode(tokenizer, example) for example in examples[start : start + rows]]
-        batch = collate([(e, 0.0) for e in encoded], 0)
+        batch = collate(encoded, 0)
         best = model.logits(model(batch.ids.to(device))).argmax(-1).tolist()
         yield from zip(encoded, best)
 

@@ -255,11 +255,11 @@ class Surface:
     """Where names, things and sentences come from."""
 
     names: Callable[[random.Random, int], list[str]]
-    things: list[str]
+    thing: Callable[[random.Random], str]
     sentences: dict
 
 
-TRAINING_SURFACE = Surface(lexicon.names_for_training, lexicon.THINGS, wordings.TRAINING)
+TRAINING_SURFACE = Surface(lexicon.names_for_training, lexicon.thing_for_training, wordings.TRAINING)
 
 
 def is_held_out(text: str) -> bool:
@@ -277,7 +277,7 @@ def build(
         if numbers is None:
             continue
         relations, question = numbers
-        text = render(rng, relations, question, structure, rng.choice(surface.things), surface.sentences)
+        text = render(rng, relations, question, structure, surface.thing(rng), surface.sentences)
         if is_held_out(text) == held_out:
             return Problem(text, relations, question)
     return None

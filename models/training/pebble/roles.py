@@ -9,17 +9,22 @@ from .solutions import Candidate, canonical, correction, first_wrong, is_right, 
 
 ALL_RIGHT = "All steps are right."
 REFLECTION = "\nCheck it again.\n"
+LETTERS = "ABCDEFGH"
+FALSE_ALARMS = 0.2
 
 
 @dataclass(frozen=True)
 class Example:
-    """`given` is an assistant prefix without loss. `marks` (verify only): one per line of `assistant`."""
+    """`given` is an assistant prefix without loss. `marks` (verify only): one per line of `assistant`. `checks`: for
+    some lines of `user`, by number, whether all is right up to there. No role says so, but training asks for it at the
+    end of each of these lines, so that every role that reads solutions learns the verifier's skill from each line."""
 
     system: str
     user: str
     assistant: str
     given: str = ""
     marks: list[bool] = field(default_factory=list)
+    checks: dict[int, bool] = field(default_factory=dict)
 
 
 def join(*parts: str) -> str:
@@ -43,14 +48,28 @@ def compare_prompt(text: str, first: Candidate, second: Candidate) -> tuple[str,
 
 
 def aggregate_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
-    return "aggregate", join(text, *(f"{letter}:\n{c.bullets}" for letter, c in zip("ABCDEFGH", candidates)))
+    return "aggregate", join(text, *(f"{letter}:\n{c.bullets}" for letter, c in zip(LETTERS, candidates)))
 
 
-def review_text(problem: Problem, candidate: Candidate) -> str:
+def select_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
+    return "select", aggregate_prompt(text, candidates)[1]
+
+
+def verdict(problem: Problem, candidate: Candidate) -> str:
     index = first_wrong(problem, candidate)
     if index is None:
         return ALL_RIGHT
     return f"Step {index + 1} is wrong, it should be {correction(problem, candidate, index)}."
+
+
+def review_text(problem: Problem, candidate: Candidate) -> str:
+    """Each step up to the first wrong one is called ok or wrong before the verdict: one look-up a line, which a small
+    model can learn, where the number of the first wrong step at once is a search."""
+    index = first_wrong(problem, candidate)
+    names = [*map(str, range(1, len(candidate.steps) + 1)), "####"]
+    fine = names if index is None else names[:index]
+    listed = [f"{name} ok" for name in fine] + ([] if index is None else [f"{names[index]} wrong"])
+    return "\n".join([*listed, verdict(problem, candidate)])
 
 
 def judge_digit(problem: Problem, candidate: Candidate) -> int:
@@ -59,6 +78,26 @@ def judge_digit(problem: Problem, candidate: Candidate) -> int:
     if index is None:
         return 9
     return int(5 * index / (len(candidate.steps) + 1))
+
+
+def _checks(problem: Problem, user: str, shown: list[tuple[Candidate, str]]) -> dict[int, bool]:
+    """`shown`: the candidates in the order and the form in which `user` shows them."""
+    checks, start = {}, 0
+    for candidate, block in shown:
+        start = user.index(block, start)
+        first_line, wrong_at = user.count("\n", 0, start), first_wrong(problem, candidate)
+        for n in range(len(candidate.lines)):
+            checks[first_line + n] = wrong_at is None or n < wrong_at
+        start += len(block)
+    return checks
+
+
+def _reading(
+    problem: Problem, prompt: tuple[str, str], candidates: list[Candidate], answer: str, numbered: bool = False
+) -> Example:
+    """An example whose prompt shows candidates."""
+    shown = [(c, c.numbered if numbered else c.bullets) for c in candidates]
+    return Example(*prompt, answer, checks=_checks(problem, prompt[1], shown))
 
 
 def solve(problem: Problem) -> Example:
@@ -71,13 +110,23 @@ def recheck(problem: Problem, candidate: Candidate) -> Example:
 
 
 def review(problem: Problem, candidate: Candidate) -> Example:
-    return Example(*review_prompt(problem.text, candidate), review_text(problem, candidate))
+    prompt = review_prompt(problem.text, candidate)
+    return _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
 
 
-def refine(problem: Problem, candidate: Candidate) -> Example:
-    """A solution that is right is repeated as it stands."""
+def refine(problem: Problem, candidate: Candidate, said: str = "") -> Example:
+    """A solution that is right is repeated as it stands, whatever the review has `said`."""
     target = candidate if first_wrong(problem, candidate) is None else canonical(problem)
-    return Example(*refine_prompt(problem.text, candidate, review_text(problem, candidate)), target.bullets)
+    prompt = refine_prompt(problem.text, candidate, said or verdict(problem, candidate))
+    return _reading(problem, prompt, [candidate], target.bullets, numbered=True)
+
+
+def false_alarm(rng: random.Random, problem: Problem, candidate: Candidate) -> str:
+    """A review that calls a line of a right solution wrong, as a reviewer sometimes does."""
+    wrong = plant(rng, problem)
+    index = rng.randrange(len(candidate.steps))
+    line = wrong.steps[index] if index < len(wrong.steps) else candidate.steps[index]
+    return f"Step {index + 1} is wrong, it should be {line}."
 
 
 def verify(problem: Problem, candidate: Candidate) -> Example:
@@ -88,17 +137,26 @@ def verify(problem: Problem, candidate: Candidate) -> Example:
 
 
 def judge(problem: Problem, candidate: Candidate) -> Example:
-    return Example(*judge_prompt(problem.text, candidate), str(judge_digit(problem, candidate)))
+    prompt = judge_prompt(problem.text, candidate)
+    return _reading(problem, prompt, [candidate], str(judge_digit(problem, candidate)))
 
 
 def compare(rng: random.Random, problem: Problem, right: Candidate, wrong: Candidate) -> Example:
-    if rng.random() < 0.5:
-        return Example(*compare_prompt(problem.text, right, wrong), "A")
-    return Example(*compare_prompt(problem.text, wrong, right), "B")
+    first, second, letter = (right, wrong, "A") if rng.random() < 0.5 else (wrong, right, "B")
+    return _reading(problem, compare_prompt(problem.text, first, second), [first, second], letter)
 
 
 def aggregate(problem: Problem, candidates: list[Candidate]) -> Example:
-    return Example(*aggregate_prompt(problem.text, candidates), canonical(problem).bullets)
+    """Repeats the first right candidate; solves the problem where none is right."""
+    right = [c for c in candidates if first_wrong(problem, c) is None]
+    target = right[0] if right else canonical(problem)
+    return _reading(problem, aggregate_prompt(problem.text, candidates), candidates, target.bullets)
+
+
+def select(problem: Problem, candidates: list[Candidate]) -> Example:
+    """The letter of the first right candidate, of which there must be one."""
+    letter = next(letter for letter, c in zip(LETTERS, candidates) if first_wrong(problem, c) is None)
+    return _reading(problem, select_prompt(problem.text, candidates), candidates, letter)
 
 
 ON_CANDIDATE = {"review": review, "refine": refine, "verify": verify, "judge": judge, "recheck": recheck}
@@ -108,9 +166,15 @@ def on_candidates(rng: random.Random, role: str, problem: Problem, right: list[C
     """An example of a role that reads solutions; half of the solutions shown are right."""
     if role == "compare":
         return compare(rng, problem, rng.choice(right), rng.choice(wrong))
-    if role == "aggregate":
-        shown = [rng.choice(right if rng.random() < 0.5 else wrong) for _ in range(3)]
-        return aggregate(problem, shown)
+    if role in ("aggregate", "select"):
+        shown = [rng.choice(right if rng.random() < 0.4 else wrong) for _ in range(rng.choice((2, 3, 3, 4, 4, 5, 6, 8)))]
+        if role == "aggregate":
+            return aggregate(problem, shown)
+        shown[rng.randrange(len(shown))] = rng.choice(right)
+        return select(problem, shown)
+    if role == "refine" and rng.random() < 0.5 * FALSE_ALARMS:
+        candidate = rng.choice(right)
+        return refine(problem, candidate, false_alarm(rng, problem, candidate))
     return ON_CANDIDATE[role](problem, rng.choice(right if rng.random() < 0.5 else wrong))
 
 

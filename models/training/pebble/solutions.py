@@ -82,6 +82,8 @@ def correction(problem: Problem, candidate: Candidate, index: int) -> str:
     """What the line at `index`, the first wrong one, should be."""
     if index == len(candidate.steps):
         return f"#### {problem.answer}"
+    if candidate.steps[:index] == problem.lines[:index]:
+        return problem.lines[index]
     label, _, body = candidate.steps[index].partition(": ")
     lines = problem.lines
     same_label = [line for line in lines if line.startswith(f"{label}: ")]

@@ -25,7 +25,7 @@ def build(size: int, seed: int = 11) -> Tokenizer:
         for _ in range(6000):
             problem = problems.random_problem(rng, rng.randint(1, 5))
             example = roles.planted(rng, "review", problem)
-            yield f"system\nsolve review refine judge compare verify aggregate\nuser\n{example.user}\nassistant\n{example.assistant}\n"
+            yield f"system\nsolve review refine judge compare verify aggregate select\n1 ok\n2 ok\n3 wrong\nuser\n{example.user}\nassistant\n{example.assistant}\n"
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -43,10 +43,12 @@ def build(size: int, seed: int = 11) -> Tokenizer:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids and, for each position, the token to predict there; `prompt` counts the positions before the answer."""
+    """Token ids and, for each position, the token to predict there and the weight of that prediction; `prompt` counts
+    the positions before the answer."""
 
     ids: list[int]
     targets: list[int]
+    weights: list[float]
     prompt: int
 
 
@@ -58,12 +60,22 @@ def prompt_ids(tokenizer: Tokenizer, system: str, user: str, given: str = "") ->
     return [*turns, START, *encode("assistant\n"), *(encode(given) if given else [])]
 
 
-def encode(tokenizer: Tokenizer, example: roles.Example) -> Encoded:
-    """Targets cover the prompt too (the trainer weighs them); at a step mark the target is the verdict."""
+def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 0.0) -> Encoded:
+    """Targets cover the prompt too, with `prompt_weight`; at a step mark and at the end of a checked line of the prompt
+    the target is the verdict."""
     prompt = prompt_ids(tokenizer, example.system, example.user, example.given)
+    ids, targets = _answer(tokenizer, example, prompt)
+    weights = [prompt_weight] * (len(prompt) - 1) + [1.0] * (len(ids) - len(prompt) + 1)
+    for position, good in _checked(tokenizer, prompt, example.checks):
+        targets[position], weights[position] = GOOD if good else BAD, 1.0
+    weights = [0.0 if target == IGNORED else weight for target, weight in zip(targets, weights)]
+    return Encoded(ids, targets, weights, len(prompt) - 1)
+
+
+def _answer(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -> tuple[list[int], list[int]]:
     if not example.marks:
         ids = [*prompt, *tokenizer.encode(example.assistant, add_special_tokens=False).ids, END]
-        return Encoded(ids[:-1], ids[1:], len(prompt) - 1)
+        return ids[:-1], ids[1:]
     ids = list(prompt)
     targets = [*prompt[1:], IGNORED]
     newline = tokenizer.encode("\n", add_special_tokens=False).ids
@@ -71,4 +83,15 @@ def encode(tokenizer: Tokenizer, example: roles.Example) -> Encoded:
         line_ids = tokenizer.encode(line, add_special_tokens=False).ids
         ids += [*line_ids, STEP, *newline]
         targets += [IGNORED] * len(line_ids) + [GOOD if mark else BAD] + [IGNORED] * len(newline)
-    return Encoded(ids, targets, len(prompt) - 1)
+    return ids, targets
+
+
+def _checked(tokenizer: Tokenizer, prompt: list[int], checks: dict[int, bool]) -> list[tuple[int, bool]]:
+    """The places of the checks: the newline or the end of the turn that follows each line of the user's text."""
+    if not checks:
+        return []
+    newline = tokenizer.token_to_id("Ċ")
+    # Before the user's text stand the lines "system", its content with the end of the turn, and "user".
+    begin = [n for n, token in enumerate(prompt) if token == newline][2] + 1
+    ends = [n for n in range(begin, len(prompt)) if prompt[n] in (newline, END)]
+    return [(ends[line], good) for line, good in checks.items()]

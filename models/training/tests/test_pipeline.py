@@ -113,13 +113,28 @@ class Tokens(unittest.TestCase):
         for token, target in answer:
             self.assertEqual(token == tokens.STEP, target in (tokens.GOOD, tokens.BAD))
 
-    def test_mistakes_in_prompts_carry_no_loss(self):
+    def test_mistakes_in_prompts_carry_no_loss_but_the_verdict_on_each_line(self):
         mixture = Mixture({"refine": 0.5, "verify": 0.5}, {2: 1.0}, 1.0)
         batch = next(iter(Batches(TOKENIZER, mixture, None, 2048, "1", 0)))
         assistant = TOKENIZER.encode("assistant\n", add_special_tokens=False).ids
-        for ids, weights in zip(batch.ids.tolist(), batch.weights.tolist()):
-            start = next(n for n in range(len(ids)) if ids[n : n + len(assistant)] == assistant)
-            self.assertEqual(sum(weights[: start + len(assistant) - 1]), 0)
+        for row in zip(batch.ids.tolist(), batch.targets.tolist(), batch.weights.tolist()):
+            ids = row[0]
+            start = next(n for n in range(len(ids)) if ids[n : n + len(assistant)] == assistant) + len(assistant) - 1
+            weighed = [target for _, target, weight in list(zip(*row))[:start] if weight]
+            self.assertTrue(set(weighed) <= {tokens.GOOD, tokens.BAD})
+
+    def test_the_verdict_on_a_line_of_a_prompt_is_asked_for_where_the_line_ends(self):
+        rng = random.Random(8)
+        problem = random_problem(rng, 3)
+        right, wrong = canonical(problem), plant(rng, problem)
+        index = first_wrong(problem, wrong)
+        encoded = tokens.encode(TOKENIZER, roles.select(problem, [wrong, right]))
+        asked = [n for n in range(encoded.prompt) if encoded.weights[n]]
+        wanted = [*(n < index for n in range(len(wrong.lines))), *(True for _ in right.lines)]
+        self.assertEqual([encoded.targets[n] == tokens.GOOD for n in asked], wanted)
+        for n, line in zip(asked, [*wrong.lines, *right.lines]):
+            before = TOKENIZER.decode(encoded.ids[:n], skip_special_tokens=False)
+            self.assertTrue(before.endswith(line), before)
 
 
 class Model(unittest.TestCase):
@@ -144,7 +159,7 @@ class Model(unittest.TestCase):
 
     def test_the_written_induction_heads_copy_before_any_training(self):
         rng = random.Random(7)
-        batch = collate([(tokens.encode(TOKENIZER, roles.practice_copy(rng)), 0.0) for _ in range(8)], 0)
+        batch = collate([tokens.encode(TOKENIZER, roles.practice_copy(rng)) for _ in range(8)], 0)
         chosen = batch.weights > 0
         shares = []
         for induction in (True, False):

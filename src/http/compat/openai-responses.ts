@@ -1,6 +1,7 @@
 /** `/v1/responses`: OpenAI's Responses protocol over HTTP. Every response is a run, read through its log. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { contentText } from '../../core/conversation.ts'
 import type { RunEvent } from '../../core/event.ts'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunState } from '../../core/run-state.ts'
@@ -62,7 +63,7 @@ const instructionsOf = async (
   { id, metadata }: RunState,
 ): Promise<string | null> =>
   echoOf(metadata).instructed === true
-    ? ((await runs.request(id, owner)).messages?.[0]?.content ?? null)
+    ? ((await runs.request(id, owner)).messages?.slice(0, 1).map(contentText)[0] ?? null)
     : null
 
 const optionsFor = (runs: RunService, instructions: string | null): ResponseOptions => ({

@@ -33,7 +33,7 @@ const Headers = Type.Object({
     }),
   ),
   'x-deadline-seconds': Type.Optional(
-    Type.String({ description: 'As `budget.seconds`; the shorter one holds.' }),
+    Type.String({ description: 'As `deadline_seconds` of the body; the shorter one holds.' }),
   ),
 })
 
@@ -69,8 +69,7 @@ const withDeadline = (body: RunRequest, header: string | undefined): RunRequest 
   if (!(seconds > 0 && seconds <= MAX_DEADLINE)) {
     throw invalidField('/x-deadline-seconds', `must be a number above 0, at most ${MAX_DEADLINE}`)
   }
-  const shorter = Math.min(seconds, body.budget?.seconds ?? Infinity)
-  return { ...body, budget: { ...body.budget, seconds: shorter } }
+  return { ...body, deadline_seconds: Math.min(seconds, body.deadline_seconds ?? Infinity) }
 }
 
 /** Makes the run, or finds it by its key, and says in the reply where it is. */

@@ -23,6 +23,8 @@ export interface PastTensors {
   readonly parts: readonly Tensor[]
   /** [B, 1, 1, 1, PAST] */
   readonly mask: Tensor
+  /** Tokens of each row; they change with the rows. */
+  readonly lengths: readonly number[]
 }
 
 export class RowCache {
@@ -71,6 +73,7 @@ export class RowCache {
     this.#tensors ??= {
       parts: this.#parts.map((data) => makeTensor(data.subarray(0, size), dimensions)),
       mask: makeTensor(this.#mask.subarray(0, rows * tokens), [rows, 1, 1, 1, tokens]),
+      lengths: this.#lengths,
     }
     return this.#tensors
   }

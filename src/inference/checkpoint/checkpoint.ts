@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { Type } from 'typebox'
+import type { WeightChoice } from '../graphs/linear.ts'
 import { BinaryFile } from './binary-file.ts'
 import { configOf, MetadataReader } from './gguf/config.ts'
 import { readHeader } from './gguf/header.ts'
@@ -9,6 +10,7 @@ import { tokenizerConfigOf, tokenizerOf } from './gguf/tokenizer.ts'
 import { GgufSource } from './gguf/weights.ts'
 import { readJson, readOptionalJson } from './json-file.ts'
 import { GenerationConfig, parseModelConfig, type ModelConfig } from './model-config.ts'
+import { findExport, hasExport } from './onnx-export.ts'
 import { openSafetensors } from './safetensors.ts'
 import { badModelFile, type TensorSource } from './tensor-source.ts'
 import { TokenizerConfig, TokenizerFile } from './tokenizer-file.ts'
@@ -22,6 +24,8 @@ export interface Checkpoint {
   tokenizerConfig(): TokenizerConfig
   /** The caller closes them. */
   weights(): TensorSource
+  /** The ONNX file to run where there are no weights to make a graph of; undefined where there are. */
+  exported(weights: WeightChoice): string | undefined
 }
 
 const TEMPLATE_FILE = 'chat_template.jinja'
@@ -32,16 +36,32 @@ const folderTokenizerConfig = (folder: string): TokenizerConfig => {
   return existsSync(file) ? { ...config, chat_template: readFileSync(file, 'utf8') } : config
 }
 
-const folderCheckpoint = (folder: string): Checkpoint => ({
+/** What of the configuration matters to an export, which brings its own architecture: sizes. */
+const sizesOf = (config: object): object => ({
+  rms_norm_eps: 1,
+  intermediate_size: 1,
+  ...config,
+  model_type: 'llama',
+  hidden_act: 'silu',
+  rope_scaling: null,
+  rope_parameters: null,
+  sliding_window: null,
+})
+
+const folderConfig = (folder: string, onlyExport: boolean): ModelConfig => {
+  const generation = readOptionalJson(folder, 'generation_config.json', GenerationConfig)
+  const config = readJson(folder, 'config.json', Type.Object({}))
+  const file = path.join(folder, 'config.json')
+  return parseModelConfig(file, onlyExport ? sizesOf(config) : config, generation)
+}
+
+const folderCheckpoint = (folder: string, onlyExport: boolean): Checkpoint => ({
   path: folder,
-  config: () => {
-    const generation = readOptionalJson(folder, 'generation_config.json', GenerationConfig)
-    const file = path.join(folder, 'config.json')
-    return parseModelConfig(file, readJson(folder, 'config.json', Type.Unknown()), generation)
-  },
+  config: () => folderConfig(folder, onlyExport),
   tokenizer: () => readJson(folder, 'tokenizer.json', TokenizerFile),
   tokenizerConfig: () => folderTokenizerConfig(folder),
   weights: () => openSafetensors(folder),
+  exported: (weights) => (onlyExport ? findExport(folder, weights) : undefined),
 })
 
 const frequencyDivisors = (source: TensorSource, reader: MetadataReader) => {
@@ -74,6 +94,7 @@ const ggufCheckpoint = (file: string): Checkpoint => {
     tokenizer: () => tokenizerOf(reader),
     tokenizerConfig: () => tokenizerConfigOf(reader),
     weights: () => new GgufSource(file, reader.header, interleaved),
+    exported: () => undefined,
   }
 }
 
@@ -88,7 +109,10 @@ export const openCheckpoint = (location: string): Checkpoint => {
   if (status.isFile()) return ggufCheckpoint(location)
   const names = readdirSync(location)
   const files = names.filter((name) => name.endsWith('.gguf'))
-  if (files.length === 0 || names.includes('config.json')) return folderCheckpoint(location)
+  if (files.length === 0 || names.includes('config.json')) {
+    const hasWeights = names.some((name) => name.includes('.safetensors'))
+    return folderCheckpoint(location, !hasWeights && hasExport(location))
+  }
   if (files.length > 1)
     throw badModelFile(location, `expected one GGUF file, found ${files.toSorted().join(', ')}`)
   return ggufCheckpoint(path.join(location, files[0]!))

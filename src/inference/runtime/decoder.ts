@@ -37,7 +37,7 @@ export interface DecoderResults {
 }
 
 /** Names of the parts of a cache, in the order of `CacheParts`. */
-const partNames = (kind: string, layers: number): readonly string[] =>
+export const partNames = (kind: string, layers: number): readonly string[] =>
   ['key', 'value'].flatMap((part) =>
     Array.from({ length: layers }, (_, layer) => `${kind}.${layer}.${part}`),
   )
@@ -47,7 +47,17 @@ const feedParts = (names: readonly string[], tensors: readonly Tensor[]): Feeds 
 
 const NONE = new Float32Array()
 
-export class Decoder {
+/** Computes what the scheduler asks for. `GraphDecoder` does it with our own graphs, `ExportDecoder` with anyone's. */
+export interface Decoder {
+  readonly shape: DecoderShape
+  readonly cache: CacheShape
+  /** Bytes of weights that a run reads. */
+  readonly weightBytes: number
+  /** Blocks this thread while it computes. */
+  run(run: DecoderRun): Promise<DecoderResults>
+}
+
+export class GraphDecoder implements Decoder {
   readonly shape: DecoderShape
   readonly cache: CacheShape
   readonly #session: Session
@@ -70,12 +80,10 @@ export class Decoder {
     }
   }
 
-  /** Bytes of weights that a run reads. */
   get weightBytes(): number {
     return this.#session.weightBytes
   }
 
-  /** Blocks this thread while it computes. */
   async run(run: DecoderRun): Promise<DecoderResults> {
     const dimensions = [run.rows, run.length]
     const feeds: Feeds = {
@@ -84,7 +92,7 @@ export class Decoder {
       causal_mask: this.#causalMask(run.length),
       ...this.#prefixFeeds(run.prefix),
       ...this.#pastFeeds(run.past, run.rows),
-      ...headFeeds(run.head),
+      ...this.#headFeeds(run.head),
     }
     const { present } = this.#names
     const outputs = await this.#session.run(feeds, [...present, ...run.head.outputs])
@@ -107,6 +115,12 @@ export class Decoder {
     }
   }
 
+  /** What the graph's own head takes: one that scores labels has no temperature. */
+  #headFeeds(wanted: HeadInputs): Feeds {
+    const feeds = Object.entries(headFeeds(wanted))
+    return Object.fromEntries(feeds.filter(([name]) => this.#session.inputTypes.has(name)))
+  }
+
   /** [G * S, S]: a token sees itself and those before it. */
   #causalMask(length: number): Tensor {
     if (length === 1 && this.#singleMask !== undefined) return this.#singleMask
@@ -123,7 +137,7 @@ export class Decoder {
 /** Where no logits are wanted, those of one row stand in: several operators of the runtime fail on none. */
 const NO_ROWS: HeadInputs = { rows: BigInt64Array.of(0n), outputs: [] }
 
-const headFeeds = (wanted: HeadInputs): Feeds => {
+export const headFeeds = (wanted: HeadInputs): Feeds => {
   const head = wanted.rows.length === 0 ? NO_ROWS : wanted
   const count = head.rows.length
   const { targets = new BigInt64Array(count) } = head

@@ -1,4 +1,5 @@
 /** The only file that touches ONNX Runtime. Its run blocks the thread, so sessions live in a worker. */
+import { statSync } from 'node:fs'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { RefineError } from '../../core/errors.ts'
 import type { OnnxModel } from '../graphs/graph-builder.ts'
@@ -30,26 +31,36 @@ const SPIN_BRIEFLY = { session: { intra_op: { spin_duration_us: '20' } } } as co
 export class Session {
   /** Bytes of the weights. */
   readonly weightBytes: number
+  /** Element types of what a run takes, by name. */
+  readonly inputTypes: ReadonlyMap<string, string>
   readonly #session: InferenceSession
 
   private constructor(session: InferenceSession, weightBytes: number) {
     this.#session = session
     this.weightBytes = weightBytes
+    this.inputTypes = new Map(
+      session.inputMetadata.map((input) => [input.name, input.isTensor ? input.type : 'other']),
+    )
   }
 
-  /** @throws RefineError model_failed when the runtime refuses the graph. */
-  static async create({ bytes, externalData }: OnnxModel, threads: number): Promise<Session> {
+  /**
+   * @param model a graph of ours, or the path of an ONNX file; the runtime finds the data that lie beside it
+   * @throws RefineError model_failed when the runtime refuses the graph.
+   */
+  static async create(model: OnnxModel | string, threads: number): Promise<Session> {
     try {
-      const session = await InferenceSession.create(bytes, {
-        externalData,
+      const options: InferenceSession.SessionOptions = {
         intraOpNumThreads: threads,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
         logSeverityLevel: 4, // failures are thrown, and told by whoever catches them
         extra: SPIN_BRIEFLY,
-      })
+      }
+      if (typeof model === 'string')
+        return new Session(await InferenceSession.create(model, options), statSync(model).size)
+      const { bytes, externalData } = model
       return new Session(
-        session,
+        await InferenceSession.create(bytes, { ...options, externalData }),
         externalData.reduce((sum, { data }) => sum + data.byteLength, 0),
       )
     } catch (cause) {

@@ -23,8 +23,8 @@ const templateText = (checkpoint: Checkpoint): string => {
 const contentOf = (token: TokenizerConfig['bos_token']): string =>
   typeof token === 'string' ? token : (token?.content ?? '')
 
-/** The conversation up to the point where the assistant's answer begins. */
-export type ChatTemplate = (messages: readonly Message[]) => string
+/** The conversation up to the point where the assistant's answer begins; without `prompted` just up to its last message. */
+export type ChatTemplate = (messages: readonly Message[], prompted?: boolean) => string
 
 /**
  * The renderer throws RefineError invalid_request when the template refuses the conversation.
@@ -44,9 +44,9 @@ export const readChatTemplate = (checkpoint: Checkpoint): ChatTemplate => {
   }
   const config = checkpoint.tokenizerConfig()
   const tokens = { bos_token: contentOf(config.bos_token), eos_token: contentOf(config.eos_token) }
-  return (messages) => {
+  return (messages, prompted = true) => {
     try {
-      return template.render({ messages, add_generation_prompt: true, ...tokens })
+      return template.render({ messages, add_generation_prompt: prompted, ...tokens })
     } catch (cause) {
       throw new RefineError(
         'invalid_request',

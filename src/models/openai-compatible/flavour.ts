@@ -9,10 +9,12 @@ export type Flavour = (typeof FLAVOURS)[number]
 const OUT_OF_REACH = {
   text_scoring: 'none',
   step_scores: 'none',
+  outcome_scores: 'none',
   embeddings: 'none',
   constrained_output: 'none',
 } as const
 
+/** What an upstream takes depends on its model; one that refuses images or tools says so itself. */
 const SELF_HOSTED: CapabilityRecord = {
   ...OUT_OF_REACH,
   parallel_samples: 'native',
@@ -20,6 +22,8 @@ const SELF_HOSTED: CapabilityRecord = {
   stop_kept: 'native',
   log_probabilities: 'native',
   seed: 'native',
+  images: 'native',
+  tools: 'native',
 }
 
 /** A hosted API passes a seed on without promising anything, hence `none` there. */

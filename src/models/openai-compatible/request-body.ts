@@ -44,6 +44,12 @@ const samplingFields = (upstream: Upstream, request: GenerationRequest) => {
   }
 }
 
+const toolFields = ({ tools, toolChoice, parallelToolCalls }: GenerationRequest) => ({
+  ...(tools !== undefined && { tools }),
+  ...(toolChoice !== undefined && { tool_choice: toolChoice }),
+  ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
+})
+
 /** JSON body of the call; undefined fields are left out, as strict upstreams refuse nulls. */
 export const requestBody = (
   upstream: Upstream,
@@ -60,6 +66,7 @@ export const requestBody = (
     seed: request.seed,
     ...(request.samples > 1 && { n: request.samples }),
     ...samplingFields(upstream, request),
+    ...toolFields(request),
     ...(alternatives !== undefined && { logprobs: true }),
     ...(alternatives !== undefined && alternatives > 0 && { top_logprobs: alternatives }),
     ...(continues &&

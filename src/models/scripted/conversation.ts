@@ -1,4 +1,5 @@
 /** Finds out from the form of a prompt (set `compact`) which role is asked for and what about. */
+import { contentText } from '../../core/conversation.ts'
 import type { Message } from '../../core/task.ts'
 
 export type Conversation =
@@ -12,6 +13,11 @@ export type Conversation =
       readonly role: 'compare'
       readonly question: string
       readonly drafts: readonly [string, string]
+    }
+  | {
+      readonly role: 'aggregate' | 'select'
+      readonly question: string
+      readonly drafts: readonly string[]
     }
 
 /** Where a paragraph begins that looks like a solution: a bullet, a number, or the final answer. */
@@ -59,15 +65,23 @@ const splitPair = (text: string): { question: string; drafts: [string, string] }
   }
 }
 
+/** Candidates stand behind their letters; a question that has such lines itself is cut short at the first. */
+const splitCandidates = (text: string): { question: string; drafts: string[] } => {
+  const [question = '', ...drafts] = text.split(/\n\n[A-H]:\n/)
+  return { question: question.trim(), drafts: drafts.map((draft) => draft.trim()) }
+}
+
 /** A prompt without the word of another role as its system message asks for a solution. */
 export const readConversation = (messages: readonly Message[]): Conversation => {
-  const system = messages
-    .find(({ role }) => role === 'system')
-    ?.content.trim()
-    .toLowerCase()
-  const text = messages.findLast(({ role }) => role === 'user')?.content ?? ''
+  const told = messages.find(({ role }) => role === 'system')
+  const asked = messages.findLast(({ role }) => role === 'user')
+  const system = told === undefined ? '' : contentText(told).trim().toLowerCase()
+  const text = asked === undefined ? '' : contentText(asked)
   if (system === 'review' || system === 'judge') return { role: system, ...splitDraft(text, 0) }
   if (system === 'refine') return { role: system, ...splitDraft(text, 1) }
   if (system === 'compare') return { role: system, ...splitPair(text) }
+  if (system === 'aggregate' || system === 'select') {
+    return { role: system, ...splitCandidates(text) }
+  }
   return { role: 'solve', question: text.trim() }
 }

@@ -75,6 +75,12 @@ const compare = (
   return { text: pick(choices, random, greedy), choices, right: true }
 }
 
+/** The first candidate that is believed to be right, else the first of all. */
+const select = (believed: readonly boolean[]): Reply => {
+  const index = Math.max(0, believed.indexOf(true))
+  return { text: String.fromCodePoint('A'.codePointAt(0)! + index), right: true }
+}
+
 const review = (question: string, draft: string, quality: Quality, random: Random): string => {
   const truthful = random.next() < quality.reviewerAccuracy
   const mistake = firstMistake(question, draft)
@@ -118,6 +124,15 @@ export const replyTo = (
       return { text: review(question, conversation.draft, quality, random), right: true }
     case 'judge':
       return judge(isRight(question, conversation.draft), quality, random, greedy)
+    case 'aggregate': {
+      const found = conversation.drafts.some((draft) => isRight(question, draft))
+      const accuracy = found ? quality.keepRight : quality.repairWrong
+      return solve(question, accuracy, written, quality, random)
+    }
+    case 'select': {
+      const believes = (right: boolean) => right === random.next() < quality.judgeReliability
+      return select(conversation.drafts.map((draft) => believes(isRight(question, draft))))
+    }
     case 'compare': {
       const [first, second] = conversation.drafts
       return compare(isRight(question, first), isRight(question, second), quality, random, greedy)

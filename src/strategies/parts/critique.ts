@@ -56,7 +56,7 @@ export const critiqueCompleted = (
 
 /**
  * A located critique: yields its deltas and `critique.completed` in the end. Where someone has marked a step as wrong,
- * that is the critique and the reviewer is not asked.
+ * that is the critique and the reviewer is not asked; nor is it about an answer that lacks the form asked for.
  */
 export async function* critique(
   refinement: Refinement,
@@ -69,6 +69,13 @@ export async function* critique(
     const mark: Critique = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' }
     yield critiqueCompleted(candidate, mark)
     return mark
+  }
+  const fault = pool.fault(candidate)
+  if (fault !== undefined) {
+    const text = `The answer does not have the form that is asked for: ${fault}.`
+    const found: Critique = { text, step: undefined, verdict: 'wrong' }
+    yield critiqueCompleted(candidate, found)
+    return found
   }
   const prompts = context.prompts.reviewer
   const prompt = prompts.review(task, pool.text(candidate), stepScores)

@@ -103,7 +103,8 @@ export class Deepening {
         signal,
       })) {
         if (chunk.type === 'warning') yield chunk
-        if (chunk.type === 'warning' || chunk.type === 'usage') continue
+        if (chunk.type === 'warning' || chunk.type === 'usage' || chunk.type === 'tool_call')
+          continue
         if (chunk.type === 'failure') return chunk.error
         if (!begun) yield* this.#begin(stage)
         begun = true
