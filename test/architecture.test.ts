@@ -20,15 +20,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'runs'],
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
-  evaluation: ['core', 'runs'],
+  evaluation: ['core', 'runs', 'experiments'],
   exports: ['core', 'runs', 'experiments'],
   http: ['core', 'runs', 'experiments', 'exports'],
   cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
+  'config-hub.ts': ['core'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
+    'config-hub.ts',
     'core',
     'experiments',
     'models',
@@ -37,7 +39,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'runs',
     'http',
   ],
+  'app-models.ts': ['*'],
   'app.ts': ['*'],
+  'doctor.ts': ['*'],
   'main.ts': ['*'],
 }
 

@@ -9,8 +9,8 @@ import { Steering } from './steering.ts'
 import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
 
-export { Measures } from './measures-schema.ts'
 export { Answer, TokenLogprob, ToolCalls }
+export { Measures } from './measures-schema.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const CandidateNumber = Type.Integer({

@@ -123,9 +123,14 @@ export interface Embeddings {
   readonly cachedTokens: number
 }
 
+/** Calls that somebody waits for go before those that nobody watches. */
+export type CallPriority = 'interactive' | 'background'
+
 export interface CallOptions {
   /** Ends the work of this call, and only this one, at once; the iteration then throws the signal's reason. */
   readonly signal: AbortSignal
+  /** `interactive` when absent. */
+  readonly priority?: CallPriority
 }
 
 export interface LanguageModel {

@@ -88,10 +88,10 @@ export const measureRun = ({ candidates, answer }: RunState, task: Task): Measur
     ),
     collapse: revisions.length === 0 ? null : copies.length / revisions.length,
     oscillation: revisions.some((revision) => goesBack(revision, candidates)),
+    schema_valid: schemaValid(task, answer),
     wasted_tokens: candidates
       .filter(({ finish_reason: reason }) => reason === 'failed' || reason === 'dropped')
       .reduce((sum, { text }) => sum + Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN), 0),
     behaviours: countBehaviours(completed.map(({ text }) => text)),
-    schema_valid: schemaValid(task, answer),
   }
 }

@@ -2,25 +2,37 @@
 import { commonLength, type PromptLibrary } from './cache/prompt-library.ts'
 import { PromptCache, type CachedPrefix } from './cache/prompt-cache.ts'
 import type { TokenSpan } from './cache/cache-shape.ts'
+import type { CallPriority } from '../core/language-model.ts'
 import { headFor, readResults, type Reading } from './reading.ts'
 import type { Decoder } from './runtime/decoder.ts'
 
 /** Prompts that share this many more tokens wait for each other: the second then finds them computed. */
 const WORTH_WAITING = 32
 
+/** What comes first. */
+export interface Rank {
+  readonly priority: CallPriority
+  /** Prompt tokens computed in all by when this one should be. */
+  readonly due: number
+  /** Of arrival. */
+  readonly order: number
+}
+
 /** A token sequence whose keys and values are wanted, and perhaps what the model says of it on the way. */
 export class Prefill {
   readonly id: number
   readonly tokens: Int32Array
+  readonly rank: Rank
   readonly reading: Reading | undefined
   /** Tokens that were found computed already. */
   cachedTokens = 0
   #base: CachedPrefix | undefined
   #own: PromptCache | undefined
 
-  constructor(id: number, tokens: Int32Array, reading?: Reading) {
+  constructor(id: number, tokens: Int32Array, rank: Rank, reading?: Reading) {
     this.id = id
     this.tokens = tokens
+    this.rank = rank
     this.reading = reading
   }
 
@@ -87,12 +99,15 @@ const sharesMore = (earlier: Prefill, later: Prefill): boolean =>
   commonLength(earlier.tokens, later.tokens, later.reusable) - (later.prefix?.length ?? 0) >=
   WORTH_WAITING
 
-/** Computes up to `budget` tokens, padding included, of jobs that start from the same prefix. Blocks the thread. */
+/**
+ * Computes up to `budget` tokens, padding included, of jobs that start from the same prefix; returns how many tokens it
+ * computed, without padding. Blocks the thread.
+ */
 export const runPrefills = async (
   decoder: Decoder,
   jobs: readonly Prefill[],
   budget: number,
-): Promise<void> => {
+): Promise<number> => {
   const prefix = jobs[0]!.prefix
   const start = prefix?.length ?? 0
   const counts = jobs.map(({ remaining }) => Math.min(remaining, budget))
@@ -112,4 +127,5 @@ export const runPrefills = async (
   readResults(parts, head)
   for (const [row, job] of jobs.entries())
     job.accept(decoder, { parts: present, stride: length, row, at: 0 }, counts[row]!)
+  return counts.reduce((sum, count) => sum + count, 0)
 }

@@ -1,7 +1,9 @@
 /** Everything that crosses between the engine's thread and its worker. */
-import type { ErrorCode } from '../core/errors.ts'
-import type { GenerationChunk } from '../core/language-model.ts'
+import type { Device } from '../core/device.ts'
+import type { ErrorCode, FieldError } from '../core/errors.ts'
+import type { CallPriority, Constraint, GenerationChunk } from '../core/language-model.ts'
 import type { WeightChoice } from './graphs/linear.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {
@@ -11,6 +13,13 @@ export interface SamplingParameters {
   readonly topP: number
   /** 0 keeps every token. */
   readonly topK: number
+  /** In [0, 1]: share of the likeliest token's probability that a token must have; 0 keeps every token. */
+  readonly minP: number
+  /** Above 0; 1 changes nothing. */
+  readonly repetitionPenalty: number
+  /** 0 changes nothing, as do frequencies of 0. */
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
   /** At least 1; prompt and answer together never pass the context. */
   readonly maxTokens: number
   readonly stop: readonly string[]
@@ -25,10 +34,16 @@ export interface GenerateWork {
   readonly seed: number
   /** Alternatives per token; undefined: no log-probabilities at all. */
   readonly topLogProbabilities: number | undefined
+  readonly constraint?: Constraint | undefined
+  /** `interactive` when absent. */
+  readonly priority?: CallPriority | undefined
 }
 
 /** Reads a text in one pass and tells numbers at some of its positions, or one vector for all. */
-export type ScoreWork = { readonly tokens: Int32Array } & (
+export type ScoreWork = {
+  readonly tokens: Int32Array
+  readonly priority?: CallPriority | undefined
+} & (
   | {
       /** Natural logarithms of how likely the `targets` are, in their order. */
       readonly wanted: 'log_probabilities'
@@ -57,6 +72,7 @@ export interface ScoreResult {
 export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
+  readonly device: Device
   readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
@@ -76,12 +92,23 @@ export type Command =
 export type EngineEvent =
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: WorkerChunk }
   | { readonly type: 'scored'; readonly id: number; readonly result: ScoreResult }
+  /** The call cannot be served; the others go on. */
+  | { readonly type: 'refused'; readonly id: number; readonly error: WorkerError }
+
+/** What is left of a `RefineError` between threads. */
+export interface WorkerError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly fields: readonly FieldError[]
+}
 
 /** Chunks without errors: a class does not survive the way between threads. */
 export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>
 
 export type Notice =
   | { readonly type: 'ready' }
+  /** What the model is going to compute on; comes before `ready`. */
+  | { readonly type: 'device'; readonly chosen: ChosenDevice }
   | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
   /** The worker cannot go on and is about to end. */
   | { readonly type: 'broken'; readonly code: ErrorCode; readonly message: string }

@@ -8,6 +8,7 @@ import type {
 } from '../core/language-model.ts'
 import type { Message } from '../core/task.ts'
 import type { Engine } from '../inference/engine.ts'
+import type { ScoreResult, ScoreWork } from '../inference/protocol.ts'
 import type { PromptEncoder } from './onnx-prompt.ts'
 
 interface Conversation {
@@ -42,7 +43,7 @@ export class Readings {
 
   async scoreText(
     request: Conversation & { readonly text: string },
-    { signal }: CallOptions,
+    call: CallOptions,
   ): Promise<ScoringResult> {
     const prompt = this.#encoder.prompt(request.messages)
     const answer = this.#encoder.tokens(request.text)
@@ -57,7 +58,7 @@ export class Readings {
       targets: Int32Array.from(answer),
       columns: 1,
     }
-    const { values, cachedTokens } = await this.#engine.score(work, signal)
+    const { values, cachedTokens } = await this.#score(work, call)
     const logProbability = values.reduce((sum, value) => sum + value, 0)
     return { logProbability, tokens: answer.length, inputTokens, cachedTokens }
   }
@@ -65,14 +66,14 @@ export class Readings {
   async scoreSteps(
     reading: StepReading,
     request: Conversation & { readonly steps: readonly string[] },
-    { signal }: CallOptions,
+    call: CallOptions,
   ): Promise<StepScores> {
     const { tokens, positions } = this.#placeSteps(reading, request)
     this.#encoder.checkLength(tokens.length)
     if (positions.length === 0) return { steps: [], inputTokens: tokens.length, cachedTokens: 0 }
     const text = { tokens, positions: Int32Array.from(positions) }
     const columns = reading.type === 'marks' ? 2 : reading.labels
-    const { values, cachedTokens } = await this.#engine.score(
+    const { values, cachedTokens } = await this.#score(
       reading.type === 'labels'
         ? { ...text, wanted: 'labels', columns }
         : {
@@ -81,7 +82,7 @@ export class Readings {
             targets: Int32Array.from(positions.flatMap(() => [reading.bad, reading.good])),
             columns,
           },
-      signal,
+      call,
     )
     const steps = positions.map((_, step) =>
       lastLabel(values.subarray(columns * step, columns * (step + 1))),
@@ -93,30 +94,34 @@ export class Readings {
   async scoreOutcome(
     labels: number,
     request: Conversation & { readonly text: string },
-    { signal }: CallOptions,
+    call: CallOptions,
   ): Promise<OutcomeScore> {
     const tokens = this.#encoder.conversation(request.messages, request.text)
     this.#encoder.checkLength(tokens.length)
     const positions = Int32Array.of(tokens.length - 1)
     const work = { wanted: 'labels' as const, tokens, positions, columns: labels }
-    const { values, cachedTokens } = await this.#engine.score(work, signal)
+    const { values, cachedTokens } = await this.#score(work, call)
     return { score: lastLabel(values), inputTokens: tokens.length, cachedTokens }
   }
 
   async embed(
     { texts }: { readonly texts: readonly string[] },
-    { signal }: CallOptions,
+    call: CallOptions,
   ): Promise<Embeddings> {
     const encoded = texts.map((text) => Int32Array.from(this.#encoder.tokens(text)))
     for (const { length } of encoded) this.#encoder.checkLength(length)
-    const vectors = await Promise.all(encoded.map((tokens) => this.#mean(tokens, signal)))
+    const vectors = await Promise.all(encoded.map((tokens) => this.#mean(tokens, call)))
     const inputTokens = encoded.reduce((sum, { length }) => sum + length, 0)
     return { vectors, inputTokens, cachedTokens: 0 }
   }
 
-  async #mean(tokens: Int32Array, signal: AbortSignal): Promise<Float32Array> {
+  #score(work: ScoreWork, { signal, priority }: CallOptions): Promise<ScoreResult> {
+    return this.#engine.score({ ...work, priority }, signal)
+  }
+
+  async #mean(tokens: Int32Array, call: CallOptions): Promise<Float32Array> {
     if (tokens.length === 0) return new Float32Array()
-    const { values } = await this.#engine.score({ wanted: 'mean', tokens }, signal)
+    const { values } = await this.#score({ wanted: 'mean', tokens }, call)
     const length = Math.hypot(...values) || 1
     return values.map((value) => value / length)
   }

@@ -1,4 +1,5 @@
 /** The embedded engine as a language model: templates, tokens and defaults on this side, numbers on the other. */
+import { contentText } from '../core/conversation.ts'
 import { RefineError } from '../core/errors.ts'
 import type {
   CallOptions,
@@ -68,7 +69,7 @@ const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): Capabilit
     step_scores: steps === undefined ? 'none' : 'native',
     outcome_scores: head.type === 'labels' && head.of === 'sequence' ? 'native' : 'none',
     embeddings: exported ? 'none' : 'native',
-    constrained_output: 'none',
+    constrained_output: writes,
     seed: writes,
     images: 'none',
     tools: 'none',
@@ -118,7 +119,7 @@ class OnnxModel implements LanguageModel {
 
   async *generate(
     request: GenerationRequest,
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): AsyncGenerator<GenerationChunk, void, void> {
     if (this.#config.head.type !== 'tokens')
       throw new RefineError(
@@ -135,6 +136,8 @@ class OnnxModel implements LanguageModel {
       keepStop: request.keepStop ?? false,
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
+      constraint: request.constraint,
+      priority,
     }
     if (this.#exported) yield { type: 'warning', ...GENERIC }
     yield* this.#engine.generate(work, signal)
@@ -155,6 +158,10 @@ class OnnxModel implements LanguageModel {
       temperature: temperature < LOWEST_TEMPERATURE ? 0 : temperature,
       topP: wishes.top_p ?? defaults.topP,
       topK: wishes.top_k ?? defaults.topK,
+      minP: wishes.min_p ?? 0,
+      repetitionPenalty: wishes.repetition_penalty ?? 1,
+      presencePenalty: wishes.presence_penalty ?? 0,
+      frequencyPenalty: wishes.frequency_penalty ?? 0,
       maxTokens: wishes.max_tokens ?? this.contextLength,
       stop: wishes.stop ?? [],
     }
@@ -184,7 +191,7 @@ const stepReading = (
 }
 
 /** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(({ content }) => content).join('\n')
+const joinTexts: ChatTemplate = (messages) => messages.map(contentText).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller

@@ -119,6 +119,8 @@ class OpenAICompatibleModel implements LanguageModel {
   ): AsyncGenerator<GenerationChunk, void, void> {
     signal.throwIfAborted()
     requireCapabilities(this.id, this.capabilities, request)
+    // Refused as a whole here, rather than sample by sample where each is a call of its own.
+    requestBody(this.#upstream, request)
     yield* degradations(this.#upstream, request)
     const all = Array.from({ length: request.samples }, (_, sample) => sample)
     const together = all.length === 1 || this.capabilities.parallel_samples === 'native'

@@ -120,7 +120,7 @@ const contextOf = (
   const models = Object.fromEntries(
     Object.entries(plan.models).map(([role, model]) => [
       role,
-      meterModel(model, role as keyof RoleModels, ledger, account),
+      meterModel(model, role as keyof RoleModels, ledger, account, plan.priority),
     ]),
   ) as RoleModels
   return {
@@ -132,7 +132,7 @@ const contextOf = (
       if (named === undefined) {
         throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
       }
-      const model = meterModel(named, 'generator', ledger, account)
+      const model = meterModel(named, 'generator', ledger, account, plan.priority)
       return { model, prompts: parts.prompts(named.prompts, plan.wordings) }
     },
     budget: ledger,

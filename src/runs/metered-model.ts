@@ -3,6 +3,7 @@ import type { BudgetLedger } from '../core/budget.ts'
 import { BudgetSpent } from '../core/budget.ts'
 import type {
   CallOptions,
+  CallPriority,
   GenerationChunk,
   GenerationRequest,
   LanguageModel,
@@ -147,6 +148,7 @@ export const meterModel = (
   role: Role,
   ledger: BudgetLedger,
   account: UsageAccount,
+  priority: CallPriority = 'interactive',
 ): LanguageModel => {
   const meter = new Meter(model, role, ledger, account)
   return {
@@ -156,15 +158,17 @@ export const meterModel = (
     contextLength: model.contextLength,
     price: model.price,
     countTokens: (messages, tools) => model.countTokens(messages, tools),
-    generate: (request, options) => meter.generate(request, options),
+    generate: (request, options) => meter.generate(request, { priority, ...options }),
     ...(model.scoreText !== undefined && {
       scoreText: (request, options) =>
-        meter.read(request.messages, request.text, () => model.scoreText!(request, options)),
+        meter.read(request.messages, request.text, () =>
+          model.scoreText!(request, { priority, ...options }),
+        ),
     }),
     ...(model.scoreSteps !== undefined && {
       scoreSteps: (request, options) =>
         meter.read(request.messages, request.steps.join('\n'), () =>
-          model.scoreSteps!(request, options),
+          model.scoreSteps!(request, { priority, ...options }),
         ),
     }),
     ...(model.scoreOutcome !== undefined && {

@@ -2,7 +2,7 @@
 import type { Static, TObject } from 'typebox'
 import type { Budget } from '../core/budget.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { LanguageModel, PromptSet } from '../core/language-model.ts'
+import type { CallPriority, LanguageModel, PromptSet } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
@@ -62,6 +62,8 @@ export interface Plan {
   readonly metadata: Readonly<Record<string, unknown>>
   /** The arm whose fields the request was completed with. */
   readonly assigned?: AssignedArm
+  /** Of the run's calls: nobody waits for a run in the background. */
+  readonly priority: CallPriority
 }
 
 const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
@@ -84,6 +86,13 @@ const checkCapabilities = (strategy: Strategy, model: LanguageModel): void => {
   }
 }
 
+const budgetOf = (request: RunRequest, defaults: Parts['defaults']): Budget => {
+  const budget = { ...defaults.budget, ...request.budget }
+  const { deadline_seconds: deadline } = request
+  if (deadline === undefined) return budget
+  return { ...budget, seconds: Math.min(deadline, budget.seconds ?? Infinity) }
+}
+
 /** Wordings that no role of the run would ever use are a mistake. */
 const promptsOf = (
   models: RoleModels,
@@ -98,13 +107,6 @@ const promptsOf = (
     )
   }
   return prompts
-}
-
-const budgetOf = (request: RunRequest, defaults: Parts['defaults']): Budget => {
-  const budget = { ...defaults.budget, ...request.budget }
-  const { deadline_seconds: deadline } = request
-  if (deadline === undefined) return budget
-  return { ...budget, seconds: Math.min(deadline, budget.seconds ?? Infinity) }
 }
 
 /**
@@ -145,6 +147,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     budget: budgetOf(request, parts.defaults),
     seed: request.seed,
     metadata: request.metadata ?? {},
+    priority: request.background === true ? 'background' : 'interactive',
   }
 }
 

@@ -16,7 +16,7 @@ import {
   writeCheckpoint,
   type LanguageReference,
 } from './checkpoint-fixture.ts'
-import { never } from './model-fixture.ts'
+import { never, generateWork, samplingParameters } from './model-fixture.ts'
 
 const TOLERANCE = 1e-3
 const { ids } = MODELS
@@ -43,14 +43,12 @@ const greedyTexts = async (
 ): Promise<string[][]> => {
   const engine = new Engine({ folder: location, threads: 1, weights: 'fp32' })
   const found: string[][] = Array.from({ length: samples }, () => [])
-  const work = {
+  const work = generateWork({
     prompt: Int32Array.from(ids),
     samples,
-    sampling: { temperature: 0, topP: 1, topK: 0, maxTokens: count, stop: [] },
-    keepStop: false,
-    seed: 1,
+    sampling: samplingParameters({ maxTokens: count }),
     topLogProbabilities: 0,
-  }
+  })
   for await (const chunk of engine.generate(work, never))
     if (chunk.type === 'delta')
       for (const { text } of chunk.tokens ?? []) found[chunk.sample]!.push(text)

@@ -9,7 +9,7 @@ import { readChatTemplate } from '../../src/inference/text/chat-template.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import { readTokenizer } from '../../src/inference/text/tokenizer.ts'
 import { largestDifference, openDecoder, score } from './checkpoint-fixture.ts'
-import { never, type ReferenceCase } from './model-fixture.ts'
+import { never, type ReferenceCase, samplingParameters } from './model-fixture.ts'
 
 const LOCATION = process.env['WHETSTONE_SMOLLM2']
 const VALUES = process.env['WHETSTONE_SMOLLM2_REFERENCE']
@@ -82,7 +82,7 @@ test('greedy samples of all texts at once are those of the reference', options, 
   const work = (ids: readonly number[]) => ({
     prompt: Int32Array.from(ids),
     samples: 5,
-    sampling: { temperature: 0, topP: 1, topK: 0, maxTokens: 24, stop: [] },
+    sampling: samplingParameters({ maxTokens: 24 }),
     keepStop: false,
     seed: 1,
     topLogProbabilities: 0,

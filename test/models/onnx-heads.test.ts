@@ -84,7 +84,8 @@ test('what is read of texts in chunks, several at a time, is what is read of the
       const jobs = texts.map((text, id) => {
         const positions = Int32Array.of(3, text.length - 1)
         const work = { wanted, tokens: text, positions, columns: 2 } as ScoreWork
-        return new Prefill(id, text, createReading(work, decoder.shape))
+        const rank = { priority: 'interactive', due: 0, order: id } as const
+        return new Prefill(id, text, rank, createReading(work, decoder.shape))
       })
       for (let left = jobs; left.length > 0; left = left.filter(({ remaining }) => remaining > 0))
         await runPrefills(decoder, left.slice(0, left[0]!.started ? 1 : undefined), budget)

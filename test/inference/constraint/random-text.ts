@@ -7,27 +7,41 @@ const nextBytes = (automaton: Automaton, at: Configuration): number[] =>
     (byte) => automaton.step(at, byte) !== undefined,
   )
 
-/** Fewest bytes to the end, searched in width; undefined when there is none within `limit` configurations. */
-const wayOut = (automaton: Automaton, from: Configuration, limit: number): number[] | undefined => {
+/** Rules that have to be left before the text can end, at least. */
+const depthOf = ({ threads, accepts }: Configuration): number => {
+  const depths = threads.map(({ frame }) => {
+    let depth = 1
+    for (let at = frame; at !== undefined; at = at.caller) depth++
+    return depth
+  })
+  return accepts ? 0 : Math.min(...depths)
+}
+
+/** Bytes to the end, looking out of rules before into them; undefined when there are none within 100 000 steps. */
+const wayOut = (automaton: Automaton, from: Configuration): number[] | undefined => {
   const before = new Map<Configuration, { at: Configuration; byte: number } | undefined>()
-  before.set(from, undefined)
-  for (const at of before.keys()) {
+  const queues: Configuration[][] = []
+  const add = (at: Configuration, step?: { at: Configuration; byte: number }): void => {
+    if (before.has(at)) return
+    before.set(at, step)
+    ;(queues[depthOf(at)] ??= []).push(at)
+  }
+  add(from)
+  while (before.size < 100_000) {
+    const at = queues.find((queue) => (queue?.length ?? 0) > 0)?.shift()
+    if (at === undefined) return undefined
     if (at.accepts) {
       const way: number[] = []
       for (let step = before.get(at); step !== undefined; step = before.get(step.at))
         way.unshift(step.byte)
       return way
     }
-    if (before.size > limit) return undefined
-    for (const byte of nextBytes(automaton, at)) {
-      const next = automaton.step(at, byte)!
-      if (!before.has(next)) before.set(next, { at, byte })
-    }
+    for (const byte of nextBytes(automaton, at)) add(automaton.step(at, byte)!, { at, byte })
   }
   return undefined
 }
 
-/** A random text of about `length` bytes, ended by the shortest way. */
+/** A random text of about `length` bytes, ended by a short way. */
 export const randomText = (automaton: Automaton, random: Random, length: number): string => {
   let at = automaton.start
   const bytes: number[] = []
@@ -43,7 +57,7 @@ export const randomText = (automaton: Automaton, random: Random, length: number)
     const from = ends.length > 0 && random.next() < 0.4 ? ends : possible
     go(from[random.integer(from.length)]!)
   }
-  for (const byte of wayOut(automaton, at, 20_000) ?? []) go(byte)
+  for (const byte of wayOut(automaton, at) ?? []) go(byte)
   if (!at.accepts) throw new Error(`no way out of ${Buffer.from(bytes).toString()}`)
   return Buffer.from(bytes).toString()
 }
