@@ -1,5 +1,4 @@
 /** The embedded engine as a language model: templates, tokens and defaults on this side, numbers on the other. */
-import { contentText } from '../core/conversation.ts'
 import { RefineError } from '../core/errors.ts'
 import type {
   CallOptions,

@@ -114,16 +114,12 @@ export const needsOf = ({ sampler, scorer, updater, selector, stopper }: ChosenP
     selectorNeeds(selector),
     stopperNeeds(stopper),
   ]
-  const capabilities = needs.flatMap((each) => each.capabilities ?? [])
   return {
     scorers: needs.flatMap(({ scorers = [] }) => scorers),
-    capabilities,
+    capabilities: needs.flatMap(({ capabilities = [] }) => capabilities),
     prompts: needs.flatMap(({ prompts = [] }) => prompts),
     models: needs.flatMap(({ models = [] }) => models),
-    // What goes on with half-written texts cannot begin inside a call or a JSON value.
-    ...(capabilities.includes('assistant_continuation')
-      ? { loses: ['tools', 'response_format'] as const }
-      : {}),
+    loses: needs.flatMap(({ loses = [] }) => loses),
   }
 }
 
