@@ -8,14 +8,11 @@ import type { Sandbox } from './core/sandbox.ts'
 import { Experiments } from './experiments/experiments.ts'
 import { RunExports } from './exports/run-exports.ts'
 import { createServer } from './http/server.ts'
-import { loadCatalog } from './models/catalog.ts'
 import type { ExperimentStore } from './core/experiment-store.ts'
 import type { RunStore } from './core/run-store.ts'
-import type { ModelConfig } from './models/model-config.ts'
-import { modelSource, type ModelParts } from './models/model-factory.ts'
-import { createOnnxModel } from './models/onnx.ts'
-import { ModelRegistry } from './models/registry.ts'
-import { promptsFor } from './prompts/index.ts'
+import { openRegistry, type ReadSecret } from './app-models.ts'
+import type { ModelRegistry } from './models/registry.ts'
+import { createPrompts, promptsFor, readWordings, type PromptsFor } from './prompts/index.ts'
 import { definitionChecks } from './runs/assignment-plan.ts'
 import { DuelService } from './runs/duel-service.ts'
 import type { Parts } from './runs/plan.ts'
@@ -34,21 +31,6 @@ import type { createLog } from './telemetry/log.ts'
 
 type Logger = ReturnType<typeof createLog>
 
-/** The checkout or the installed package: compiled files stand in `dist/src` below it. */
-export const PACKAGE_ROOT = path.resolve(import.meta.dirname, '../..')
-
-/** For trying out and for load: deterministic, at the pace of a small served model. */
-const SCRIPTED: ModelConfig = { id: 'scripted', adapter: 'scripted' }
-
-/** The models of the configuration, and those that come with the program where their ids are free. */
-const modelsOf = async (config: Config): Promise<ModelConfig[]> => {
-  const taken = new Set(config.models.map(({ id }) => id))
-  const included = [...(await loadCatalog(PACKAGE_ROOT)), SCRIPTED].filter(
-    ({ id }) => !taken.has(id),
-  )
-  return [...config.models, ...included]
-}
-
 type Rate = NonNullable<RateLimits['requests']>
 
 export interface Runs {
@@ -59,8 +41,6 @@ export interface Runs {
   /** Ends the runs under way and releases models and database. */
   readonly close: () => Promise<void>
 }
-
-export type ReadSecret = (name: string) => string | undefined
 
 const check = (registry: ModelRegistry, config: Config, model: string): void => {
   registry.get(model)
@@ -78,17 +58,6 @@ const exportsOf = (store: RunStore): RunExports =>
       (text) => promptsFor('compact').splitSteps(text),
     ],
   })
-
-const openRegistry = async (
-  config: Config,
-  readSecret: ReadSecret,
-  log: Logger,
-): Promise<ModelRegistry> => {
-  const models = await modelsOf(config)
-  const onWarning = (message: string): void => log.warn(message)
-  const onnx: ModelParts['onnx'] = (options) => createOnnxModel({ ...options, onWarning })
-  return new ModelRegistry(models.map((model) => modelSource(model, { readSecret, onnx })))
-}
 
 /** Limits by owner, which is the hash of the key. */
 const quotasOf = ({ apiKeys, rateLimits }: Config): Quotas => {
@@ -110,6 +79,17 @@ const mayForceOf = ({ apiKeys }: Config): ((owner: string) => boolean) => {
   return (owner) => apiKeys.length === 0 || allowed.has(owner)
 }
 
+/** @throws RefineError naming the set, and the question whose wording is wrong, or the folder that cannot be read */
+const promptsOf = ({ prompts }: Config): PromptsFor =>
+  createPrompts(
+    Object.fromEntries(
+      Object.entries(prompts).map(([name, given]) => [
+        name,
+        typeof given === 'string' ? readWordings(path.resolve(given)) : given,
+      ]),
+    ),
+  )
+
 /** @throws RefineError when the default model or strategy does not exist */
 const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Parts => {
   const model = config.defaults.model ?? registry.ids[0]!
@@ -121,7 +101,7 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
       describe: () => registry.list(),
       ready: () => registry.ready(),
     },
-    prompts: promptsFor,
+    prompts: promptsOf(config),
     scorers: (models, prompts) => createScorers(models, prompts, sandbox),
     defaults: { ...config.defaults, model },
   }
@@ -183,7 +163,7 @@ export const openRuns = async (
   log: Logger,
   readSecret: ReadSecret,
 ): Promise<Runs> => {
-  const registry = await openRegistry(config, readSecret, log)
+  const registry = await openRegistry(config, log, readSecret)
   const sandbox = createSandbox()
   const parts = partsOf(config, registry, sandbox)
   const store = await openStore(config, log)

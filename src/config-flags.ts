@@ -29,6 +29,17 @@ export const SERVE_FLAGS = [
       'Model of runs that name none. Default: the first of the configuration, else of the catalogue.',
   },
   {
+    name: 'models-dir',
+    value: 'FOLDER',
+    description: 'Folder of installed models. Default: whetstone/models in the cache of the user.',
+  },
+  {
+    name: 'device',
+    value: 'NAME',
+    description:
+      'What embedded models compute on: auto, cpu, cuda, webgpu, coreml or directml. Default auto.',
+  },
+  {
     name: 'strategy',
     value: 'NAME',
     description: 'Strategy of runs that name none. Default solver-reviewer-refiner.',

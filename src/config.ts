@@ -8,7 +8,9 @@ import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
+import { cachedModels, hubOf, toDevice, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
+import type { Device } from './core/device.ts'
 import { RefineError } from './core/errors.ts'
 import { validate } from './core/validation.ts'
 import { LOG_LEVELS, type LogLevel } from './telemetry/log.ts'
@@ -23,6 +25,13 @@ export interface Config {
   /** Address of a PostgreSQL database to use in its place. */
   readonly database: string | undefined
   readonly models: readonly ModelConfig[]
+  /** Folder of installed models. */
+  readonly modelsFolder: string
+  /** Of embedded models that name none. */
+  readonly device: Device
+  readonly hub: HubSettings
+  /** Prompt sets by name: a folder, or wordings by question. */
+  readonly prompts: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly defaults: {
     readonly model: string | undefined
     readonly strategy: string
@@ -167,6 +176,16 @@ const apiKeysOf = (
   }))
 }
 
+const embeddedModelsOf = (
+  setting: (flag: FlagName) => string | undefined,
+  file: ConfigFile,
+  environment: Environment,
+): Pick<Config, 'modelsFolder' | 'device' | 'hub'> => ({
+  modelsFolder: path.resolve(setting('models-dir') ?? file.models_dir ?? cachedModels(environment)),
+  device: toDevice(setting('device')) ?? file.device ?? 'auto',
+  hub: hubOf(environment),
+})
+
 const webhooksOf = ({ webhooks }: ConfigFile, environment: Environment): Config['webhooks'] => ({
   secrets: (webhooks?.secrets ?? []).map((source, index) =>
     readSource(`webhooks.secrets[${index}]`, source, environment),
@@ -203,6 +222,8 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     data: path.resolve(setting('data') ?? file.data ?? 'data'),
     database: toDatabase(setting('database') ?? file.database),
     models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
+    ...embeddedModelsOf(setting, file, environment),
+    prompts: file.prompts ?? {},
     defaults: {
       model: setting('model') ?? file.defaults?.model,
       strategy: setting('strategy') ?? file.defaults?.strategy ?? 'solver-reviewer-refiner',

@@ -26,9 +26,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
+  'config-hub.ts': ['core'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
+    'config-hub.ts',
     'core',
     'experiments',
     'models',
@@ -37,7 +39,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'runs',
     'http',
   ],
+  'app-models.ts': ['*'],
   'app.ts': ['*'],
+  'doctor.ts': ['*'],
   'main.ts': ['*'],
 }
 

@@ -2,8 +2,6 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../core/errors.ts'
-import type { RunExports } from '../exports/run-exports.ts'
-import type { RunService } from '../runs/run-service.ts'
 import {
   commandHelp,
   parseArguments,
@@ -11,12 +9,21 @@ import {
   UsageError,
   type Command,
   type Flag,
-  type ParsedArguments,
 } from './arguments.ts'
+import {
+  columnsOf,
+  print,
+  type Action,
+  type CommandDependencies,
+  type CommandEntry,
+  type Settings,
+} from './command.ts'
+import { DOCTOR_COMMAND } from './doctor.ts'
 import { EVALUATE, evaluateSettings, readArmsFile } from './evaluate.ts'
 import { runEvaluate } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
-import { createWriter, type CommandIo } from './output.ts'
+import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
+import type { CommandIo } from './output.ts'
 import { EXPORT, exportQueryOf, runExport } from './export.ts'
 import { localExports, remoteExports } from './export-sources.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
@@ -26,31 +33,8 @@ import { EXIT_CODES, runRefine } from './run-refine.ts'
 import type { Server } from './server-request.ts'
 
 export type { Flag } from './arguments.ts'
+export type { CommandDependencies, Settings } from './command.ts'
 export type { CommandIo } from './output.ts'
-
-/** Values of flags by name, without the dashes; a switch is `'true'`. */
-export type Settings = Readonly<Record<string, string>>
-
-/** What the commands need of the program; the composition root supplies it. */
-export interface CommandDependencies {
-  readonly version: string
-  /** The flags of `whetstone serve`, as the configuration knows them. */
-  readonly serveFlags: readonly Flag[]
-  /** Serves until `io.signal` aborts and all is drained. */
-  serve(settings: Settings, io: CommandIo): Promise<void>
-  /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
-  openRuns(settings: Settings): Promise<{
-    readonly runs: RunService
-    readonly exports: RunExports
-    readonly close: () => Promise<void>
-  }>
-  /** The folder that holds `models/catalog.json`. */
-  readonly packageRoot: string
-  /** The OpenAPI document of the server. */
-  openapi(): Promise<object>
-}
-
-type Action = (parsed: ParsedArguments, io: CommandIo, deps: CommandDependencies) => Promise<number>
 
 const OPENAPI: Command = {
   name: 'openapi',
@@ -65,12 +49,6 @@ const serveCommand = (flags: readonly Flag[]): Command => ({
   maxOperands: 0,
   flags,
 })
-
-const print = async (io: CommandIo, text: string): Promise<void> => {
-  const writer = createWriter(io.stdout)
-  await writer.write(text)
-  writer.release()
-}
 
 const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
   const url = URL.canParse(address) ? new URL(address) : undefined
@@ -110,9 +88,6 @@ const refine: Action = async ({ values, operands }, io, deps) => {
   )
 }
 
-const columnsOf = ({ stdout }: CommandIo): number =>
-  stdout.isTTY === true ? (stdout.columns ?? 80) : Infinity
-
 const strategies: Action = async ({ values, operands }, io, deps) => {
   const all = await withRuns(values, io, deps, (runs) => runs.strategies())
   const [name] = operands
@@ -128,6 +103,10 @@ const strategies: Action = async ({ values, operands }, io, deps) => {
 }
 
 const models: Action = async ({ values }, io, deps) => {
+  if (values['installed'] === 'true') {
+    await printInstalled(io, await deps.openModelStore(values), values['json'] === 'true')
+    return EXIT_CODES.completed
+  }
   const all = await withRuns(values, io, deps, (runs) => runs.models())
   const isJson = values['json'] === 'true'
   await print(io, isJson ? `${JSON.stringify(all, null, 2)}\n` : modelTable(all, columnsOf(io)))
@@ -181,7 +160,7 @@ const dispatch = async (
   io: CommandIo,
   deps: CommandDependencies,
 ): Promise<number> => {
-  const actions = new Map<string, readonly [Command, Action]>(
+  const actions = new Map<string, CommandEntry>(
     (
       [
         [serveCommand(deps.serveFlags), serve],
@@ -190,8 +169,10 @@ const dispatch = async (
         [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],
+        ...MODEL_COMMANDS,
+        DOCTOR_COMMAND,
         [OPENAPI, openapi],
-      ] as const
+      ] satisfies CommandEntry[]
     ).map((entry) => [entry[0].name, entry]),
   )
   const help = programHelp([...actions.values()].map(([command]) => command))

@@ -6,9 +6,11 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { Answer, TokenLogprob, ToolCalls } from './answer-record.ts'
 import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
+import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
 
 export { Answer, TokenLogprob, ToolCalls }
+export { Measures } from './measures-schema.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const CandidateNumber = Type.Integer({
@@ -77,42 +79,12 @@ const body = <Name extends string, Properties extends Record<string, TSchema>>(
 
 const ending = { answer: Nullable(Answer), usage: Usage }
 
-/** What a run tells about itself at no extra cost, whatever the strategy. */
-const MEASURES = {
-  effective_answers: Nullable(
-    Type.Number({
-      description: 'exp of the entropy of the answers of all candidates, unweighted.',
-    }),
-  ),
-  majority: Nullable(
-    Type.Object(
-      {
-        answer: Type.String(),
-        candidate: CandidateNumber,
-        votes: Count,
-        samples: Count,
-        agrees: Type.Boolean({ description: 'Whether the run answered the same.' }),
-      },
-      { description: 'What a majority vote of the drafts alone would have said.' },
-    ),
-  ),
-  collapse: Nullable(
-    Type.Number({
-      description: 'Share of the revisions that hardly differ from what they came from.',
-    }),
-  ),
-  oscillation: Type.Boolean({
-    description: 'Whether a revision went back to a version before the one it came from.',
-  }),
-  schema_valid: Nullable(
-    Type.Boolean({
-      description:
-        'Whether the answer has the form that `response_format` or `tools` ask for; null when none does.',
-    }),
-  ),
-}
-export const Measures = Type.Object(MEASURES, { $id: 'Measures' })
-export type Measures = Static<typeof Measures>
+/** Absent in runs of earlier versions. */
+export const PromptsUsed = Type.Record(
+  Type.Enum([...ROLES]),
+  Type.Optional(Type.Object({ set: Type.String(), hash: Type.String() })),
+  { description: 'Prompt set of each role, and the SHA-256 of all its wordings.' },
+)
 
 /** Bodies that a strategy may yield. */
 export const STRATEGY_EVENTS = [
@@ -192,6 +164,7 @@ export const RUNNER_EVENTS = [
     models: Type.Record(Type.Enum([...ROLES]), Type.Optional(Type.String())),
     budget: Budget,
     seed: Count,
+    prompts: Type.Optional(PromptsUsed),
     assignment: Nullable(Assignment),
     metadata: Type.Record(Type.String(), Type.Unknown()),
   }),

@@ -1,11 +1,15 @@
 /** What a run tells about itself, from its candidates alone: no model is asked, and no label is known. */
 import { answerOf } from './answer.ts'
+import { countBehaviours } from './behaviours.ts'
 import type { Answer, Measures } from './event.ts'
 import type { Candidate, RunState } from './run-state.ts'
 import { isNearCopy, wordsOf } from './similarity.ts'
 import type { Task } from './task.ts'
 import { asksForForm, canonicalProposal, faultOf, type Proposal } from './validity.ts'
 import { countVotes, effectiveAnswers, type AnswerWeight } from './vote.ts'
+
+/** As adapters guess where nobody tells. */
+const BYTES_PER_TOKEN = 3
 
 type Said = Pick<Answer, 'text' | 'tool_calls'>
 
@@ -85,5 +89,9 @@ export const measureRun = ({ candidates, answer }: RunState, task: Task): Measur
     collapse: revisions.length === 0 ? null : copies.length / revisions.length,
     oscillation: revisions.some((revision) => goesBack(revision, candidates)),
     schema_valid: schemaValid(task, answer),
+    wasted_tokens: candidates
+      .filter(({ finish_reason: reason }) => reason === 'failed' || reason === 'dropped')
+      .reduce((sum, { text }) => sum + Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN), 0),
+    behaviours: countBehaviours(completed.map(({ text }) => text)),
   }
 }

@@ -4,12 +4,11 @@ import {
   Answer,
   Assignment,
   Measures,
+  PromptsUsed,
   RunError,
   STOP_REASONS,
   Usage,
   type RunEvent,
-  type RunnerEvent,
-  type Envelope,
 } from './event.ts'
 import { Candidate, Revision } from './candidate.ts'
 import { assertNever } from './errors.ts'
@@ -31,6 +30,7 @@ export const RunState = Type.Object(
     options: Type.Record(Type.String(), Type.Unknown()),
     model: Type.String(),
     seed: Type.Integer(),
+    prompts: Type.Optional(PromptsUsed),
     created_at: Type.String({ format: 'date-time' }),
     ended_at: NullableText,
     answer: Type.Union([Answer, Type.Null()]),
@@ -59,10 +59,8 @@ export const emptyUsage = (): Usage => ({
   by_role: {},
 })
 
-type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
-
 /** A run is queued from `run.created` on, and running from the next event on that is its own. */
-const start = (created: Envelope & CreatedBody): RunState => ({
+const start = (created: EventOf<'run.created'>): RunState => ({
   id: created.run_id,
   object: 'run',
   status: 'queued',
@@ -70,6 +68,7 @@ const start = (created: Envelope & CreatedBody): RunState => ({
   options: created.options,
   model: created.model,
   seed: created.seed,
+  ...(created.prompts === undefined ? {} : { prompts: created.prompts }),
   created_at: created.at,
   ended_at: null,
   answer: null,

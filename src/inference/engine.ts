@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
 import { Call } from './call.ts'
 import type { WeightChoice } from './graphs/linear.ts'
@@ -19,12 +20,17 @@ import type {
   WorkerChunk,
   WorkerSettings,
 } from './protocol.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 export interface EngineOptions {
   /** A checkpoint in Hugging Face layout. */
   readonly folder: string
   /** Threads of one run; the cores of the machine when absent. */
   readonly threads?: number
+  /** `auto` when absent. */
+  readonly device?: Device
+  /** Told what the model computes on whenever it has been loaded. */
+  readonly onLoaded?: (chosen: ChosenDevice) => void
   /** How the weights are held; `auto` when absent. */
   readonly weights?: WeightChoice
   /** Samples decoded at the same time, 32 when absent; more wait. */
@@ -48,15 +54,18 @@ const closedError = (): RefineError => new RefineError('shutting_down', 'The mod
 
 export class Engine {
   readonly #settings: WorkerSettings
+  readonly #onLoaded: EngineOptions['onLoaded']
   readonly #calls = new Map<number, EventCall>()
   #worker: Promise<Worker> | undefined
   #nextId = 0
   #closed = false
 
   constructor(options: EngineOptions) {
+    this.#onLoaded = options.onLoaded
     this.#settings = {
       folder: options.folder,
       threads: options.threads ?? availableParallelism(),
+      device: options.device ?? 'auto',
       weights: options.weights ?? 'auto',
       maxRows: options.maxRows ?? 32,
       cacheBytes: options.cacheBytes ?? 1024 * MIB,
@@ -154,6 +163,7 @@ export class Engine {
       }
       worker.on('message', (notice: Notice) => {
         if (notice.type === 'events') this.#deliver(notice.events)
+        else if (notice.type === 'device') this.#onLoaded?.(notice.chosen)
         else if (notice.type === 'broken') fail(new RefineError(notice.code, notice.message))
         else {
           worker.unref()

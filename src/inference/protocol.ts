@@ -1,7 +1,9 @@
 /** Everything that crosses between the engine's thread and its worker. */
+import type { Device } from '../core/device.ts'
 import type { ErrorCode, FieldError } from '../core/errors.ts'
 import type { CallPriority, Constraint, GenerationChunk } from '../core/language-model.ts'
 import type { WeightChoice } from './graphs/linear.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {
@@ -70,6 +72,7 @@ export interface ScoreResult {
 export interface WorkerSettings {
   readonly folder: string
   readonly threads: number
+  readonly device: Device
   readonly weights: WeightChoice
   /** Samples that are decoded at the same time; more wait. */
   readonly maxRows: number
@@ -104,6 +107,8 @@ export type WorkerChunk = Exclude<GenerationChunk, { readonly type: 'failure' }>
 
 export type Notice =
   | { readonly type: 'ready' }
+  /** What the model is going to compute on; comes before `ready`. */
+  | { readonly type: 'device'; readonly chosen: ChosenDevice }
   | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
   /** The worker cannot go on and is about to end. */
   | { readonly type: 'broken'; readonly code: ErrorCode; readonly message: string }

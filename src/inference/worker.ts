@@ -1,13 +1,14 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { toRefineError } from '../core/errors.ts'
+import { RefineError, toRefineError } from '../core/errors.ts'
 import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
-import type { ModelConfig } from './checkpoint/model-config.ts'
+import type { DecoderShape, ModelConfig } from './checkpoint/model-config.ts'
 import { writeDecoderGraph } from './graphs/decoder-graph.ts'
-import { chooseFormat } from './graphs/linear.ts'
+import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
 import { ExportDecoder } from './runtime/export-decoder.ts'
+import { mayLeaveProcessor } from './runtime/devices.ts'
 import { Session } from './runtime/session.ts'
 import { Scheduler } from './scheduler.ts'
 import { readTokenText } from './text/token-text.ts'
@@ -15,14 +16,33 @@ import { readTokenText } from './text/token-text.ts'
 const settings = workerData as WorkerSettings
 const post = (notice: Notice): void => parentPort!.postMessage(notice)
 
+/**
+ * Only the processor has kernels for our int8: elsewhere every such layer would be sent back to it.
+ * @throws RefineError model_failed when that is asked for
+ */
+const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): WeightFormat => {
+  if (!mayLeaveProcessor(device)) return chooseFormat(weights, shape)
+  if (weights !== 'int8') return weights === 'auto' ? 'fp32' : weights
+  throw new RefineError(
+    'model_failed',
+    `weights: int8 is for device cpu; with ${device} take fp32, fp16 or int4`,
+  )
+}
+
 const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
   const exported = checkpoint.exported(settings.weights)
-  if (exported !== undefined) return ExportDecoder.open(exported, config.decoder, settings.threads)
+  if (exported !== undefined) {
+    const decoder = await ExportDecoder.open(exported, config.decoder, settings)
+    post({ type: 'device', chosen: decoder.chosen })
+    return decoder
+  }
   const weights = checkpoint.weights()
   try {
-    const format = chooseFormat(settings.weights, config.decoder)
+    const format = formatFor(settings, config.decoder)
     const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
-    return new GraphDecoder(await Session.create(graph, settings.threads), config.decoder)
+    const session = await Session.create(graph, settings)
+    post({ type: 'device', chosen: session.chosen })
+    return new GraphDecoder(session, config.decoder)
   } finally {
     weights.close()
   }

@@ -1,5 +1,6 @@
 /** Entries of `models` in the configuration file. Wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
+import { DEVICES } from '../core/device.ts'
 import { invalidField } from '../core/errors.ts'
 import { CAPABILITIES, type Capability } from '../core/language-model.ts'
 import { validate } from '../core/validation.ts'
@@ -36,10 +37,22 @@ export const OnnxConfig = Type.Object(
   {
     ...common,
     adapter: Type.Enum(['onnx']),
-    folder: Type.String({
-      minLength: 1,
-      description: 'Folder of the model in Hugging Face layout.',
-    }),
+    folder: Type.Optional(
+      Type.String({ minLength: 1, description: 'Folder of the model in Hugging Face layout.' }),
+    ),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'In place of `folder`: the id of an installed model, as `whetstone pull` takes it.',
+      }),
+    ),
+    device: Type.Optional(
+      Type.Enum([...DEVICES], {
+        description:
+          'What computes. auto takes a GPU where one works, else the processor, and logs why.',
+      }),
+    ),
     prompts: Type.Optional(Prompts),
     step_marks: Type.Optional(
       Type.Object(
@@ -159,5 +172,8 @@ export const readModelConfig = (value: unknown, pointer = ''): ModelConfig => {
     const names = Object.keys(SCHEMAS).map((name) => `"${name}"`)
     throw invalidField(`${pointer}/adapter`, `must be one of ${names.join(', ')}`)
   }
-  return validate(SCHEMAS[adapter as keyof typeof SCHEMAS], value, pointer)
+  const config: ModelConfig = validate(SCHEMAS[adapter as keyof typeof SCHEMAS], value, pointer)
+  if (config.adapter === 'onnx' && (config.folder === undefined) === (config.model === undefined))
+    throw invalidField(`${pointer}/folder`, 'exactly one of folder and model is needed')
+  return config
 }

@@ -133,7 +133,7 @@ const contextOf = (
         throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
       }
       const model = meterModel(named, 'generator', ledger, account, plan.priority)
-      return { model, prompts: parts.prompts(named.prompts) }
+      return { model, prompts: parts.prompts(named.prompts, plan.wordings) }
     },
     budget: ledger,
     random: createRandom(seed),

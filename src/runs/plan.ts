@@ -19,6 +19,9 @@ import type { ModelDescription } from './run-service.ts'
 export type RoleModels = Readonly<Record<Role, LanguageModel>>
 export type PromptsByRole = Readonly<Record<Role, RolePrompts>>
 
+/** Other wordings of questions, by their names, and the set they belong to as `set`. */
+export type Wordings = Readonly<Record<string, string>>
+
 /** The parts a run is put together from; `app.ts` supplies them. */
 export interface Parts {
   readonly strategies: readonly Strategy[]
@@ -28,7 +31,8 @@ export interface Parts {
     describe(): readonly ModelDescription[]
     ready(): Promise<void>
   }
-  readonly prompts: (set: PromptSet) => RolePrompts
+  /** @throws RefineError invalid_request naming the wording that is wrong, below `/prompts`. */
+  readonly prompts: (set: PromptSet, chosen?: Wordings) => RolePrompts
   readonly scorers: (models: RoleModels, prompts: PromptsByRole) => Scorers
   readonly defaults: {
     readonly model: string
@@ -49,6 +53,8 @@ export interface Plan {
   readonly modelIds: Partial<Record<Role, string>>
   readonly models: RoleModels
   readonly prompts: PromptsByRole
+  /** Those of the request, as they were given. */
+  readonly wordings: Wordings | undefined
   /** Models that the options name, by id. */
   readonly named: ReadonlyMap<string, LanguageModel>
   readonly budget: Budget
@@ -87,6 +93,22 @@ const budgetOf = (request: RunRequest, defaults: Parts['defaults']): Budget => {
   return { ...budget, seconds: Math.min(deadline, budget.seconds ?? Infinity) }
 }
 
+/** Wordings that no role of the run would ever use are a mistake. */
+const promptsOf = (
+  models: RoleModels,
+  wordings: Wordings | undefined,
+  parts: Parts,
+): PromptsByRole => {
+  const prompts = byRole((role) => parts.prompts(models[role].prompts, wordings))
+  if (wordings !== undefined && ROLES.every((role) => models[role].prompts === 'compact')) {
+    throw invalidField(
+      '/prompts',
+      'cannot be used: the models of this run know the compact prompts alone, whose words they were trained on',
+    )
+  }
+  return prompts
+}
+
 /**
  * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
  */
@@ -107,7 +129,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     return id === undefined ? model : under(`/models/${role}`, () => parts.models.get(id))
   })
   under('/model', () => checkCapabilities(strategy, models.generator))
-  const prompts = byRole((role) => parts.prompts(models[role].prompts))
+  const prompts = promptsOf(models, request.prompts, parts)
   const named = meetNeeds(strategy, options, models, prompts, parts)
   const loses = strategy.needs?.(options)?.loses ?? []
   const writers = [models.generator, models.refiner, ...named.values()]
@@ -120,6 +142,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     modelIds,
     models,
     prompts,
+    wordings: request.prompts,
     named,
     budget: budgetOf(request, parts.defaults),
     seed: request.seed,
@@ -161,6 +184,7 @@ export const createdBody = (
   models: plan.modelIds,
   budget: plan.budget,
   seed,
+  prompts: byRole((role) => ({ set: plan.prompts[role].name, hash: plan.prompts[role].hash })),
   assignment: plan.assigned?.assignment ?? null,
   metadata: plan.metadata,
 })

@@ -30,6 +30,13 @@ export const RunRequest = Type.Object(
         },
       ),
     ),
+    prompts: Type.Optional(
+      Type.Record(Type.String({ maxLength: 64 }), Type.String({ minLength: 1, maxLength: 1600 }), {
+        maxProperties: 32,
+        description:
+          'Other wordings for questions of the full prompt set, with placeholders such as {{task}}; `set` names a set of the configuration.',
+      }),
+    ),
     budget: Type.Optional(Budget),
     deadline_seconds: Type.Optional(
       Type.Number({

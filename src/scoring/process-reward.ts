@@ -64,8 +64,11 @@ const criticise = async (
   return (await askForVerdict(model, prompt, read, options)).value
 }
 
-/** Step scores that one model gave already, by task and draft: the outcome and the process reward share one pass. */
-export type StepMemo = WeakMap<Task, Map<string, readonly number[]>>
+/**
+ * Step scores that one model gave or is giving, by task and draft: the outcome and the process reward share one pass,
+ * also when they are asked for side by side.
+ */
+export type StepMemo = WeakMap<Task, Map<string, Promise<readonly number[]>>>
 
 const scoreNatively = async (
   model: LanguageModel,
@@ -75,14 +78,21 @@ const scoreNatively = async (
   options: CallOptions,
   memo: StepMemo,
 ): Promise<readonly number[]> => {
-  const known = memo.get(task) ?? new Map<string, readonly number[]>()
+  const known = memo.get(task) ?? new Map<string, Promise<readonly number[]>>()
   memo.set(task, known)
   const key = steps.join('\n')
-  const scores =
+  const pass =
     known.get(key) ??
-    (await model.scoreSteps!({ messages: prompts.verify(task), steps }, options)).steps
-  known.set(key, scores)
-  return scores
+    model.scoreSteps!({ messages: prompts.verify(task), steps }, options).then(
+      (scored) => scored.steps,
+    )
+  known.set(key, pass)
+  try {
+    return await pass
+  } catch (thrown) {
+    known.delete(key) // a failure says nothing about the next attempt
+    throw thrown
+  }
 }
 
 /** Range [0, 1]; one call per score, two when a critic's first reply cannot be read. */

@@ -53,6 +53,8 @@ const execute = async (argv: string[], { stdin = '', environment = {}, refuse = 
       })
       return { runs: runs as RunService, exports, close: async () => void seen.closed++ }
     },
+    openModelStore: () => Promise.reject(new Error('not asked for')),
+    examine: () => Promise.reject(new Error('not asked for')),
     packageRoot: '.',
     openapi: async () => ({ openapi: '3.1.0' }),
   }

@@ -78,3 +78,12 @@ test('a near copy differs in less than two of a hundred words, wherever they sta
   assert.equal(isNearCopy('3 + 4 = 7', '3 + 4 = 8'), false)
   assert.equal(isNearCopy('', ''), true)
 })
+
+test('what was given up while it was written counts as wasted, three bytes a token', () => {
+  const given: Given[] = [['#### 1'], ['']]
+  const state = stateOf(given, '#### 1')
+  const cut = { ...state.candidates[1]!, text: 'abcdefg' }
+  const measured = measureRun({ ...state, candidates: [state.candidates[0]!, cut] })
+  assert.equal(measured?.wasted_tokens, 3)
+  assert.equal(measureRun(stateOf([['#### 1']], '#### 1'))?.wasted_tokens, 0)
+})

@@ -102,7 +102,7 @@ export const openDecoder = async (
   const weights = checkpoint.weights()
   const graph = writeDecoderGraph(shape, weights, format, head)
   weights.close()
-  const session = await Session.create(graph, 1)
+  const session = await Session.create(graph, { threads: 1, device: 'cpu' })
   return { decoder: new GraphDecoder(session, shape), close: () => session.close() }
 }
 

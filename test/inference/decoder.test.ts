@@ -12,7 +12,10 @@ import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
 const { decoder: shape } = openCheckpoint(FOLDER).config()
 const weights = openSafetensors(FOLDER)
-const session = await Session.create(writeDecoderGraph(shape, weights, 'fp32'), 1)
+const session = await Session.create(writeDecoderGraph(shape, weights, 'fp32'), {
+  threads: 1,
+  device: 'cpu',
+})
 weights.close()
 const decoder = new GraphDecoder(session, shape)
 after(() => session.close())

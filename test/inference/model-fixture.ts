@@ -117,7 +117,10 @@ export const loadDecoder = async () => {
   const weights = checkpoint.weights()
   try {
     const graph = writeDecoderGraph(config.decoder, weights, 'fp32', config.head)
-    const decoder = new CountingDecoder(await Session.create(graph, 1), config.decoder)
+    const decoder = new CountingDecoder(
+      await Session.create(graph, { threads: 1, device: 'cpu' }),
+      config.decoder,
+    )
     const vocabulary = {
       text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),

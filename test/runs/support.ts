@@ -141,7 +141,11 @@ export const strategyOf = (name: string, run: Strategy['run']): Strategy => ({
   run,
 })
 
-const prompts = { solve: (task: Task) => task.messages } as RolePrompts
+const prompts = {
+  name: 'full',
+  hash: 'h',
+  solve: (task: Task) => task.messages,
+} as RolePrompts
 
 export interface Options {
   readonly model?: LanguageModel

@@ -105,7 +105,10 @@ export const conform = (
       reply: (ask) => (ask.system === 'solve' ? defaultReply(ask) : BROKEN),
     })
 
-    test(named('is repeated exactly by the same seed'), async () => {
+    // Programs run in another thread: in which order they end is not ours.
+    const { scorers = [] } = strategy.needs?.(options) ?? {}
+    const skip = scorers.includes('execution')
+    test(named('is repeated exactly by the same seed'), { skip }, async () => {
       const first = await runStrategy(strategy, new FakeModel({ prompts }), {
         options,
         prompts,

@@ -33,7 +33,11 @@ export class Adjuster {
     topCount: number,
     outputs: readonly string[],
   ): Promise<Outputs> {
-    this.#session ??= Session.create(writeAdjustedHead(this.#vocabulary), this.#threads)
+    // On the processor whatever the model's device is: that is where its logits arrive.
+    this.#session ??= Session.create(writeAdjustedHead(this.#vocabulary), {
+      threads: this.#threads,
+      device: 'cpu',
+    })
     const session = await this.#session
     const column = (values: readonly number[]) =>
       makeTensor(Float32Array.from(values), [rows.length, 1])

@@ -45,7 +45,8 @@ export const partNames = (kind: string, layers: number): readonly string[] =>
 const feedParts = (names: readonly string[], tensors: readonly Tensor[]): Feeds =>
   Object.fromEntries(names.map((name, part) => [name, tensors[part]!]))
 
-const NONE = new Float32Array()
+/** A mask over `count` tokens that nobody sees. */
+const unseen = (count: number): Float32Array => new Float32Array(count).fill(MASKED)
 
 /** Computes what the scheduler asks for. `GraphDecoder` does it with our own graphs, `ExportDecoder` with anyone's. */
 export interface Decoder {
@@ -63,6 +64,11 @@ export class GraphDecoder implements Decoder {
   readonly #session: Session
   readonly #names: Readonly<Record<'prefix' | 'past' | 'present', readonly string[]>>
   readonly #noPrefix: Feeds
+  /**
+   * Tokens that stand for no cache at all. Several operators of the WebGPU provider end the process on a tensor without
+   * elements; a token that is masked changes no result.
+   */
+  readonly #none: 0 | 1
   #singleMask: Tensor | undefined
 
   constructor(session: Session, shape: DecoderShape) {
@@ -73,9 +79,12 @@ export class GraphDecoder implements Decoder {
       partNames(kind, shape.layers),
     )
     this.#names = { prefix: prefix!, past: past!, present: present! }
-    const empty = makeTensor(NONE, [this.cache.heads, 0, this.cache.headSize])
+    this.#none = session.chosen.device === 'cpu' ? 0 : 1
+    const { heads, headSize } = this.cache
+    const none = this.#none
+    const empty = makeTensor(new Float32Array(heads * none * headSize), [heads, none, headSize])
     this.#noPrefix = {
-      prefix_mask: makeTensor(NONE, [1, 1, 0]),
+      prefix_mask: makeTensor(unseen(none), [1, 1, none]),
       ...Object.fromEntries(prefix!.map((name) => [name, empty])),
     }
   }
@@ -108,9 +117,12 @@ export class GraphDecoder implements Decoder {
   #pastFeeds(past: PastTensors | undefined, rows: number): Feeds {
     if (past !== undefined)
       return { past_mask: past.mask, ...feedParts(this.#names.past, past.parts) }
-    const empty = makeTensor(NONE, [rows, this.cache.heads, 1, 0, this.cache.headSize])
+    const { heads, headSize } = this.cache
+    const none = this.#none
+    const values = new Float32Array(rows * heads * none * headSize)
+    const empty = makeTensor(values, [rows, heads, 1, none, headSize])
     return {
-      past_mask: makeTensor(NONE, [rows, 1, 1, 1, 0]),
+      past_mask: makeTensor(unseen(rows * none), [rows, 1, 1, 1, none]),
       ...Object.fromEntries(this.#names.past.map((name) => [name, empty])),
     }
   }

@@ -18,7 +18,14 @@ import {
   type DecoderResults,
   type DecoderRun,
 } from './decoder.ts'
-import { makeTensor, Session, type Outputs, type Tensor } from './session.ts'
+import {
+  makeTensor,
+  Session,
+  type ChosenDevice,
+  type Outputs,
+  type SessionOptions,
+  type Tensor,
+} from './session.ts'
 
 /** Rows that run together, and the tokens in the cache of each. */
 interface Group {
@@ -61,12 +68,20 @@ export class ExportDecoder implements Decoder {
   }
 
   /** @throws RefineError model_failed naming the file and the input that is not as it should be. */
-  static async open(file: string, shape: DecoderShape, threads: number): Promise<ExportDecoder> {
-    const model = await Session.create(file, threads)
-    const head = await Session.create(writeHeadGraph(shape.vocabulary), threads)
+  static async open(
+    file: string,
+    shape: DecoderShape,
+    options: SessionOptions,
+  ): Promise<ExportDecoder> {
+    const model = await Session.create(file, options)
+    const head = await Session.create(writeHeadGraph(shape.vocabulary), options)
     const decoder = new ExportDecoder(model, head, shape)
     decoder.#check(file)
     return decoder
+  }
+
+  get chosen(): ChosenDevice {
+    return this.#model.chosen
   }
 
   get weightBytes(): number {
