@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'runs'],
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
-  evaluation: ['core', 'runs'],
+  evaluation: ['core', 'runs', 'experiments'],
   exports: ['core', 'runs', 'experiments'],
   http: ['core', 'runs', 'experiments', 'exports'],
   cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],

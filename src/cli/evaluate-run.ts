@@ -10,6 +10,7 @@ import {
 } from '../evaluation/evaluate.ts'
 import { preflight } from '../evaluation/preflight.ts'
 import { Journal } from '../evaluation/journal.ts'
+import type { RunMeasure } from '../evaluation/measure.ts'
 import { describeResults, toMarkdown } from '../evaluation/report/markdown.ts'
 import { toHtml } from '../evaluation/report/page.ts'
 import { reportResults, type Results } from '../evaluation/report/results.ts'
@@ -28,6 +29,8 @@ export interface EvaluateOptions {
   readonly stderr: OutputStream
   /** Stops the evaluation; the reports are written on what there is. */
   readonly signal: AbortSignal
+  /** What else is made of the runs; `baseline` is the arm that the reports compare with. */
+  readonly afterwards?: (measures: readonly RunMeasure[], baseline: string) => Promise<void>
 }
 
 const JOURNAL = 'runs.jsonl'
@@ -114,5 +117,6 @@ export const runEvaluate = async (options: EvaluateOptions): Promise<number> => 
   const results = reportResults({ plan, measures: end.measures, ...described, ...asked })
   await writeReports(settings.out, results)
   tell(options, results, end)
+  await options.afterwards?.(end.measures, results.baseline)
   return exitCode(end, results, signal.aborted)
 }

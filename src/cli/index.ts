@@ -9,6 +9,7 @@ import {
   UsageError,
   type Command,
   type Flag,
+  type ParsedArguments,
 } from './arguments.ts'
 import {
   columnsOf,
@@ -19,8 +20,9 @@ import {
   type Settings,
 } from './command.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
-import { EVALUATE, evaluateSettings, readArmsFile } from './evaluate.ts'
-import { runEvaluate } from './evaluate-run.ts'
+import { COMPARE, compareSettings, tellComparison } from './compare.ts'
+import { EVALUATE, evaluateSettings, readArmsFile, type EvaluateSettings } from './evaluate.ts'
+import { runEvaluate, type EvaluateOptions } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
 import type { CommandIo } from './output.ts'
@@ -114,15 +116,33 @@ const models: Action = async ({ values }, io, deps) => {
 }
 
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
-const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
+const evaluateRuns = async (
+  parsed: ParsedArguments,
+  { stdout, stderr, signal, ...io }: CommandIo,
+  deps: CommandDependencies,
+  afterwards: (settings: EvaluateSettings) => Pick<EvaluateOptions, 'afterwards'>,
+): Promise<number> => {
   const file = parsed.values['arms']
   const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
-    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
+    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards(settings) }),
   )
+}
+
+const evaluate: Action = (parsed, io, deps) => evaluateRuns(parsed, io, deps, () => ({}))
+
+const compare: Action = async (parsed, io, deps) => {
+  const asked = compareSettings(parsed)
+  return evaluateRuns(parsed, io, deps, ({ arms, out }) => {
+    if (arms.length < 2) throw new UsageError('There is nothing to compare: give two arms or more.')
+    return {
+      afterwards: (measures, baseline) =>
+        tellComparison(measures, baseline, asked, { out, stdout: io.stdout }),
+    }
+  })
 }
 
 const exportRuns: Action = async (parsed, io, deps) => {
@@ -166,6 +186,7 @@ const dispatch = async (
         [serveCommand(deps.serveFlags), serve],
         [REFINE, refine],
         [EVALUATE, evaluate],
+        [COMPARE, compare],
         [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],

@@ -38,7 +38,10 @@ export const OnnxConfig = Type.Object(
     ...common,
     adapter: Type.Enum(['onnx']),
     folder: Type.Optional(
-      Type.String({ minLength: 1, description: 'Folder of the model in Hugging Face layout.' }),
+      Type.String({
+        minLength: 1,
+        description: 'Folder of the model in Hugging Face layout, or a GGUF file.',
+      }),
     ),
     model: Type.Optional(
       Type.String({
@@ -68,7 +71,7 @@ export const OnnxConfig = Type.Object(
     weights: Type.Optional(
       Type.Enum(['auto', 'fp32', 'fp16', 'int8', 'int4'], {
         description:
-          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more. int8 is faster, and its results depend slightly on what else is computed beside them.',
+          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more, else fp32. int8 and int4 are smaller and faster, and less exact. An ONNX export is chosen by it.',
       }),
     ),
     max_rows: Type.Optional(

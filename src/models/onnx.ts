@@ -1,5 +1,5 @@
 /** The embedded engine as a language model: templates, tokens and defaults on this side, numbers on the other. */
-import { messageText } from '../core/conversation.ts'
+import { contentText } from '../core/conversation.ts'
 import { RefineError } from '../core/errors.ts'
 import type {
   CallOptions,
@@ -191,7 +191,7 @@ const stepReading = (
 }
 
 /** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(messageText).join('\n')
+const joinTexts: ChatTemplate = (messages) => messages.map(contentText).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller

@@ -36,15 +36,25 @@ interface Spending {
   judge: number
 }
 
-/** The request of the run that was shown, made to the other arm; of its own wishes only those for the answer are left. */
+/** Wishes of the caller that are not for the answer. */
+const NOT_FOR_THE_ANSWER: ReadonlySet<string> = new Set([
+  'stream',
+  'background',
+  'webhook',
+  'on_disconnect',
+  'grace_seconds',
+  'metadata',
+])
+
+/** The request of the run that was shown, made to the other arm. */
 const requestTo = (
   { request, state }: RunRecord,
   { arm, left }: Challenge,
 ): RunRequest & { readonly seed: number } => {
-  const { input, messages, model, models, budget, sampling, experiment } = request as RunRequest
-  const asked = { input, messages, model, models, budget, sampling, experiment }
-  const given = Object.entries(asked).filter(([, value]) => value !== undefined)
-  const complete = withArm(Object.fromEntries(given) as RunRequest, arm)
+  const asked = Object.entries(request as RunRequest).filter(
+    ([name]) => !NOT_FOR_THE_ANSWER.has(name),
+  )
+  const complete = withArm(Object.fromEntries(asked) as RunRequest, arm)
   const cost = Math.min(complete.budget?.cost ?? Infinity, left)
   return {
     ...complete,

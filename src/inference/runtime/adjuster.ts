@@ -33,10 +33,9 @@ export class Adjuster {
     topCount: number,
     outputs: readonly string[],
   ): Promise<Outputs> {
-    // On the processor whatever the model's device is: that is where its logits arrive.
     this.#session ??= Session.create(writeAdjustedHead(this.#vocabulary), {
       threads: this.#threads,
-      device: 'cpu',
+      device: 'cpu', // logits and masks are in the memory of the processor
     })
     const session = await this.#session
     const column = (values: readonly number[]) =>
