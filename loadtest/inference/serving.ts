@@ -13,13 +13,26 @@ export interface ServingOptions {
 }
 
 const RESOLUTION_MS = 10
+/** Draws from the model's own distribution, `maxTokens` tokens at most. */
+export const plainSampling = (maxTokens: number): GenerateWork['sampling'] => ({
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  maxTokens,
+  stop: [],
+})
+
 /** One for each call: nothing here is ever cancelled. */
 const patience = (): AbortSignal => new AbortController().signal
 
 const workOf = (prompt: readonly number[], samples: number, maxTokens: number): GenerateWork => ({
   prompt: Int32Array.from(prompt),
   samples,
-  sampling: { temperature: 1, topP: 1, topK: 0, maxTokens, stop: [] },
+  sampling: plainSampling(maxTokens),
   keepStop: false,
   seed: 1,
   topLogProbabilities: undefined,

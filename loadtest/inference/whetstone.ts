@@ -7,6 +7,7 @@ import { Session } from '../../src/inference/runtime/session.ts'
 import { Scheduler } from '../../src/inference/scheduler.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Contestant, Job, OpenRequest, Timing } from './contestant.ts'
+import { plainSampling } from './serving.ts'
 
 const SETTINGS = { maxRows: 64, cacheBytes: 2 ** 32, promptBytes: 2 ** 27, prefillTokens: 128 }
 
@@ -24,7 +25,9 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
     contextLength: shape.contextLength,
   }
   let onEvents: (events: readonly EngineEvent[]) => void = () => undefined
-  const scheduler = new Scheduler(decoder, vocabulary, SETTINGS, (events) => onEvents(events))
+  const scheduler = new Scheduler(decoder, vocabulary, { ...SETTINGS, threads }, (events) =>
+    onEvents(events),
+  )
   let id = 0
   const run = async ({ prompt, samples, steps }: Job): Promise<Timing> => {
     const start = performance.now()
@@ -36,7 +39,7 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
     scheduler.generate(id++, {
       prompt: Int32Array.from(prompt),
       samples,
-      sampling: { temperature: 1, topP: 1, topK: 0, maxTokens: steps, stop: [] },
+      sampling: plainSampling(steps),
       keepStop: false,
       seed: id,
       topLogProbabilities: undefined,

@@ -6,7 +6,12 @@ import test, { type TestContext } from 'node:test'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { writeGguf } from '../../loadtest/inference/gguf-writer.ts'
 import { median, type Cell } from '../../loadtest/inference/rounds.ts'
-import { measureEventLoop, soak, withEngine } from '../../loadtest/inference/serving.ts'
+import {
+  measureEventLoop,
+  plainSampling,
+  soak,
+  withEngine,
+} from '../../loadtest/inference/serving.ts'
 import { writeStockExport } from '../../loadtest/inference/stock-export.ts'
 import { sharesOf, standingOf } from '../../loadtest/inference/summary.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
@@ -96,13 +101,7 @@ test('the GGUF file continues as the reference does', async (t) => {
     const work = {
       prompt: Int32Array.from(solve.ids),
       samples: 1,
-      sampling: {
-        temperature: 0,
-        topP: 1,
-        topK: 0,
-        maxTokens: solve.greedy_ids.length - 1,
-        stop: [],
-      },
+      sampling: { ...plainSampling(solve.greedy_ids.length - 1), temperature: 0 },
       keepStop: false,
       seed: 1,
       topLogProbabilities: undefined,
