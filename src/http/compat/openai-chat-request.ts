@@ -3,7 +3,7 @@ import { invalidField } from '../../core/errors.ts'
 import type { Sampling } from '../../core/task.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
 import { readChatMessage } from './openai-chat-messages.ts'
-import { IGNORED_FIELDS, type ChatRequest } from './openai-chat-schema.ts'
+import { IGNORED_FIELDS, SAMPLING_FIELDS, type ChatRequest } from './openai-chat-schema.ts'
 import { chooseRun, isAbsent, presentFields, unsupported } from './run-choice.ts'
 
 /** @throws RefineError unsupported_capability, naming the first field that asks for what no strategy can give. */
@@ -22,13 +22,12 @@ const refuseUnsupported = (body: ChatRequest): void => {
 }
 
 const samplingOf = (body: ChatRequest): Sampling => {
-  const { temperature, top_p, stop, frequency_penalty, presence_penalty } = body
+  const { stop } = body
   const maxTokens = body.max_completion_tokens ?? body.max_tokens
+  const names = Object.keys(SAMPLING_FIELDS) as (keyof typeof SAMPLING_FIELDS)[]
+  const given = names.filter((name) => body[name] !== undefined)
   return {
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(top_p === undefined ? {} : { top_p }),
-    ...(frequency_penalty === undefined ? {} : { frequency_penalty }),
-    ...(presence_penalty === undefined ? {} : { presence_penalty }),
+    ...Object.fromEntries(given.map((name) => [name, body[name]])),
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
     ...(stop === undefined ? {} : { stop: [stop].flat() }),
   }

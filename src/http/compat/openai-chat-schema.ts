@@ -45,7 +45,19 @@ const ChatMessage = Type.Object(
 )
 export type ChatMessage = Static<typeof ChatMessage>
 
-const { temperature, top_p, max_tokens, frequency_penalty, presence_penalty } = Sampling.properties
+const { max_tokens } = Sampling.properties
+/** OpenAI's, and those that vLLM, SGLang and llama.cpp take beside them. */
+const { temperature, top_p, frequency_penalty, presence_penalty } = Sampling.properties
+const { top_k, min_p, repetition_penalty } = Sampling.properties
+export const SAMPLING_FIELDS = {
+  temperature,
+  top_p,
+  frequency_penalty,
+  presence_penalty,
+  top_k,
+  min_p,
+  repetition_penalty,
+} as const
 const { tools, tool_choice, parallel_tool_calls, response_format, top_logprobs } =
   RunRequest.properties
 
@@ -78,12 +90,9 @@ export const ChatRequest = Type.Object(
   {
     model: Type.Optional(ModelName),
     messages: Type.Array(ChatMessage, { minItems: 1, maxItems: 1000 }),
-    temperature,
-    top_p,
+    ...SAMPLING_FIELDS,
     max_tokens,
     max_completion_tokens: max_tokens,
-    frequency_penalty,
-    presence_penalty,
     tools,
     tool_choice,
     parallel_tool_calls,
