@@ -84,6 +84,9 @@ const PACED = {
 /** Room for every stream that may be asked for. */
 const CONFIG = { models: [PACED], limits: { running: 5000, waiting: 5000 } }
 
+/** As `npm start` sets it: short-lived objects of many streams fit, which saves a third of the garbage collection. */
+const HEAP = '--max-semi-space-size=64'
+
 /** Starts the built server on a free port with a data folder of its own; `profile` are flags for Node. */
 export const startServer = async (profile: readonly string[] = []): Promise<Target> => {
   const data = await mkdtemp(path.join(tmpdir(), 'whetstone-load-'))
@@ -93,6 +96,7 @@ export const startServer = async (profile: readonly string[] = []): Promise<Targ
   const child = spawn(
     process.execPath,
     [
+      HEAP,
       ...profile,
       main,
       'serve',
