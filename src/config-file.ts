@@ -1,6 +1,7 @@
 /** Schema of the configuration file. */
 import { Type, type Static } from 'typebox'
 import { Budget } from './core/budget.ts'
+import { DEVICES } from './core/device.ts'
 import { LOG_LEVELS } from './telemetry/log.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
@@ -49,11 +50,16 @@ export const KeySource = Type.Object(
 
 export type KeySource = Static<typeof KeySource>
 
+const Days = Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 36_500 }))
+
 export const ConfigFile = Type.Object(
   {
     port: Type.Optional(Port),
     host: Type.Optional(Type.String({ minLength: 1 })),
     data: Type.Optional(Type.String({ minLength: 1 })),
+    models_dir: Type.Optional(Type.String({ minLength: 1 })),
+    device: Type.Optional(Type.Enum([...DEVICES])),
+    database: Type.Optional(Type.String({ minLength: 1 })),
     // Each entry is checked by the schema of its own adapter, which tells more than a union can.
     models: Type.Optional(Type.Array(Type.Unknown())),
     defaults: Type.Optional(
@@ -65,6 +71,16 @@ export const ConfigFile = Type.Object(
           budget: Type.Optional(Budget),
         },
         { additionalProperties: false },
+      ),
+    ),
+    prompts: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 64 }),
+        Type.Union([Type.String({ minLength: 1 }), Type.Record(Type.String(), Type.String())]),
+        {
+          description:
+            'Prompt sets by name: a folder with a file for each question, or the wordings.',
+        },
       ),
     ),
     // As in `POST /v1/experiments`; checked when the strategies and models they name are there.
@@ -97,6 +113,15 @@ export const ConfigFile = Type.Object(
           ),
         },
         { additionalProperties: false },
+      ),
+    ),
+    retention: Type.Optional(
+      Type.Object(
+        { runs_days: Days, events_days: Days, feedback_days: Days, facts_days: Days },
+        {
+          additionalProperties: false,
+          description: 'After how many days what goes; never if absent.',
+        },
       ),
     ),
     origins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),

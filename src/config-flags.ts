@@ -10,7 +10,13 @@ export const SERVE_FLAGS = [
     value: 'ADDRESS',
     description: 'Address to listen on. Default 127.0.0.1; any other needs API keys.',
   },
-  { name: 'data', value: 'FOLDER', description: 'Folder of the database. Default ./data.' },
+  { name: 'data', value: 'FOLDER', description: 'Folder of the SQLite database. Default ./data.' },
+  {
+    name: 'database',
+    value: 'URL',
+    description:
+      'postgres://… in place of SQLite; better as the variable WHETSTONE_DATABASE, for its password. Default sqlite.',
+  },
   {
     name: 'config',
     value: 'FILE',
@@ -21,6 +27,17 @@ export const SERVE_FLAGS = [
     value: 'ID',
     description:
       'Model of runs that name none. Default: the first of the configuration, else of the catalogue.',
+  },
+  {
+    name: 'models-dir',
+    value: 'FOLDER',
+    description: 'Folder of installed models. Default: whetstone/models in the cache of the user.',
+  },
+  {
+    name: 'device',
+    value: 'NAME',
+    description:
+      'What embedded models compute on: auto, cpu, cuda, webgpu, coreml or directml. Default auto.',
   },
   {
     name: 'strategy',

@@ -8,18 +8,30 @@ import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
+import { cachedModels, hubOf, toDevice, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
+import type { Device } from './core/device.ts'
 import { RefineError } from './core/errors.ts'
 import { validate } from './core/validation.ts'
 import { LOG_LEVELS, type LogLevel } from './telemetry/log.ts'
+import type { RetentionDays } from './runs/retention.ts'
 import { readModelConfig, type ModelConfig } from './models/model-config.ts'
 
 export interface Config {
   readonly port: number
   readonly host: string
-  /** Folder of the database. */
+  /** Folder of the SQLite database. */
   readonly data: string
+  /** Address of a PostgreSQL database to use in its place. */
+  readonly database: string | undefined
   readonly models: readonly ModelConfig[]
+  /** Folder of installed models. */
+  readonly modelsFolder: string
+  /** Of embedded models that name none. */
+  readonly device: Device
+  readonly hub: HubSettings
+  /** Prompt sets by name: a folder, or wordings by question. */
+  readonly prompts: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly defaults: {
     readonly model: string | undefined
     readonly strategy: string
@@ -45,6 +57,7 @@ export interface Config {
     readonly bodyBytes: number
     readonly drainSeconds: number
   }
+  readonly retention: RetentionDays
   /** Origins of pages that may open a socket, besides the server's own. */
   readonly origins: readonly string[]
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
@@ -86,6 +99,13 @@ const toPort = (text: string): number => {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65_535) return port
   throw wrong('--port', `must be a whole number from 0 to 65535, not "${text}"`)
+}
+
+/** The address is not repeated: it may hold a password. */
+const toDatabase = (text: string | undefined): string | undefined => {
+  if (text === undefined || text === 'sqlite') return undefined
+  if (URL.canParse(text) && /^postgres(?:ql)?:/.test(text)) return text
+  throw wrong('--database', 'must be sqlite or an address such as postgres://user@host:5432/name')
 }
 
 const toSwitch = (setting: string, text: string | undefined): boolean => {
@@ -156,12 +176,33 @@ const apiKeysOf = (
   }))
 }
 
+const embeddedModelsOf = (
+  setting: (flag: FlagName) => string | undefined,
+  file: ConfigFile,
+  environment: Environment,
+): Pick<Config, 'modelsFolder' | 'device' | 'hub'> => ({
+  modelsFolder: path.resolve(setting('models-dir') ?? file.models_dir ?? cachedModels(environment)),
+  device: toDevice(setting('device')) ?? file.device ?? 'auto',
+  hub: hubOf(environment),
+})
+
 const webhooksOf = ({ webhooks }: ConfigFile, environment: Environment): Config['webhooks'] => ({
   secrets: (webhooks?.secrets ?? []).map((source, index) =>
     readSource(`webhooks.secrets[${index}]`, source, environment),
   ),
   allowPrivate: webhooks?.allow_private ?? false,
 })
+
+const retentionOf = ({ retention = {} }: ConfigFile): RetentionDays => {
+  const {
+    runs_days: runs,
+    events_days: events,
+    feedback_days: feedback,
+    facts_days: facts,
+  } = retention
+  const days = Object.entries({ runs, events, feedback, facts })
+  return Object.fromEntries(days.filter(([, value]) => value !== undefined)) as RetentionDays
+}
 
 /**
  * Puts the configuration together.
@@ -179,7 +220,10 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     port: port === undefined ? (file.port ?? 8080) : toPort(port),
     host,
     data: path.resolve(setting('data') ?? file.data ?? 'data'),
+    database: toDatabase(setting('database') ?? file.database),
     models: (file.models ?? []).map((entry, index) => readModelConfig(entry, `/models/${index}`)),
+    ...embeddedModelsOf(setting, file, environment),
+    prompts: file.prompts ?? {},
     defaults: {
       model: setting('model') ?? file.defaults?.model,
       strategy: setting('strategy') ?? file.defaults?.strategy ?? 'solver-reviewer-refiner',
@@ -196,6 +240,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
       bodyBytes: file.limits?.body_bytes ?? 1_048_576,
       drainSeconds: file.limits?.drain_seconds ?? 20,
     },
+    retention: retentionOf(file),
     origins: file.origins ?? [],
     log: {
       level: toLogLevel(setting('log-level')) ?? file.log?.level ?? 'info',

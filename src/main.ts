@@ -2,11 +2,13 @@
 /** The process: environment and signals in, exit code out. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { buildServer, openRuns, PACKAGE_ROOT } from './app.ts'
+import { openModelStore, PACKAGE_ROOT } from './app-models.ts'
+import { buildServer, openRuns } from './app.ts'
 import { runCommand, type CommandIo, type Settings } from './cli/index.ts'
 import { SERVE_FLAGS } from './config-flags.ts'
 import { loadConfig, type Config } from './config.ts'
 import { RefineError } from './core/errors.ts'
+import { examine } from './doctor.ts'
 import { openapiDocument } from './http/server.ts'
 import { IN_MEMORY } from './storage/sqlite.ts'
 import { createLog } from './telemetry/log.ts'
@@ -60,6 +62,12 @@ const openRunsFor = (settings: Settings) => {
   return openRuns(config, logOf(config), readSecret)
 }
 
+const openModelStoreFor = (settings: Settings) => {
+  const config = loadConfig(settings, process.env)
+  const offline = config.hub.offline || settings['offline'] === 'true'
+  return openModelStore({ ...config, hub: { ...config.hub, offline } })
+}
+
 const openapi = async (): Promise<object> => {
   const config = loadConfig({ 'log-level': 'silent' }, {})
   const opened = await openRuns({ ...config, data: IN_MEMORY }, logOf(config), readSecret)
@@ -96,6 +104,9 @@ process.exitCode = await runCommand(
     serveFlags: SERVE_FLAGS,
     serve,
     openRuns: openRunsFor,
+    openModelStore: openModelStoreFor,
+    examine: (settings, signal) =>
+      examine(() => loadConfig(settings, process.env), { version, readSecret, signal }),
     packageRoot: PACKAGE_ROOT,
     openapi,
   },

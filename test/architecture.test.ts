@@ -20,14 +20,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   client: ['core', 'runs'],
   playground: ['client', 'core'],
   runs: ['core', 'experiments'],
-  evaluation: ['core', 'runs'],
-  http: ['core', 'runs', 'experiments'],
-  cli: ['core', 'runs', 'experiments', 'evaluation'],
+  evaluation: ['core', 'runs', 'experiments'],
+  exports: ['core', 'runs', 'experiments'],
+  http: ['core', 'runs', 'experiments', 'exports'],
+  cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
+  'config-hub.ts': ['core'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
+    'config-hub.ts',
     'core',
     'experiments',
     'models',
@@ -36,7 +39,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'runs',
     'http',
   ],
+  'app-models.ts': ['*'],
   'app.ts': ['*'],
+  'doctor.ts': ['*'],
   'main.ts': ['*'],
 }
 
@@ -49,6 +54,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['inference'],
   '@huggingface/jinja': ['inference', 'models'],
   libsql: ['storage'],
+  pg: ['storage'],
   fastify: ['http', 'app.ts'],
   pino: ['telemetry'],
 }
@@ -58,7 +64,7 @@ const BROWSER_VALUES = ['core/run-state.ts']
 const BROWSER_PACKAGES = ['eventsource-parser']
 
 /** Core is vocabulary and arithmetic: no I/O, no framework. */
-const CORE_PACKAGES = ['typebox', 'typebox/compile', 'node:crypto']
+const CORE_PACKAGES = ['typebox', 'typebox/compile', 'typebox/schema', 'node:crypto']
 
 const FORBIDDEN_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'misc', 'types']
 

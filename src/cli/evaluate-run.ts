@@ -8,7 +8,9 @@ import {
   type Progress,
   type RunSource,
 } from '../evaluation/evaluate.ts'
+import { preflight } from '../evaluation/preflight.ts'
 import { Journal } from '../evaluation/journal.ts'
+import type { RunMeasure } from '../evaluation/measure.ts'
 import { describeResults, toMarkdown } from '../evaluation/report/markdown.ts'
 import { toHtml } from '../evaluation/report/page.ts'
 import { reportResults, type Results } from '../evaluation/report/results.ts'
@@ -27,6 +29,8 @@ export interface EvaluateOptions {
   readonly stderr: OutputStream
   /** Stops the evaluation; the reports are written on what there is. */
   readonly signal: AbortSignal
+  /** What else is made of the runs; `baseline` is the arm that the reports compare with. */
+  readonly afterwards?: (measures: readonly RunMeasure[], baseline: string) => Promise<void>
 }
 
 const JOURNAL = 'runs.jsonl'
@@ -77,16 +81,28 @@ const tell = (
   stdout.write(`Reports: ${path.join(settings.out, 'results.{json,md,html}')}\n`)
 }
 
+/** What is to be run, and which arms are not because the models cannot. */
+const planOf = async ({ settings, source, packageRoot, signal }: EvaluateOptions) => {
+  const { repeats, seed } = settings
+  const file = await findDataSet(settings.data, packageRoot)
+  const items = await readDataSet(file, settings.limit)
+  const { arms, leftOut } = settings.skipRefused
+    ? await preflight(source, settings.arms, items[0]!, signal)
+    : { arms: settings.arms, leftOut: [] }
+  if (arms.length === 0) throw new UsageError('The models can run none of the arms.')
+  const dataName = file === settings.data ? path.basename(file) : settings.data
+  return { plan: { arms, items, repeats, seed }, leftOut, dataName }
+}
+
 /**
  * Runs to the end, or to the signal, and writes the reports. Resolves with the exit code: 0 all runs are there and none
  * failed, 1 a run failed or could not be made, 130 stopped.
  * @throws RefineError for a data set or journal that cannot be read, or when the first run cannot be made.
  */
 export const runEvaluate = async (options: EvaluateOptions): Promise<number> => {
-  const { settings, source, packageRoot, stderr, signal } = options
-  const { arms, repeats, seed, concurrency, retryFailed, baseline } = settings
-  const file = await findDataSet(settings.data, packageRoot)
-  const plan = { arms, items: await readDataSet(file, settings.limit), repeats, seed }
+  const { settings, source, stderr, signal } = options
+  const { concurrency, retryFailed, baseline } = settings
+  const { plan, ...described } = await planOf(options)
   const journal = await openJournal(settings)
   const display = createProgressDisplay(stderr, () => performance.now())
   let end: EvaluationEnd
@@ -97,10 +113,10 @@ export const runEvaluate = async (options: EvaluateOptions): Promise<number> => 
     display.end()
     await journal.close()
   }
-  const dataName = file === settings.data ? path.basename(file) : settings.data
   const asked = baseline === undefined ? {} : { baseline }
-  const results = reportResults({ plan, measures: end.measures, dataName, ...asked })
+  const results = reportResults({ plan, measures: end.measures, ...described, ...asked })
   await writeReports(settings.out, results)
   tell(options, results, end)
+  await options.afterwards?.(end.measures, results.baseline)
   return exitCode(end, results, signal.aborted)
 }

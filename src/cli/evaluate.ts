@@ -1,4 +1,6 @@
 /** `whetstone evaluate`: arms, data set and settings from flags. */
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
 import { RefineError } from '../core/errors.ts'
 import { readArms, type Arm } from '../evaluation/arm.ts'
 import {
@@ -33,6 +35,11 @@ export const EVALUATE: Command = {
       isList: true,
       description: `The same with settings: '{"name":…,"strategy":…,"options":…,"model":…,"models":…,"budget":…,"sampling":…}'.`,
     },
+    { name: 'arms', value: 'FILE', description: 'A list of such arms, in JSON or YAML.' },
+    {
+      name: 'skip-refused',
+      description: 'Leave out the arms that the models cannot run, and say which and why.',
+    },
     { name: 'models', value: 'IDS', description: 'Models, by commas: each strategy with each.' },
     { name: 'budget', value: 'JSON', description: 'Of every run whose arm sets none.' },
     { name: 'sampling', value: 'JSON', description: 'Of every run whose arm sets none.' },
@@ -63,6 +70,7 @@ export interface EvaluateSettings {
   readonly out: string
   readonly resume: boolean
   readonly retryFailed: boolean
+  readonly skipRefused: boolean
 }
 
 const readCount = (
@@ -88,7 +96,22 @@ const given = (flag: 'budget' | 'sampling', values: ParsedArguments['values']): 
   return text === undefined ? {} : { [flag]: readObject(flag, text) }
 }
 
-const armsOf = ({ values, lists }: ParsedArguments): Arm[] => {
+/** @throws UsageError when the file of `--arms` cannot be read or holds no list. */
+export const readArmsFile = async (file: string): Promise<readonly object[]> => {
+  let arms: unknown
+  try {
+    arms = parse(await readFile(file, 'utf8'))
+  } catch (thrown) {
+    throw new UsageError(`--arms: ${file} cannot be read: ${(thrown as Error).message}`)
+  }
+  if (!Array.isArray(arms)) throw new UsageError(`--arms: ${file} does not hold a list of arms.`)
+  return arms.map((arm: unknown) => {
+    if (typeof arm === 'object' && arm !== null) return arm
+    throw new UsageError(`--arms: ${file} holds ${JSON.stringify(arm)}, which is no arm.`)
+  })
+}
+
+const armsOf = ({ values, lists }: ParsedArguments, listed: readonly object[]): Arm[] => {
   const common = { ...given('budget', values), ...given('sampling', values) }
   const models = modelsOf(values['models'])
   const plain = (lists['strategy'] ?? []).flatMap((strategy) =>
@@ -99,24 +122,29 @@ const armsOf = ({ values, lists }: ParsedArguments): Arm[] => {
     })),
   )
   const detailed = (lists['arm'] ?? []).map((text) => readObject('arm', text))
-  const arms = [...plain, ...detailed].map((arm) => ({ ...common, ...arm }))
+  const arms = [...plain, ...detailed, ...listed].map((arm) => ({ ...common, ...arm }))
   if (arms.length === 0)
-    throw new UsageError('There is nothing to compare: give --strategy or --arm.')
+    throw new UsageError('There is nothing to compare: give --strategy, --arm or --arms.')
   try {
     return readArms(arms)
   } catch (thrown) {
     if (!(thrown instanceof RefineError)) throw thrown
     const faults = thrown.fields.map(({ pointer, message }) => `${pointer} ${message}`)
-    throw new UsageError(`${faults.join('; ')}. Arms are counted from 0, --strategy first.`)
+    throw new UsageError(
+      `${faults.join('; ')}. Arms are counted from 0, --strategy first, --arms last.`,
+    )
   }
 }
 
 /** @throws UsageError naming the flag that is wrong and what was expected. */
-export const evaluateSettings = (parsed: ParsedArguments): EvaluateSettings => {
+export const evaluateSettings = (
+  parsed: ParsedArguments,
+  listed: readonly object[] = [],
+): EvaluateSettings => {
   const { values } = parsed
   const { data, baseline } = values
   if (data === undefined) throw new UsageError('--data is required: a file of JSON lines.')
-  const arms = armsOf(parsed)
+  const arms = armsOf(parsed, listed)
   if (baseline !== undefined && !arms.some(({ name }) => name === baseline)) {
     const known = arms.map(({ name }) => name).join(', ')
     throw new UsageError(`--baseline must name an arm (${known}), not "${baseline}".`)
@@ -132,5 +160,6 @@ export const evaluateSettings = (parsed: ParsedArguments): EvaluateSettings => {
     out: values['out'] ?? 'evaluation',
     resume: values['resume'] === 'true',
     retryFailed: values['retry-failed'] === 'true',
+    skipRefused: values['skip-refused'] === 'true',
   }
 }

@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../core/errors.ts'
-import type { RunService } from '../runs/run-service.ts'
 import {
   commandHelp,
   parseArguments,
@@ -12,39 +11,32 @@ import {
   type Flag,
   type ParsedArguments,
 } from './arguments.ts'
-import { EVALUATE, evaluateSettings } from './evaluate.ts'
-import { runEvaluate } from './evaluate-run.ts'
+import {
+  columnsOf,
+  print,
+  type Action,
+  type CommandDependencies,
+  type CommandEntry,
+  type Settings,
+} from './command.ts'
+import { DOCTOR_COMMAND } from './doctor.ts'
+import { COMPARE, compareSettings, tellComparison } from './compare.ts'
+import { EVALUATE, evaluateSettings, readArmsFile, type EvaluateSettings } from './evaluate.ts'
+import { runEvaluate, type EvaluateOptions } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
-import { createWriter, type CommandIo } from './output.ts'
+import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
+import type { CommandIo } from './output.ts'
+import { EXPORT, exportQueryOf, runExport } from './export.ts'
+import { localExports, remoteExports } from './export-sources.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
 import { remoteRuns } from './remote-runs.ts'
 import { localRuns, type RunClient } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
+import type { Server } from './server-request.ts'
 
 export type { Flag } from './arguments.ts'
+export type { CommandDependencies, Settings } from './command.ts'
 export type { CommandIo } from './output.ts'
-
-/** Values of flags by name, without the dashes; a switch is `'true'`. */
-export type Settings = Readonly<Record<string, string>>
-
-/** What the commands need of the program; the composition root supplies it. */
-export interface CommandDependencies {
-  readonly version: string
-  /** The flags of `whetstone serve`, as the configuration knows them. */
-  readonly serveFlags: readonly Flag[]
-  /** Serves until `io.signal` aborts and all is drained. */
-  serve(settings: Settings, io: CommandIo): Promise<void>
-  /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
-  openRuns(
-    settings: Settings,
-  ): Promise<{ readonly runs: RunService; readonly close: () => Promise<void> }>
-  /** The folder that holds `models/catalog.json`. */
-  readonly packageRoot: string
-  /** The OpenAPI document of the server. */
-  openapi(): Promise<object>
-}
-
-type Action = (parsed: ParsedArguments, io: CommandIo, deps: CommandDependencies) => Promise<number>
 
 const OPENAPI: Command = {
   name: 'openapi',
@@ -60,13 +52,7 @@ const serveCommand = (flags: readonly Flag[]): Command => ({
   flags,
 })
 
-const print = async (io: CommandIo, text: string): Promise<void> => {
-  const writer = createWriter(io.stdout)
-  await writer.write(text)
-  writer.release()
-}
-
-const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient => {
+const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`--url must be an http or https address, not "${address}".`)
@@ -74,7 +60,7 @@ const remoteOf = (address: string, values: Settings, io: CommandIo): RunClient =
   const apiKey = name === undefined ? undefined : io.environment[name]
   if (name !== undefined && !apiKey)
     throw new UsageError(`--api-key-env names ${name}, which is not set.`)
-  return remoteRuns({ url, ...(apiKey === undefined ? {} : { apiKey }) })
+  return { url, ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
 const withRuns = async <Result>(
@@ -84,7 +70,7 @@ const withRuns = async <Result>(
   use: (runs: RunClient) => Promise<Result>,
 ): Promise<Result> => {
   const address = values['url']
-  if (address !== undefined) return use(remoteOf(address, values, io))
+  if (address !== undefined) return use(remoteRuns(serverOf(address, values, io)))
   const { runs, close } = await deps.openRuns(values)
   try {
     return await use(localRuns(runs))
@@ -104,9 +90,6 @@ const refine: Action = async ({ values, operands }, io, deps) => {
   )
 }
 
-const columnsOf = ({ stdout }: CommandIo): number =>
-  stdout.isTTY === true ? (stdout.columns ?? 80) : Infinity
-
 const strategies: Action = async ({ values, operands }, io, deps) => {
   const all = await withRuns(values, io, deps, (runs) => runs.strategies())
   const [name] = operands
@@ -122,6 +105,10 @@ const strategies: Action = async ({ values, operands }, io, deps) => {
 }
 
 const models: Action = async ({ values }, io, deps) => {
+  if (values['installed'] === 'true') {
+    await printInstalled(io, await deps.openModelStore(values), values['json'] === 'true')
+    return EXIT_CODES.completed
+  }
   const all = await withRuns(values, io, deps, (runs) => runs.models())
   const isJson = values['json'] === 'true'
   await print(io, isJson ? `${JSON.stringify(all, null, 2)}\n` : modelTable(all, columnsOf(io)))
@@ -129,13 +116,51 @@ const models: Action = async ({ values }, io, deps) => {
 }
 
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
-const evaluate: Action = async (parsed, { stdout, stderr, signal, ...io }, deps) => {
-  const settings = evaluateSettings(parsed)
+const evaluateRuns = async (
+  parsed: ParsedArguments,
+  { stdout, stderr, signal, ...io }: CommandIo,
+  deps: CommandDependencies,
+  afterwards: (settings: EvaluateSettings) => Pick<EvaluateOptions, 'afterwards'>,
+): Promise<number> => {
+  const file = parsed.values['arms']
+  const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
-  const values = { ...parsed.values, data: path.join(settings.out, 'store') }
+  const data = path.join(settings.out, 'store')
+  const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
-    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal }),
+    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards(settings) }),
   )
+}
+
+const evaluate: Action = (parsed, io, deps) => evaluateRuns(parsed, io, deps, () => ({}))
+
+const compare: Action = async (parsed, io, deps) => {
+  const asked = compareSettings(parsed)
+  return evaluateRuns(parsed, io, deps, ({ arms, out }) => {
+    if (arms.length < 2) throw new UsageError('There is nothing to compare: give two arms or more.')
+    return {
+      afterwards: (measures, baseline) =>
+        tellComparison(measures, baseline, asked, { out, stdout: io.stdout }),
+    }
+  })
+}
+
+const exportRuns: Action = async (parsed, io, deps) => {
+  const { values } = parsed
+  const query = exportQueryOf(parsed)
+  const address = values['url']
+  if (address !== undefined) {
+    const source = remoteExports(serverOf(address, values, io))
+    await runExport(source, query, values['out'], io)
+    return EXIT_CODES.completed
+  }
+  const { exports, close } = await deps.openRuns(values)
+  try {
+    await runExport(localExports(exports), query, values['out'], io)
+  } finally {
+    await close()
+  }
+  return EXIT_CODES.completed
 }
 
 const openapi: Action = async ({ values }, io, deps) => {
@@ -155,16 +180,20 @@ const dispatch = async (
   io: CommandIo,
   deps: CommandDependencies,
 ): Promise<number> => {
-  const actions = new Map<string, readonly [Command, Action]>(
+  const actions = new Map<string, CommandEntry>(
     (
       [
         [serveCommand(deps.serveFlags), serve],
         [REFINE, refine],
         [EVALUATE, evaluate],
+        [COMPARE, compare],
+        [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],
+        ...MODEL_COMMANDS,
+        DOCTOR_COMMAND,
         [OPENAPI, openapi],
-      ] as const
+      ] satisfies CommandEntry[]
     ).map((entry) => [entry[0].name, entry]),
   )
   const help = programHelp([...actions.values()].map(([command]) => command))

@@ -16,13 +16,22 @@ export const STRATEGIES: Command = {
 
 export const MODELS: Command = {
   name: 'models',
-  summary: 'Lists the models and what they can do.',
+  summary: 'Lists the models and what they can do, or those installed on this machine.',
   maxOperands: 0,
-  flags: [JSON_FLAG, ...SOURCE_FLAGS],
+  flags: [
+    JSON_FLAG,
+    { name: 'installed', description: 'List the models that were pulled or imported.' },
+    {
+      name: 'models-dir',
+      value: 'FOLDER',
+      description: 'Folder of installed models.',
+    },
+    ...SOURCE_FLAGS,
+  ],
 }
 
 /** Rows as columns of text, each as wide as its widest cell, the last cut at the edge of the terminal. */
-const table = (rows: readonly (readonly string[])[], columns: number): string => {
+export const table = (rows: readonly (readonly string[])[], columns: number): string => {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
   )

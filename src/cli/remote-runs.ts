@@ -1,16 +1,13 @@
 /** Runs on a server: server-sent events over fetch, taken up again where a connection broke. */
 import { setTimeout as wait } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
-import { CATALOG, RefineError, type ErrorCode } from '../core/errors.ts'
+import { RefineError } from '../core/errors.ts'
 import { isTerminal, type RunEvent } from '../core/event.ts'
 import type { ModelDescription, StrategyDescription } from '../runs/run-service.ts'
 import type { RunClient } from './run-client.ts'
+import { requestServer, type Server } from './server-request.ts'
 
-export interface RemoteOptions {
-  /** Such as `http://127.0.0.1:8080`. */
-  readonly url: URL
-  /** Sent as a bearer token. */
-  readonly apiKey?: string
+export interface RemoteOptions extends Server {
   /** Attempts to take a broken stream up again before giving up; each waits twice as long as the one before. */
   readonly maxAttempts?: number
   /** Milliseconds before the first of them. */
@@ -19,25 +16,6 @@ export interface RemoteOptions {
 
 /** Characters of one event at most; a whole answer is one. */
 const MAX_EVENT_LENGTH = 16 * 1024 * 1024
-
-interface ErrorBody {
-  readonly detail?: unknown
-  readonly title?: unknown
-  readonly error?: { readonly code?: unknown; readonly message?: unknown }
-}
-
-const errorOf = async (response: Response): Promise<RefineError> => {
-  const body = (await response.json().catch(() => ({}))) as ErrorBody
-  const code = body.error?.code
-  const isKnown = typeof code === 'string' && Object.hasOwn(CATALOG, code)
-  const said = [body.detail, body.error?.message, body.title].find(
-    (text) => typeof text === 'string',
-  )
-  return new RefineError(
-    isKnown ? (code as ErrorCode) : 'upstream_rejected',
-    `The server answered ${response.status}: ${String(said ?? response.statusText)}`,
-  )
-}
 
 async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<RunEvent, void, void> {
   const ready: RunEvent[] = []
@@ -119,20 +97,8 @@ class Remote implements RunClient {
     return data ?? []
   }
 
-  async #request(path: string, init: RequestInit): Promise<Response> {
-    const { url, apiKey } = this.#options
-    const base = url.href.endsWith('/') ? url.href : `${url.href}/`
-    const headers = {
-      ...(init.body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-    }
-    const response = await fetch(new URL(path, base), { ...init, headers }).catch(
-      (cause: unknown) => {
-        throw new RefineError('upstream_unavailable', `No server answers at ${url.href}`, { cause })
-      },
-    )
-    if (!response.ok) throw await errorOf(response)
-    return response
+  #request(path: string, init: RequestInit): Promise<Response> {
+    return requestServer(this.#options, path, init)
   }
 }
 

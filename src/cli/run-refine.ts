@@ -1,6 +1,7 @@
 /** Follows one run on the terminal, in a log or as JSON lines. */
 import { questionOf } from '../core/task.ts'
-import { taskOf, type RunRequest } from '../runs/run-request.ts'
+import type { RunRequest } from '../runs/run-request.ts'
+import { taskOf } from '../runs/task-request.ts'
 import { printable } from './display-text.ts'
 import { lineOf } from './event-lines.ts'
 import { LiveDisplay } from './live-display.ts'

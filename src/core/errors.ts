@@ -44,6 +44,7 @@ export const CATALOG = {
   unknown_model: caller(404, 'There is no such model', 'not_found_error'),
   method_not_allowed: caller(405, 'The resource does not take this method'),
   conflict: caller(409, 'The resource is in another state', 'conflict_error'),
+  run_expired: caller(410, 'The run is no longer kept', 'not_found_error'),
   precondition_failed: caller(412, 'The resource has changed', 'conflict_error'),
   request_too_large: caller(413, 'The request body is too large', 'request_too_large'),
   unsupported_media_type: caller(415, 'The body must be application/json'),

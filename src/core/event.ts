@@ -3,9 +3,14 @@
  * yields bodies; the runner alone adds the envelope and the one terminal event.
  */
 import { Type, type Static, type TSchema } from 'typebox'
+import { Answer, TokenLogprob, ToolCalls } from './answer-record.ts'
 import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
+import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
+
+export { Answer, TokenLogprob, ToolCalls }
+export { Measures } from './measures-schema.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const CandidateNumber = Type.Integer({
@@ -36,17 +41,6 @@ export const RunError = Type.Object(
   { code: Type.String(), message: Type.String() },
   { $id: 'RunError' },
 )
-
-export const Answer = Type.Object(
-  {
-    text: Type.String(),
-    candidate: CandidateNumber,
-    revision: Type.Integer({ minimum: 1 }),
-    score: Nullable(Type.Number()),
-  },
-  { $id: 'Answer' },
-)
-export type Answer = Static<typeof Answer>
 
 export const Assignment = Type.Object(
   {
@@ -85,36 +79,12 @@ const body = <Name extends string, Properties extends Record<string, TSchema>>(
 
 const ending = { answer: Nullable(Answer), usage: Usage }
 
-/** What a run tells about itself at no extra cost, whatever the strategy. */
-const MEASURES = {
-  effective_answers: Nullable(
-    Type.Number({
-      description: 'exp of the entropy of the answers of all candidates, unweighted.',
-    }),
-  ),
-  majority: Nullable(
-    Type.Object(
-      {
-        answer: Type.String(),
-        candidate: CandidateNumber,
-        votes: Count,
-        samples: Count,
-        agrees: Type.Boolean({ description: 'Whether the run answered the same.' }),
-      },
-      { description: 'What a majority vote of the drafts alone would have said.' },
-    ),
-  ),
-  collapse: Nullable(
-    Type.Number({
-      description: 'Share of the revisions that hardly differ from what they came from.',
-    }),
-  ),
-  oscillation: Type.Boolean({
-    description: 'Whether a revision went back to a version before the one it came from.',
-  }),
-}
-export const Measures = Type.Object(MEASURES, { $id: 'Measures' })
-export type Measures = Static<typeof Measures>
+/** Absent in runs of earlier versions. */
+export const PromptsUsed = Type.Record(
+  Type.Enum([...ROLES]),
+  Type.Optional(Type.Object({ set: Type.String(), hash: Type.String() })),
+  { description: 'Prompt set of each role, and the SHA-256 of all its wordings.' },
+)
 
 /** Bodies that a strategy may yield. */
 export const STRATEGY_EVENTS = [
@@ -125,11 +95,18 @@ export const STRATEGY_EVENTS = [
     model: Type.String(),
     role: Type.Enum([...CANDIDATE_ROLES]),
   }),
-  body('candidate.delta', { candidate: CandidateNumber, text: Type.String() }),
+  body('candidate.delta', {
+    candidate: CandidateNumber,
+    text: Type.String(),
+    logprobs: Type.Optional(
+      Type.Array(TokenLogprob, { description: 'Where `top_logprobs` asks for them.' }),
+    ),
+  }),
   body('candidate.completed', {
     candidate: CandidateNumber,
     finish_reason: Type.Enum([...FINISH_REASONS]),
     usage: Type.Object({ output_tokens: Count }),
+    tool_calls: ToolCalls,
   }),
   body('candidate.failed', { candidate: CandidateNumber, error: RunError }),
   body('candidate.dropped', { candidate: CandidateNumber, reason: Type.String() }),
@@ -171,6 +148,7 @@ export const STRATEGY_EVENTS = [
     revision: Type.Integer({ minimum: 1 }),
     candidate: CandidateNumber,
     text: Type.String({ description: 'The whole answer: it replaces the one before.' }),
+    tool_calls: ToolCalls,
     reason: Type.String(),
     score: Nullable(Type.Number()),
   }),
@@ -186,6 +164,7 @@ export const RUNNER_EVENTS = [
     models: Type.Record(Type.Enum([...ROLES]), Type.Optional(Type.String())),
     budget: Budget,
     seed: Count,
+    prompts: Type.Optional(PromptsUsed),
     assignment: Nullable(Assignment),
     metadata: Type.Record(Type.String(), Type.Unknown()),
   }),

@@ -74,6 +74,75 @@ export interface ExposedRun extends Phase {
   readonly reason: string
 }
 
+/** An answer that was shown, to be compared with the answer of another arm to the same prompt. */
+export interface DuelPlan extends Phase {
+  /** The run that was shown. */
+  readonly runId: string
+  readonly unit: string
+  /** Arm of that run. */
+  readonly served: string
+  /** The arm that has still to answer. */
+  readonly other: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+export interface OpenDuel extends DuelPlan {
+  /** The other arm's latest run, once there was one. */
+  readonly otherRunId: string | null
+  /** Attempts that were begun. */
+  readonly attempts: number
+  /** Money that earlier attempts took. */
+  readonly spent: number
+}
+
+/**
+ * What became of a duel: `a` is the arm that stands later in the experiment, `b` the earlier one. `first` and `second`:
+ * whoever was shown there won both times. `failed`: an arm or the judge gave no answer. `skipped`: there was no budget.
+ */
+export type DuelEnd = 'a' | 'b' | 'first' | 'second' | 'tie' | 'failed' | 'skipped'
+
+export interface DuelOutcome {
+  readonly end: DuelEnd
+  /** Characters of the answer of `a` less those of `b`; 0 where there was no comparison. */
+  readonly lengthDifference: number
+  readonly servedCost: number
+  /** Of the last attempt; what earlier ones took is added. */
+  readonly otherCost: number
+  readonly judgeCost: number
+}
+
+/** Duels between two arms that came to one end. */
+export interface DuelTally {
+  readonly served: string
+  readonly other: string
+  readonly end: DuelEnd
+  readonly duels: number
+  readonly servedCost: number
+  readonly otherCost: number
+  readonly judgeCost: number
+}
+
+export interface DuelStore {
+  /** Does nothing when there is one of the run already. */
+  open(plan: DuelPlan): Promise<void>
+  /** Those without an end, oldest first, at most `limit`. */
+  listOpen(limit: number): Promise<readonly OpenDuel[]>
+  /** Another attempt begins, with this run of the other arm. */
+  attempt(runId: string, otherRunId: string): Promise<void>
+  /** An attempt came to nothing and took so much money. */
+  giveUp(runId: string, otherCost: number, judgeCost: number): Promise<void>
+  close(runId: string, outcome: DuelOutcome): Promise<void>
+  tallies(phase: Phase): Promise<readonly DuelTally[]>
+  /** The latest of the phase that were compared, at most `limit`. */
+  compared(
+    phase: Phase,
+    limit: number,
+  ): Promise<
+    readonly (Pick<DuelPlan, 'served' | 'other'> & Pick<DuelOutcome, 'end' | 'lengthDifference'>)[]
+  >
+}
+
 export interface MetricTally {
   /** Runs with a value. */
   readonly runs: number
@@ -97,6 +166,7 @@ export interface Look {
 
 /** A write is durable when its promise resolves. */
 export interface ExperimentStore {
+  readonly duels: DuelStore
   /** The newest version of every experiment, by key. */
   experiments(): Promise<readonly ExperimentVersion[]>
   version(key: string, version: number): Promise<ExperimentVersion | undefined>
@@ -111,6 +181,11 @@ export interface ExperimentStore {
   exposedRun(runId: string): Promise<ExposedRun | undefined>
   /** Ids of exposed runs that are not settled: left behind by a crash, when asked at the start. */
   unsettled(): Promise<readonly string[]>
+  /**
+   * Removes some of what is known of the units and runs of a phase, at most `limit` units; resolves with their number, 0
+   * when all is gone. Sums and looks stay; what is still said of its runs counts no more.
+   */
+  forgetUnits(phase: Phase, limit: number): Promise<number>
   tallies(phase: Phase): Promise<readonly ArmTally[]>
   /** Keeps the latest results of the phase and, where given, a point of their course. */
   saveLook(phase: Phase, results: Look, point?: Look): Promise<void>

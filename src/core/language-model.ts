@@ -2,6 +2,7 @@
 import type { FinishReason } from './event.ts'
 import type { RefineError } from './errors.ts'
 import type { Message, Sampling } from './task.ts'
+import type { Tool, ToolCall, ToolChoice } from './tools.ts'
 
 export const CAPABILITIES = [
   'parallel_samples', // several samples of one prompt that share its cost
@@ -10,9 +11,12 @@ export const CAPABILITIES = [
   'log_probabilities', // of the tokens generated, with alternatives
   'text_scoring', // log-probability of a given text
   'step_scores', // probability that each step of a solution is right
-  'embeddings',
+  'outcome_scores', // how good a whole answer is, by a head trained for it
+  'embeddings', // a vector for a text
   'constrained_output',
   'seed', // the same seed gives the same text
+  'images', // in messages of the user
+  'tools', // told of tools, it may call them
 ] as const
 export type Capability = (typeof CAPABILITIES)[number]
 
@@ -29,6 +33,14 @@ export interface Price {
   readonly output: number
 }
 
+/** What a sample's text must match as a whole; it needs `constrained_output`. */
+export type Constraint =
+  /** JSON that the schema (a JSON Schema object) accepts; `{}` is any JSON object. */
+  | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
+  /** A regular expression in ECMAScript's syntax, without look-around and back-references. */
+  | { readonly type: 'regex'; readonly pattern: string }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+
 export interface GenerationRequest {
   readonly messages: readonly Message[]
   /** Independent samples of the same prompt, at least 1. */
@@ -41,6 +53,11 @@ export interface GenerationRequest {
   readonly seed: number
   /** A partly written assistant message to go on with; it is not repeated in the text. */
   readonly continueFrom?: string
+  readonly constraint?: Constraint
+  /** What the samples may call; at least one where present. It needs `tools`. */
+  readonly tools?: readonly Tool[]
+  readonly toolChoice?: ToolChoice
+  readonly parallelToolCalls?: boolean
   /** Number of alternatives to report per token, 0 to 20; absent: no log-probabilities at all. */
   readonly topLogProbabilities?: number
 }
@@ -63,6 +80,8 @@ export type GenerationChunk =
       readonly text: string
       readonly tokens?: readonly TokenLogProbability[]
     }
+  /** One whole call, before the sample's end; ids are unique within the sample. */
+  | { readonly type: 'tool_call'; readonly sample: number; readonly call: ToolCall }
   | {
       readonly type: 'finish'
       readonly sample: number
@@ -90,9 +109,28 @@ export interface StepScores {
   readonly cachedTokens: number
 }
 
+export interface OutcomeScore {
+  /** How good the answer is, in [0, 1]: a reward through a sigmoid, or the probability of the last label. */
+  readonly score: number
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+export interface Embeddings {
+  /** One per text, of length 1; empty for a text without tokens. */
+  readonly vectors: readonly Float32Array[]
+  readonly inputTokens: number
+  readonly cachedTokens: number
+}
+
+/** Calls that somebody waits for go before those that nobody watches. */
+export type CallPriority = 'interactive' | 'background'
+
 export interface CallOptions {
   /** Ends the work of this call, and only this one, at once; the iteration then throws the signal's reason. */
   readonly signal: AbortSignal
+  /** `interactive` when absent. */
+  readonly priority?: CallPriority
 }
 
 export interface LanguageModel {
@@ -104,7 +142,7 @@ export interface LanguageModel {
   readonly price: Price
 
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
-  countTokens(messages: readonly Message[]): number
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 
   /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>
@@ -120,6 +158,15 @@ export interface LanguageModel {
     request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
     options: CallOptions,
   ): Promise<StepScores>
+
+  /** Judges a whole answer in one pass. Present when `outcome_scores` is `native`. */
+  scoreOutcome?(
+    request: { readonly messages: readonly Message[]; readonly text: string },
+    options: CallOptions,
+  ): Promise<OutcomeScore>
+
+  /** Vectors of texts, close to each other where the texts are alike. Present when `embeddings` is `native`. */
+  embed?(request: { readonly texts: readonly string[] }, options: CallOptions): Promise<Embeddings>
 
   /** Ready to answer: weights loaded, upstream reachable. @throws RefineError saying what is missing. */
   ready(): Promise<void>

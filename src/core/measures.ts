@@ -1,20 +1,42 @@
 /** What a run tells about itself, from its candidates alone: no model is asked, and no label is known. */
 import { answerOf } from './answer.ts'
-import type { Measures } from './event.ts'
+import { countBehaviours } from './behaviours.ts'
+import type { Answer, Measures } from './event.ts'
 import type { Candidate, RunState } from './run-state.ts'
 import { isNearCopy, wordsOf } from './similarity.ts'
+import type { Task } from './task.ts'
+import { asksForForm, canonicalProposal, faultOf, type Proposal } from './validity.ts'
 import { countVotes, effectiveAnswers, type AnswerWeight } from './vote.ts'
 
-const votesOf = (candidates: readonly Candidate[]): AnswerWeight[] =>
+/** As adapters guess where nobody tells. */
+const BYTES_PER_TOKEN = 3
+
+type Said = Pick<Answer, 'text' | 'tool_calls'>
+
+const proposalOf = ({ text, tool_calls }: Said): Proposal => ({ text, toolCalls: tool_calls ?? [] })
+
+/** What is voted on: calls and JSON as a whole, of prose the final answer. */
+const answerIn = (task: Task, said: Said): string | undefined =>
+  canonicalProposal(task, proposalOf(said)) ?? answerOf(said.text)
+
+const votesOf = (task: Task, candidates: readonly Candidate[]): AnswerWeight[] =>
   countVotes(
-    candidates.map(({ candidate, text }) => ({ candidate, answer: answerOf(text), weight: 1 })),
+    candidates.map((each) => ({
+      candidate: each.candidate,
+      answer: answerIn(task, each),
+      weight: 1,
+    })),
   )
 
+const schemaValid = (task: Task, answer: Answer | null): boolean | null =>
+  answer === null || !asksForForm(task) ? null : faultOf(task, proposalOf(answer)) === undefined
+
 const majorityOf = (
+  task: Task,
   drafts: readonly Candidate[],
   said: string | undefined,
 ): Measures['majority'] => {
-  const leader = votesOf(drafts)[0]
+  const leader = votesOf(task, drafts)[0]
   if (leader === undefined) return null
   const { answer, candidates, weight } = leader
   return {
@@ -45,12 +67,12 @@ const goesBack = (revision: Candidate, all: readonly Candidate[]): boolean => {
 }
 
 /** Undefined when no candidate was completed. The majority is that of the drafts, which are independent samples. */
-export const measureRun = ({ candidates, answer }: RunState): Measures | undefined => {
+export const measureRun = ({ candidates, answer }: RunState, task: Task): Measures | undefined => {
   const completed = candidates.filter(
     ({ finish_reason: reason }) => reason !== null && reason !== 'failed' && reason !== 'dropped',
   )
   if (completed.length === 0) return undefined
-  const votes = votesOf(completed)
+  const votes = votesOf(task, completed)
   const revisions = completed.filter(
     ({ role, parents }) => role === 'revision' && parents.length > 0,
   )
@@ -60,10 +82,16 @@ export const measureRun = ({ candidates, answer }: RunState): Measures | undefin
   return {
     effective_answers: votes.length === 0 ? null : effectiveAnswers(votes),
     majority: majorityOf(
+      task,
       completed.filter(({ role }) => role === 'draft'),
-      answer === null ? undefined : answerOf(answer.text),
+      answer === null ? undefined : answerIn(task, answer),
     ),
     collapse: revisions.length === 0 ? null : copies.length / revisions.length,
     oscillation: revisions.some((revision) => goesBack(revision, candidates)),
+    schema_valid: schemaValid(task, answer),
+    wasted_tokens: candidates
+      .filter(({ finish_reason: reason }) => reason === 'failed' || reason === 'dropped')
+      .reduce((sum, { text }) => sum + Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN), 0),
+    behaviours: countBehaviours(completed.map(({ text }) => text)),
   }
 }

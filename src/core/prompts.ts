@@ -34,6 +34,9 @@ export const PROMPT_FORMS = [
   'aggregate',
   'synthesise',
   'select',
+  'solveBy',
+  'paraphrase',
+  'halt',
 ] as const
 export type PromptForm = (typeof PROMPT_FORMS)[number]
 
@@ -98,6 +101,15 @@ export interface RolePrompts {
   select?(task: Task, drafts: readonly string[]): Prompt
   /** Index from 0 of the candidate that was named, undefined when the reply names none of `drafts` many. */
   readSelection(text: string, drafts: number): number | undefined
+
+  /** The task, to be begun in the way that the guideline says. */
+  solveBy?(task: Task, guideline: string): Prompt
+  /** Asks for the question in other words. */
+  paraphrase?(task: Task): Prompt
+  /** Asks whether the candidates there are make more work needless. */
+  halt?(task: Task, drafts: readonly string[]): Prompt
+  /** Whether it said so, undefined when it cannot be read. */
+  readHalt(text: string): boolean | undefined
 
   /** The sentence that makes a model look again at what it wrote (ID-sampling's trigger). */
   readonly reflection: string

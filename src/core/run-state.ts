@@ -3,55 +3,21 @@ import { Type, type Static } from 'typebox'
 import {
   Answer,
   Assignment,
-  CANDIDATE_ROLES,
-  FINISH_REASONS,
   Measures,
+  PromptsUsed,
   RunError,
   STOP_REASONS,
   Usage,
   type RunEvent,
-  type RunnerEvent,
-  type Envelope,
 } from './event.ts'
+import { Candidate, Revision } from './candidate.ts'
 import { assertNever } from './errors.ts'
 import { Steering } from './steering.ts'
 
+export { Candidate, Revision }
+
 export const RUN_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
-
-export const Candidate = Type.Object(
-  {
-    candidate: Type.Integer(),
-    parents: Type.Array(Type.Integer()),
-    round: Type.Integer(),
-    role: Type.Enum([...CANDIDATE_ROLES]),
-    model: Type.String(),
-    text: Type.String(),
-    finish_reason: Type.Union([Type.Enum([...FINISH_REASONS, 'failed', 'dropped']), Type.Null()]),
-    scores: Type.Array(
-      Type.Object({
-        scorer: Type.String(),
-        score: Type.Union([Type.Number(), Type.Null()]),
-        steps: Type.Optional(Type.Array(Type.Number())),
-      }),
-    ),
-    critiques: Type.Array(Type.String()),
-  },
-  { $id: 'Candidate' },
-)
-export type Candidate = Static<typeof Candidate>
-
-export const Revision = Type.Object(
-  {
-    revision: Type.Integer({ minimum: 1 }),
-    candidate: Type.Integer({ minimum: 0 }),
-    text: Type.String(),
-    reason: Type.String(),
-    score: Type.Union([Type.Number(), Type.Null()]),
-  },
-  { $id: 'Revision' },
-)
-export type Revision = Static<typeof Revision>
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
 
@@ -64,6 +30,7 @@ export const RunState = Type.Object(
     options: Type.Record(Type.String(), Type.Unknown()),
     model: Type.String(),
     seed: Type.Integer(),
+    prompts: Type.Optional(PromptsUsed),
     created_at: Type.String({ format: 'date-time' }),
     ended_at: NullableText,
     answer: Type.Union([Answer, Type.Null()]),
@@ -92,10 +59,8 @@ export const emptyUsage = (): Usage => ({
   by_role: {},
 })
 
-type CreatedBody = Extract<RunnerEvent, { type: 'run.created' }>
-
 /** A run is queued from `run.created` on, and running from the next event on that is its own. */
-const start = (created: Envelope & CreatedBody): RunState => ({
+const start = (created: EventOf<'run.created'>): RunState => ({
   id: created.run_id,
   object: 'run',
   status: 'queued',
@@ -103,6 +68,7 @@ const start = (created: Envelope & CreatedBody): RunState => ({
   options: created.options,
   model: created.model,
   seed: created.seed,
+  ...(created.prompts === undefined ? {} : { prompts: created.prompts }),
   created_at: created.at,
   ended_at: null,
   answer: null,
@@ -148,10 +114,24 @@ const score = (state: RunState, event: EventOf<'candidate.scored'>): void => {
   )
 }
 
+const callsOf = ({ tool_calls }: Pick<Answer, 'tool_calls'>): Pick<Answer, 'tool_calls'> =>
+  tool_calls === undefined ? {} : { tool_calls }
+
+const extend = (state: RunState, event: EventOf<'candidate.delta'>): void => {
+  const candidate = candidateOf(state, event)
+  candidate.text += event.text
+  if (event.logprobs !== undefined) (candidate.logprobs ??= []).push(...event.logprobs)
+}
+
+const complete = (state: RunState, event: EventOf<'candidate.completed'>): void => {
+  Object.assign(candidateOf(state, event), callsOf(event), { finish_reason: event.finish_reason })
+}
+
 const revise = (state: RunState, event: EventOf<'answer.revised'>): void => {
   const { revision, candidate, text, reason, score } = event
-  state.revisions.push({ revision, candidate, text, reason, score })
-  state.answer = { text, candidate, revision, score }
+  const calls = callsOf(event)
+  state.revisions.push({ revision, candidate, text, ...calls, reason, score })
+  state.answer = { text, ...calls, candidate, revision, score }
 }
 
 /** Tokens by direction and role are told at the end; while the run goes on, the units of the budget are. */
@@ -160,8 +140,8 @@ const spend = (state: RunState, { spent }: EventOf<'budget.updated'>): void => {
 }
 
 const measure = (state: RunState, event: EventOf<'measures.reported'>): void => {
-  const { effective_answers, majority, collapse, oscillation } = event
-  state.measures = { effective_answers, majority, collapse, oscillation }
+  const { effective_answers, majority, collapse, oscillation, schema_valid } = event
+  state.measures = { effective_answers, majority, collapse, oscillation, schema_valid }
 }
 
 type TerminalEvent = EventOf<'run.completed'> | EventOf<'run.failed'> | EventOf<'run.cancelled'>
@@ -189,11 +169,9 @@ const apply = (state: RunState, event: OwnEvent): void => {
     case 'candidate.created':
       return create(state, event)
     case 'candidate.delta':
-      candidateOf(state, event).text += event.text
-      return
+      return extend(state, event)
     case 'candidate.completed':
-      candidateOf(state, event).finish_reason = event.finish_reason
-      return
+      return complete(state, event)
     case 'candidate.failed':
     case 'candidate.dropped':
       candidateOf(state, event).finish_reason = END_OF[event.type]

@@ -47,6 +47,31 @@ export interface RunPage {
   readonly status?: RunStatus
 }
 
+/** A part of all runs that have ended, by id: the order in which they were made. */
+export interface RunScan {
+  /** Whose runs; everybody's if absent. */
+  readonly owner?: string
+  /** Run id to go on behind, '' for the first; ids sort by time. */
+  readonly after: string
+  readonly limit: number
+  /** ISO 8601: made at this time or later. */
+  readonly from?: string
+  /** ISO 8601: made before this time. */
+  readonly to?: string
+  readonly strategy?: string
+  readonly model?: string
+}
+
+/** What is old enough to go. Ids of runs sort by time, so that one stands for an age. */
+export interface Expiry {
+  /** Ended runs with ids below this one go, with all that belongs to them. */
+  readonly runsBefore?: string
+  /** The events of ended runs with ids below this one go. */
+  readonly eventsBefore?: string
+  /** ISO 8601: feedback from before goes. */
+  readonly feedbackBefore?: string
+}
+
 /** Names a request that may come again: the run it made is found by it for a while. */
 export interface RequestKey {
   /** What was asked for, such as `POST /v1/runs`: keys of different routes are different keys. */
@@ -103,10 +128,14 @@ export interface RunStore {
   finish(state: RunState, deliveries?: readonly Delivery[]): Promise<void>
   /** Removes the run with all that belongs to it. */
   remove(id: string): Promise<void>
+  /** Removes some of what is old enough, at most `limit` rows of a kind; resolves with their number, 0 when all is gone. */
+  expire(expiry: Expiry, limit: number): Promise<number>
   read(id: string): Promise<RunRecord | undefined>
   /** Events with a sequence above `after`, in order, at most `limit`. */
   events(id: string, after: number, limit: number): Promise<RunEvent[]>
   list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }>
+  /** Ended runs with their requests, oldest first, at most `limit`. */
+  scan(scan: RunScan): Promise<readonly RunRecord[]>
   /** Mean usage of the completed runs of one kind, for estimates; undefined while there are none. */
   meanUsage(kind: RunKind): Promise<MeanUsage | undefined>
   /** Ids of the runs that were not finished: left behind by a crash, when asked at the start. */

@@ -7,6 +7,8 @@ export interface Draft {
   /** Sum of the log-probabilities of its tokens, and their number, where the model told them. */
   readonly logProbability?: number
   readonly tokens?: number
+  /** How peaked the distribution of each token was, where alternatives were asked for: mean of −ln p over them. */
+  readonly confidences?: readonly number[]
 }
 
 export interface Score {
@@ -48,13 +50,40 @@ export interface Comparator {
 }
 
 /** Names a request may choose a scorer by. */
-export const SCORERS = ['judge', 'outcome-reward', 'process-reward', 'likelihood'] as const
+export const SCORERS = [
+  'judge',
+  'outcome-reward',
+  'process-reward',
+  'likelihood',
+  'self-certainty',
+  'token-confidence',
+  'execution',
+] as const
 export type ScorerName = (typeof SCORERS)[number]
+
+/** How the probabilities of the steps become one number (`scoring/process-reward.ts`). */
+export const AGGREGATES = ['product', 'min', 'last', 'mean', 'clipped'] as const
+export type Aggregate = (typeof AGGREGATES)[number]
+
+/** What may be said about a scorer beside its name; others do not mind. */
+export interface ScorerSettings {
+  /** Process reward; default `product`, as in MAgICoRe. */
+  readonly aggregate?: Aggregate
+  /** Likelihood as the mean over the tokens; default false: their sum. */
+  readonly perToken?: boolean
+  /** Token confidence: share of the text that the sliding window takes, in (0, 1]; default 0.1. */
+  readonly window?: number
+}
 
 export interface Scorers {
   /** @throws RefineError unsupported_capability when the models of the run cannot feed this scorer. */
-  scorer(name: ScorerName): Scorer
+  scorer(name: ScorerName, settings?: ScorerSettings): Scorer
   comparator(): Comparator
   /** Whether the models of the run can feed this scorer. */
   has(name: ScorerName): boolean
+  /**
+   * Alternatives per token that candidates must be written with for the scorers made so far; undefined: none of them
+   * looks at tokens.
+   */
+  readonly alternatives: number | undefined
 }

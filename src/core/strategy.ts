@@ -7,7 +7,7 @@ import type { PromptForm, RolePrompts } from './prompts.ts'
 import type { Random } from './random.ts'
 import type { ScorerName, Scorers } from './scorer.ts'
 import type { SteeringView } from './steering.ts'
-import type { Role, Task } from './task.ts'
+import type { Role, Task, TaskPart } from './task.ts'
 
 /** Where the signal that improves the answer comes from. */
 export type Feedback = 'none' | 'self' | 'model' | 'reward' | 'execution' | 'vote'
@@ -41,6 +41,8 @@ export interface Needs {
   /** Of the generator, natively or emulated. */
   readonly capabilities?: readonly Capability[]
   readonly prompts?: readonly { readonly role: Role; readonly form: PromptForm }[]
+  /** What cannot pass through with these options: a task that has it is refused. All passes if absent. */
+  readonly loses?: readonly TaskPart[]
   /** Ids of models beside those of the roles, and the option that names each. */
   readonly models?: readonly { readonly id: string; readonly pointer: string }[]
 }

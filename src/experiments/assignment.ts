@@ -125,6 +125,16 @@ export const assign = (
   const index = ranges.findIndex(([from, to]) => u >= from && u < to)
   const arm = experiment.arms[index]
   if (arm === undefined) return certain(fallbackOf(experiment), 'uncovered')
+  // Whoever takes part in a shadow gets the control: the other arms answer where nobody sees it.
+  if (experiment.mode === 'shadow') {
+    return {
+      arm: fallbackOf(experiment),
+      reason: 'assigned',
+      propensity: 1,
+      bucket,
+      isRecorded: true,
+    }
+  }
   if (arm.killed !== undefined) return certain(fallbackOf(experiment), 'killed')
   return { arm, reason: 'assigned', propensity: shares[index]!, bucket, isRecorded: true }
 }

@@ -2,9 +2,9 @@
 import { guardrailsOf, type Experiment } from './experiment.ts'
 import type { ArmResult, Decision, ExperimentResults } from './results-schema.ts'
 
-type Undecided = Omit<ExperimentResults, 'decision'>
+export type Undecided = Omit<ExperimentResults, 'decision'>
 
-const undecided = (reason: string): Decision => ({
+export const undecided = (reason: string): Decision => ({
   status: 'undecided',
   action: 'continue',
   arm: null,
@@ -14,7 +14,7 @@ const undecided = (reason: string): Decision => ({
 })
 
 /** The decision with a copy of the data it was made on. */
-const decided = (
+export const decided = (
   results: Undecided,
   action: 'ship' | 'keep',
   arm: ArmResult,
@@ -29,6 +29,7 @@ const decided = (
     exposures: Object.fromEntries(results.arms.map(({ name, exposures }) => [name, exposures])),
     srm_p: results.srm.p,
     metrics: structuredClone(arm.metrics),
+    ...(results.duels && { duels: structuredClone(results.duels.pairs) }),
   },
 })
 
@@ -43,7 +44,7 @@ const significant = (experiment: Experiment, { metrics }: ArmResult, isBetter: b
     return p <= experiment.stop.alpha && result?.better === isBetter
   })
 
-const pendingGuardrails = (experiment: Experiment, { metrics }: ArmResult): string[] =>
+export const pendingGuardrails = (experiment: Experiment, { metrics }: ArmResult): string[] =>
   guardrailsOf(experiment)
     .map(({ metric }) => metric)
     .filter((name) => metrics[name]?.guardrail?.passes !== true)
@@ -60,14 +61,14 @@ const bestOf = (experiment: Experiment, arms: readonly ArmResult[]): ArmResult |
   )
 }
 
-const isOver = ({ stop }: Experiment, results: Undecided): boolean => {
+export const isOver = ({ stop }: Experiment, results: Undecided): boolean => {
   const units = results.arms.reduce((sum, { exposures }) => sum + exposures, 0)
   const isFull = stop.maximum_units !== undefined && units >= stop.maximum_units
   const isLate = stop.ends_at !== undefined && Date.parse(results.at) >= Date.parse(stop.ends_at)
   return isFull || isLate
 }
 
-const keep = (results: Undecided, control: ArmResult): Decision =>
+export const keep = (results: Undecided, control: ArmResult): Decision =>
   decided(results, 'keep', control, 'The limit was reached without a winner.')
 
 /**

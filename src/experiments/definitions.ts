@@ -1,13 +1,9 @@
 /** Experiments as versioned resources: every change is a new version, and nothing is edited in place. */
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { ExperimentStore, ExperimentVersion } from '../core/experiment-store.ts'
-import type { Arm, Experiment } from './experiment.ts'
-import {
-  checkChange,
-  checkNeighbours,
-  defineExperiment,
-  isSameDefinition,
-} from './experiment-rules.ts'
+import type { ExperimentStore, ExperimentVersion, Phase } from '../core/experiment-store.ts'
+import type { Experiment } from './experiment.ts'
+import { checkChange, isSameDefinition } from './experiment-changes.ts'
+import { checkNeighbours, defineExperiment, type DefinitionChecks } from './experiment-rules.ts'
 
 /** One version of an experiment. */
 export interface Versioned {
@@ -17,11 +13,14 @@ export interface Versioned {
   readonly at: string
 }
 
-/** Looks up what an arm names; throws with fields below the pointer. */
-export type CheckArm = (arm: Arm, pointer: string) => void
+/** Versions of before there were modes say nothing of theirs. */
+const withMode = (definition: unknown): Experiment => ({
+  ...(definition as Experiment),
+  mode: (definition as Partial<Experiment>).mode ?? 'split',
+})
 
 const toVersioned = ({ definition, version, at }: ExperimentVersion): Versioned => ({
-  experiment: definition as Experiment,
+  experiment: withMode(definition),
   version,
   at,
 })
@@ -42,7 +41,7 @@ const atPointer = <Value>(pointer: string, work: () => Value): Value => {
 
 export class Definitions {
   readonly #store: ExperimentStore
-  readonly #checkArm: CheckArm
+  readonly #checks: DefinitionChecks
   readonly #now: () => Date
   /** The newest version of each, by key: one process owns the store. */
   readonly #newest = new Map<string, Versioned>()
@@ -50,9 +49,9 @@ export class Definitions {
   readonly #phases = new Map<string, Experiment>()
   #writing: Promise<unknown> = Promise.resolve()
 
-  constructor(store: ExperimentStore, checkArm: CheckArm, now: () => Date) {
+  constructor(store: ExperimentStore, checks: DefinitionChecks, now: () => Date) {
     this.#store = store
-    this.#checkArm = checkArm
+    this.#checks = checks
     this.#now = now
   }
 
@@ -100,10 +99,34 @@ export class Definitions {
     return undefined
   }
 
+  /** Phases that were over before the time (ISO 8601): a new salt had begun another, or the experiment was decided. */
+  async endedBefore(time: string): Promise<Phase[]> {
+    const ended: Phase[] = []
+    for (const key of this.#newest.keys()) ended.push(...(await this.#endedOf(key, time)))
+    return ended
+  }
+
+  async #endedOf(key: string, time: string): Promise<Phase[]> {
+    const ends = new Map<string, string | undefined>()
+    let salt: string | undefined
+    for (let version = 1; version <= this.get(key).version; version++) {
+      const { experiment, at } = await this.version(key, version)
+      if (salt !== undefined && salt !== experiment.salt && ends.get(salt) === undefined)
+        ends.set(salt, at)
+      salt = experiment.salt
+      // A salt that is taken up again goes on where it was.
+      if (experiment.status !== 'decided') ends.set(salt, undefined)
+      else ends.set(salt, ends.get(salt) ?? at)
+    }
+    return [...ends]
+      .filter(([, end]) => end !== undefined && end < time)
+      .map(([each]) => ({ experiment: key, salt: each }))
+  }
+
   /** @throws RefineError invalid_request naming the field, conflict when the key is taken */
   create(body: unknown, origin: ExperimentVersion['origin'] = 'api'): Promise<Versioned> {
     return this.#inTurn(async () => {
-      const experiment = defineExperiment(body, this.#checkArm)
+      const experiment = defineExperiment(body, this.#checks)
       if (this.#newest.has(experiment.key)) {
         throw new RefineError('conflict', `There is an experiment "${experiment.key}" already.`, {
           fields: [{ pointer: '/key', message: 'is taken' }],
@@ -141,9 +164,9 @@ export class Definitions {
   async applyFile(definitions: readonly unknown[]): Promise<void> {
     for (const [index, body] of definitions.entries()) {
       const pointer = `/experiments/${index}`
-      const experiment = atPointer(pointer, () => defineExperiment(body, this.#checkArm))
+      const experiment = atPointer(pointer, () => defineExperiment(body, this.#checks))
       const last = await this.#store.fromFile(experiment.key)
-      if (last !== undefined && isSameDefinition(last.definition, experiment)) continue
+      if (last !== undefined && isSameDefinition(withMode(last.definition), experiment)) continue
       const before = this.#newest.get(experiment.key)
       await (before === undefined
         ? this.create(experiment, 'file')
@@ -156,7 +179,7 @@ export class Definitions {
     body: unknown,
     origin: ExperimentVersion['origin'],
   ): Promise<Versioned> {
-    const experiment = defineExperiment(body, this.#checkArm)
+    const experiment = defineExperiment(body, this.#checks)
     checkChange(before.experiment, experiment)
     return this.#add(experiment, before.version + 1, origin)
   }

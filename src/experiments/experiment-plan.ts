@@ -5,6 +5,7 @@ import { validate } from '../core/validation.ts'
 import {
   alwaysValidSize,
   differenceSize,
+  duelSize,
   proportionSize,
   smallestEffect,
   TUNING_FACTOR,
@@ -12,14 +13,19 @@ import {
 
 export const PlanRequest = Type.Object(
   {
-    type: Type.Enum(['boolean', 'number']),
+    type: Type.Enum(['boolean', 'number', 'duel'], {
+      description: 'Of the metric; `duel` for comparisons of two answers to one prompt.',
+    }),
     baseline: Type.Optional(
       Type.Number({ description: 'Mean of the control; the success rate of a boolean metric.' }),
     ),
     deviation: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: 'Standard deviation of a number metric.' }),
     ),
-    effect: Type.Number({ description: 'Smallest change worth finding, in the metric’s unit.' }),
+    effect: Type.Number({
+      description:
+        'Smallest change worth finding, in the metric’s unit; of a duel the win rate less ½.',
+    }),
     arms: Type.Optional(Type.Integer({ minimum: 2, maximum: 100, default: 2 })),
     alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5, default: 0.05 })),
     power: Type.Optional(Type.Number({ minimum: 0.5, exclusiveMaximum: 1, default: 0.8 })),
@@ -76,6 +82,10 @@ const sizesOf = ({ type, baseline, deviation, effect }: PlanRequest, power: Powe
   const finish = (fixed: number, variance: number): Sizes => {
     const tunedFor = 2 * TUNING_FACTOR * fixed
     return { fixed, variance, alwaysValid: alwaysValidSize(variance, effect, tunedFor, power) }
+  }
+  if (type === 'duel') {
+    const winRate = rate(0.5 + effect, '/effect')
+    return finish(duelSize(winRate, power), winRate * (1 - winRate))
   }
   if (type === 'number') {
     if (deviation === undefined) throw invalidField('/deviation', 'is required of a number metric')

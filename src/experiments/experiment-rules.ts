@@ -1,13 +1,8 @@
 /** What a schema cannot say of an experiment, and which changes are allowed. Every error names the field. */
-import { invalidField, RefineError } from '../core/errors.ts'
+import { invalidField } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
 import { checkAutomaticMetrics } from './automatic-metrics.ts'
-import {
-  ExperimentDefinition,
-  type Arm,
-  type Experiment,
-  type ExperimentStatus,
-} from './experiment.ts'
+import { ExperimentDefinition, type Arm, type Experiment } from './experiment.ts'
 
 /** How far the weights may be from 1 for want of decimals. */
 const WEIGHT_TOLERANCE = 1e-6
@@ -110,15 +105,34 @@ const checkStop = ({ stop, allocation, arms }: Experiment): void => {
   }
 }
 
+const checkDuel = ({ mode, duel, guardrails, metrics, allocation }: Experiment): void => {
+  if (mode === 'split') {
+    if (duel !== undefined) throw invalidField('/duel', 'needs the mode `duel` or `shadow`')
+    return
+  }
+  if (duel === undefined) throw invalidField('/duel', `is required in the mode \`${mode}\``)
+  if (mode !== 'shadow') return
+  if (allocation.type !== 'fixed') {
+    throw invalidField('/allocation/type', 'must be `fixed`: all units of a shadow get the control')
+  }
+  const guarded = guardrails.length > 0 || metrics.some(({ margin }) => margin !== undefined)
+  if (guarded) {
+    throw invalidField('/guardrails', 'cannot be shown of arms that nobody sees: leave margins out')
+  }
+}
+
+/** Looks up what a definition names; throws with fields below the pointer. */
+export interface DefinitionChecks {
+  readonly arm?: (arm: Arm, pointer: string) => void
+  readonly judge?: (model: string, pointer: string) => void
+}
+
 /**
- * Checks a definition and fills in what it leaves open. `checkArm` may look up the strategy, its options and models,
- * which this layer does not know; it throws with fields below the pointer it is given.
+ * Checks a definition and fills in what it leaves open. The checks look up strategies, options and models,
+ * which this layer does not know.
  * @throws RefineError invalid_request naming the field.
  */
-export const defineExperiment = (
-  body: unknown,
-  checkArm: (arm: Arm, pointer: string) => void = () => undefined,
-): Experiment => {
+export const defineExperiment = (body: unknown, checks: DefinitionChecks = {}): Experiment => {
   const definition = validate(ExperimentDefinition, body)
   const {
     status = 'draft',
@@ -129,13 +143,17 @@ export const defineExperiment = (
   } = definition
   const { alpha = 0.05, tuned_for = 5000, minimum_units = 100 } = definition.stop ?? {}
   const { type = 'fixed', floor = 0.01 / definition.arms.length } = definition.allocation ?? {}
+  const { duel: asked, mode = 'split', ...plain } = definition
+  const duel = asked && { ...asked, share: asked.share ?? 1, concurrency: asked.concurrency ?? 2 }
   const experiment: Experiment = {
-    ...definition,
+    ...plain,
     status,
+    mode,
     guardrails,
     unit,
     coverage,
     salt,
+    ...(duel !== undefined && { duel }),
     stop: { ...definition.stop, alpha, tuned_for, minimum_units },
     allocation: { type, floor, minimum_units: definition.allocation?.minimum_units ?? 100 },
   }
@@ -144,7 +162,9 @@ export const defineExperiment = (
   checkAutomaticMetrics(experiment.metrics)
   checkLayer(experiment)
   checkStop(experiment)
-  for (const [index, arm] of experiment.arms.entries()) checkArm(arm, `/arms/${index}`)
+  checkDuel(experiment)
+  for (const [index, arm] of experiment.arms.entries()) checks.arm?.(arm, `/arms/${index}`)
+  if (duel !== undefined) checks.judge?.(duel.judge, '/duel/judge')
   return experiment
 }
 
@@ -167,62 +187,5 @@ export const checkNeighbours = (experiment: Experiment, others: readonly Experim
     if (holdout !== undefined && overlap(holdout, other.layer)) {
       throw invalidField('/holdout', `overlaps what "${other.key}" claims`)
     }
-  }
-}
-
-const NEXT: Readonly<Record<ExperimentStatus, readonly ExperimentStatus[]>> = {
-  draft: ['draft', 'running'],
-  running: ['running', 'paused', 'decided'],
-  paused: ['paused', 'running', 'decided'],
-  decided: ['decided'],
-}
-
-/** Text that is equal for equal values, in whatever order their fields were written. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  )
-
-/** Whether two definitions say the same. */
-export const isSameDefinition = (left: unknown, right: unknown): boolean =>
-  canonical(left) === canonical(right)
-
-/** What decides which arm a unit gets, apart from the coverage. */
-const splitOf = ({ unit, arms, layer }: Experiment): string =>
-  canonical([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
-
-/** What an arm does: changing it mid-phase would mix two treatments in one estimate. */
-const treatmentsOf = ({ arms }: Experiment): string =>
-  canonical(arms.map((arm) => ({ ...arm, killed: undefined })))
-
-/** What is measured and how it is added up: sums of one phase must mean one thing. */
-const measurementOf = ({ metrics, allocation }: Experiment): string =>
-  canonical([metrics, allocation.type])
-
-/**
- * Whether one version may follow another. Coverage, kill switches, texts and the stop rule may change while the
- * experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a new phase.
- * @throws RefineError conflict (status), invalid_request (field)
- */
-export const checkChange = (before: Experiment, after: Experiment): void => {
-  if (after.key !== before.key) throw invalidField('/key', `must stay "${before.key}"`)
-  if (!NEXT[before.status].includes(after.status)) {
-    throw new RefineError(
-      'conflict',
-      `An experiment that is ${before.status} cannot become ${after.status}; it can become: ${NEXT[before.status].join(', ')}.`,
-      { fields: [{ pointer: '/status', message: `cannot follow "${before.status}"` }] },
-    )
-  }
-  if (before.status === 'draft' || after.salt !== before.salt) return
-  if (splitOf(before) !== splitOf(after)) {
-    throw invalidField('/salt', 'must change with unit, arms or weights: they move units')
-  }
-  if (treatmentsOf(before) !== treatmentsOf(after)) {
-    throw invalidField('/salt', 'must change with what an arm does: outcomes would be mixed')
-  }
-  if (measurementOf(before) !== measurementOf(after)) {
-    throw invalidField('/salt', 'must change with metrics and allocation: sums would be mixed')
   }
 }

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
 import { ROLES, Sampling, type Role } from '../core/task.ts'
+import { DuelSettings, EXPERIMENT_MODES } from './duel-settings.ts'
 
 export const EXPERIMENT_STATUSES = ['draft', 'running', 'paused', 'decided'] as const
 export type ExperimentStatus = (typeof EXPERIMENT_STATUSES)[number]
@@ -145,6 +146,15 @@ export const ExperimentDefinition = Type.Object(
       Type.String({ maxLength: 10_000, description: 'What is expected, written down beforehand.' }),
     ),
     status: Type.Optional(Type.Enum([...EXPERIMENT_STATUSES], { default: 'draft' })),
+    mode: Type.Optional(
+      Type.Enum([...EXPERIMENT_MODES], {
+        default: 'split',
+        description:
+          '`split`: each unit gets one arm. `duel`: the same, and another arm answers the same prompt in the background; a ' +
+          'judge compares. `shadow`: every unit gets the control, and only the judge sees the other arms.',
+      }),
+    ),
+    duel: Type.Optional(DuelSettings),
     arms: Type.Array(Arm, { minItems: 2, maxItems: 100 }),
     metrics: Type.Array(Metric, { minItems: 1, maxItems: 100 }),
     guardrails: Type.Optional(Type.Array(Guardrail, { maxItems: 100, default: [] })),
@@ -195,12 +205,14 @@ type Filled<Value, Names extends keyof Value> = Omit<Value, Names> & {
 /** A checked definition with nothing left open. Immutable: a change makes a new version. */
 export type Experiment = Readonly<
   Filled<
-    Omit<ExperimentDefinition, 'stop' | 'allocation'>,
-    'status' | 'guardrails' | 'unit' | 'coverage' | 'salt'
+    Omit<ExperimentDefinition, 'stop' | 'allocation' | 'duel'>,
+    'status' | 'mode' | 'guardrails' | 'unit' | 'coverage' | 'salt'
   >
 > & {
   readonly stop: Filled<StopRule, 'alpha' | 'tuned_for' | 'minimum_units'>
   readonly allocation: Required<Allocation>
+  /** Of duels and shadows. */
+  readonly duel?: Filled<DuelSettings, 'share' | 'concurrency'>
 }
 
 /** All guardrails: those listed, and every metric with a margin of its own. */

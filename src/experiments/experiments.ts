@@ -13,7 +13,9 @@ import type { RunState } from '../core/run-state.ts'
 import type { Log } from '../core/strategy.ts'
 import { assign, unitOf, type ArmAssignment } from './assignment.ts'
 import { AUTOMATIC } from './automatic-metrics.ts'
-import { Definitions, type CheckArm, type Versioned } from './definitions.ts'
+import { Definitions, type Versioned } from './definitions.ts'
+import { DuelBook } from './duel-book.ts'
+import type { DefinitionChecks } from './experiment-rules.ts'
 import type { Arm, Experiment } from './experiment.ts'
 import { FactWriter } from './fact-writer.ts'
 import { Looks, phaseOf, type CoursePoint } from './looks.ts'
@@ -23,7 +25,8 @@ import type { ExperimentResults } from './results-schema.ts'
 export interface ExperimentsOptions {
   readonly store: ExperimentStore
   readonly log: Log
-  readonly checkArm: CheckArm
+  /** Without them any name will do. */
+  readonly checks?: DefinitionChecks
   readonly now?: () => Date
 }
 
@@ -66,6 +69,7 @@ const unitName = ({ key, salt }: Experiment, unit: string): string =>
 
 export class Experiments {
   readonly definitions: Definitions
+  readonly duels: DuelBook
   readonly #store: ExperimentStore
   readonly #log: Log
   readonly #writer: FactWriter
@@ -75,13 +79,14 @@ export class Experiments {
   readonly #exposed = new LRUCache<string, ExposedRun>({ max: 10_000 })
   readonly #looking = new Set<Promise<unknown>>()
 
-  private constructor({ store, log, checkArm, now = () => new Date() }: ExperimentsOptions) {
+  private constructor({ store, log, checks = {}, now = () => new Date() }: ExperimentsOptions) {
     this.#store = store
     this.#log = log
     this.#now = now
     this.#writer = new FactWriter(store)
     this.#looks = new Looks(store, now)
-    this.definitions = new Definitions(store, checkArm, now)
+    this.definitions = new Definitions(store, checks, now)
+    this.duels = new DuelBook(store.duels, this.definitions, now)
   }
 
   static async open(options: ExperimentsOptions): Promise<Experiments> {
@@ -144,6 +149,8 @@ export class Experiments {
     const experiment = await this.definitions.ofPhase(exposed.experiment, exposed.salt)
     const outcomes =
       experiment === undefined ? [] : automaticOutcomes(experiment, run, firstRevisionAt)
+    // Before it is settled: what a crash leaves out is done again.
+    if (experiment !== undefined) await this.duels.plan(experiment, run, exposed)
     await this.#writer.add([...outcomes.map(toFact), { type: 'settled', runId: run.id }])
   }
 
@@ -176,6 +183,18 @@ export class Experiments {
   /** Resolves when the outcome is durable; it replaces an earlier one of the same run and name. */
   record(outcome: Outcome): Promise<void> {
     return this.#writer.add([toFact(outcome)])
+  }
+
+  /**
+   * Removes some of what is known of the units of phases that were over before the time, ISO 8601; results stay. Resolves
+   * with the number of units, 0 when all are gone.
+   */
+  async forgetUnits(before: string, limit: number): Promise<number> {
+    for (const phase of await this.definitions.endedBefore(before)) {
+      const count = await this.#store.forgetUnits(phase, limit)
+      if (count > 0) return count
+    }
+    return 0
   }
 
   /** Everything there is to see as of now, including what was acknowledged before. @throws RefineError not_found */

@@ -4,6 +4,7 @@
  */
 import type { ArmTally, ExperimentStore, Phase } from '../core/experiment-store.ts'
 import type { Experiment } from './experiment.ts'
+import type { DuelData } from './duel-results.ts'
 import { resultsOf, type ArmData } from './results.ts'
 import type { ExperimentResults } from './results-schema.ts'
 import { sharesOf } from './shares.ts'
@@ -28,6 +29,9 @@ export interface CoursePoint {
     >
   >
 }
+
+/** Latest comparisons by which the judge's taste for length is told: a fit of some milliseconds. */
+const DUELS_FOR_LENGTH = 5000
 
 interface Counter {
   units: number
@@ -129,12 +133,23 @@ export class Looks {
     return this.#seen.get(name)?.shares
   }
 
+  async #duels(phase: Phase): Promise<DuelData> {
+    const { duels } = this.#store
+    const compared = await duels.compared(phase, DUELS_FOR_LENGTH)
+    return { tallies: await duels.tallies(phase), compared }
+  }
+
   async #take(experiment: Experiment, name: string): Promise<ExperimentResults> {
     const phase = phaseOf(experiment)
     const data = (await this.#store.tallies(phase)).map(toData)
     const previous = await this.latest(experiment)
     const at = this.#now().toISOString()
-    const results = resultsOf(experiment, data, { at, ...(previous && { previous }) })
+    const duels = experiment.mode === 'split' ? undefined : await this.#duels(phase)
+    const results = resultsOf(experiment, data, {
+      at,
+      ...(previous && { previous }),
+      ...(duels && { duels }),
+    })
     const units = unitsOf(results)
     const drawn = this.#seen.get(name)?.drawn ?? (previous === undefined ? -1 : unitsOf(previous))
     const isNews =

@@ -50,6 +50,42 @@ export const ArmResult = Type.Object({
 })
 export type ArmResult = Static<typeof ArmResult>
 
+export const DuelResult = Type.Object({
+  arm: Type.String(),
+  against: Type.String({ description: 'An arm that stands earlier in the experiment.' }),
+  prompts: Type.Integer({ description: 'Compared in both orders.' }),
+  wins: Type.Integer({ description: 'Of `arm`, in both orders.' }),
+  losses: Type.Integer(),
+  first: Type.Integer({
+    description: 'Whoever was shown first won both times: a judge that leans.',
+  }),
+  second: Type.Integer(),
+  ties: Type.Integer(),
+  failed: Type.Integer({ description: 'Without an answer or a verdict; not among the prompts.' }),
+  skipped: Type.Integer({ description: 'For want of budget.' }),
+  win_rate: Figure('Wins and half of what is undecided, of the prompts.'),
+  interval: Bounds('Of the win rate, fixed horizon.'),
+  interval_anytime: Bounds('Of the win rate; holds at all looks together.'),
+  p: Figure('Sign test of the decided prompts, fixed horizon.'),
+  p_anytime: Figure('Always valid; the least of all looks so far.'),
+  p_adjusted: Figure('p_anytime after Holm over the arms; null where it is not against the first.'),
+  flip_rate: Figure('Share of prompts whose winner changed with the order.'),
+  position_lean: Figure('Share won by the first slot both times less that by the second.'),
+  length_controlled: Nullable(
+    Type.Object({
+      win_rate: Type.Number({ description: 'If both answers were equally long.' }),
+      interval: Bounds('Of it, fixed horizon.'),
+      length_effect: Type.Number({ description: 'Above 0 when the judge prefers long answers.' }),
+    }),
+  ),
+  cost: Type.Object({
+    arm: Type.Number({ description: 'Of one answer of the arm, in the mean.' }),
+    against: Type.Number(),
+    judge: Type.Number({ description: 'Of one comparison, in the mean.' }),
+  }),
+})
+export type DuelResult = Static<typeof DuelResult>
+
 export const Decision = Type.Object({
   status: Type.Enum(['undecided', 'decided']),
   action: Type.Enum(['continue', 'ship', 'keep'], {
@@ -64,6 +100,7 @@ export const Decision = Type.Object({
       exposures: Type.Record(Type.String(), Type.Integer()),
       srm_p: Nullable(Type.Number()),
       metrics: Type.Record(Type.String(), MetricResult),
+      duels: Type.Optional(Type.Array(DuelResult)),
     }),
   ),
 })
@@ -76,6 +113,23 @@ export const SampleRatio = Type.Object({
 })
 export type SampleRatio = Static<typeof SampleRatio>
 
+export const DuelResults = Type.Object({
+  judge: Type.String(),
+  pairs: Type.Array(DuelResult),
+  strengths: Nullable(
+    Type.Array(
+      Type.Object({
+        arm: Type.String(),
+        strength: Type.Number({ description: 'Bradley–Terry; they sum to 1.' }),
+        elo: Figure('Above the first arm.'),
+      }),
+      { description: 'One scale for more than two arms.' },
+    ),
+  ),
+  spent: Type.Number({ description: 'Money for answers nobody saw and for the judge.' }),
+})
+export type DuelResults = Static<typeof DuelResults>
+
 export const ExperimentResults = Type.Object(
   {
     object: Type.Literal('experiment.results'),
@@ -86,6 +140,7 @@ export const ExperimentResults = Type.Object(
     tuned_for: Type.Integer(),
     arms: Type.Array(ArmResult),
     srm: SampleRatio,
+    duels: Nullable(DuelResults),
     decision: Decision,
   },
   { $id: 'ExperimentResults' },

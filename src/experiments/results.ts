@@ -12,6 +12,8 @@ import {
   type MetricData,
 } from './comparison.ts'
 import { decide } from './decision.ts'
+import { decideByDuels } from './duel-decision.ts'
+import { readDuels, type DuelData } from './duel-results.ts'
 import { cuped } from './estimate.ts'
 import { exactDifferenceP } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
@@ -35,6 +37,8 @@ export interface ResultsContext {
   readonly at: string
   /** The look before, for running minima of always-valid p-values and for a decision that stands. */
   readonly previous?: ExperimentResults
+  /** Of experiments that compare answers to one prompt. */
+  readonly duels?: DuelData
 }
 
 const NO_DATA: MetricData = { count: 0, sums: NO_SUMS }
@@ -182,7 +186,8 @@ const adjustPrimaries = (experiment: Experiment, arms: readonly ArmResult[]): vo
 
 const sampleRatio = ({ experiment, arms, previous }: Look): SampleRatio => {
   const running = experiment.arms.filter(({ killed }) => killed === undefined)
-  if (experiment.allocation.type !== 'fixed' || running.length < 2) {
+  const isSplit = experiment.allocation.type === 'fixed' && experiment.mode !== 'shadow'
+  if (!isSplit || running.length < 2) {
     return { p: null, p_fixed: null, mismatched: false }
   }
   const counts = running.map(({ name }) => arms.find((arm) => arm.name === name)?.exposures ?? 0)
@@ -199,7 +204,7 @@ const sampleRatio = ({ experiment, arms, previous }: Look): SampleRatio => {
 export const resultsOf = (
   experiment: Experiment,
   data: readonly ArmData[],
-  { at, previous }: ResultsContext,
+  { at, previous, duels }: ResultsContext,
 ): ExperimentResults => {
   const arms = experiment.arms.map(
     ({ name }) => data.find((arm) => arm.name === name) ?? { name, exposures: 0, metrics: {} },
@@ -222,7 +227,9 @@ export const resultsOf = (
       ),
     })),
     srm: sampleRatio(look),
+    duels: readDuels(experiment, duels, previous?.duels ?? null),
   }
   adjustPrimaries(experiment, results.arms)
-  return { ...results, decision: decide(experiment, results, previous?.decision) }
+  const follow = experiment.mode === 'split' ? decide : decideByDuels
+  return { ...results, decision: follow(experiment, results, previous?.decision) }
 }

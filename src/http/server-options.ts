@@ -1,6 +1,7 @@
 /** What the transport is given, and its limits with their defaults. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Experiments } from '../experiments/experiments.ts'
+import type { RunExports } from '../exports/run-exports.ts'
 import type { RunService } from '../runs/run-service.ts'
 import type { Attendance } from './attendance.ts'
 import type { Metrics } from './metrics.ts'
@@ -47,6 +48,7 @@ export const DEFAULT_LIMITS: Limits = {
 export interface ServerOptions {
   readonly runs: RunService
   readonly experiments: Experiments
+  readonly exports: RunExports
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Without keys everybody may call, and every run has the owner ''. */
@@ -60,6 +62,7 @@ export interface ServerOptions {
 export interface HttpContext {
   readonly runs: RunService
   readonly experiments: Experiments
+  readonly exports: RunExports
   readonly version: string
   readonly origins: readonly string[]
   readonly limits: Limits

@@ -20,6 +20,7 @@ import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
 import { registerExperimentReport, registerExperiments } from './routes/experiments.ts'
+import { registerExports } from './routes/exports.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerMetrics } from './routes/metrics.ts'
@@ -44,6 +45,7 @@ const ROUTES = [
   registerFeedback,
   registerExperiments,
   registerExperimentReport,
+  registerExports,
   registerEstimates,
   registerStrategies,
   registerModels,
@@ -80,8 +82,8 @@ const contextOf = (app: FastifyInstance, options: ServerOptions, shared: Shared)
     attendance.close()
     metrics.close()
   })
-  const { runs, experiments, version, origins = [] } = options
-  return { runs, experiments, version, origins, attendance, metrics, ...shared }
+  const { runs, experiments, exports, version, origins = [] } = options
+  return { runs, experiments, exports, version, origins, attendance, metrics, ...shared }
 }
 
 /**

@@ -1,63 +1,66 @@
 /** Samples that are decoded together, one token each per step. */
 import type { CachedPrefix } from './cache/prompt-cache.ts'
 import { RowCache } from './cache/row-cache.ts'
+import type { CallPriority } from '../core/language-model.ts'
 import type { WorkerChunk } from './protocol.ts'
+import type { Adjuster, AdjustedRow } from './runtime/adjuster.ts'
 import type { Decoder } from './runtime/decoder.ts'
-import type { Sample } from './sample.ts'
-import { needsLogits, readHead, topCountFor } from './sampler.ts'
-
-const HEAD_OUTPUTS = [
-  'drawn',
-  'drawn_logit',
-  'top_logits',
-  'top_tokens',
-  'normaliser',
-  'scaled_mass',
-] as const
+import type { AdjustedChoice, Sample } from './sample.ts'
+import { CHOICE_OUTPUTS, needsLogits, readChoice, readHead, topCountFor } from './sampler.ts'
 
 /** A sample with the request it belongs to. */
 export interface Row {
   readonly id: number
   readonly sample: Sample
+  readonly priority: CallPriority
+  /** Rows of earlier requests have smaller numbers. */
+  readonly order: number
 }
 
 export class DecodeBatch {
   readonly #decoder: Decoder
+  readonly #adjuster: Adjuster
   /** Stored once for all rows; the rows then hold what comes after it. */
   readonly #prefix: CachedPrefix | undefined
   readonly #cache: RowCache
   #rows: Row[] = []
 
-  constructor(decoder: Decoder, prefix?: CachedPrefix) {
+  constructor(decoder: Decoder, adjuster: Adjuster, prefix?: CachedPrefix) {
     this.#decoder = decoder
+    this.#adjuster = adjuster
     this.#prefix = prefix
     this.#cache = new RowCache(decoder.cache)
+  }
+
+  get rows(): readonly Row[] {
+    return this.#rows
   }
 
   get size(): number {
     return this.#rows.length
   }
 
-  /**
-   * Tokens of cache, padding included, that the rows may come to take, with one more row for `candidate` if given.
-   * Counted by what the requests allow, so that a row that was let in never runs out of memory.
-   */
-  reservedTokens(candidate?: Sample): number {
-    const samples = this.#rows.map(({ sample }) => sample)
-    if (candidate !== undefined) samples.push(candidate)
-    const longest = Math.max(0, ...samples.map(({ maxLength }) => maxLength - this.sharedTokens))
-    return this.sharedTokens + samples.length * longest
-  }
-
-  /** `prefix` holds all tokens of the sample's prompt but the last; it is copied unless it is the batch's own. */
-  add(row: Row, prefix: CachedPrefix | undefined): void {
-    this.#cache.add(prefix === this.#prefix ? undefined : prefix)
-    this.#rows.push(row)
-  }
-
   /** Tokens that are stored once for all rows. */
   get sharedTokens(): number {
     return this.#prefix?.length ?? 0
+  }
+
+  /**
+   * Tokens of cache, padding included, that the rows take when each grows by `growth` tokens, or as far as it may, with
+   * one more row for `candidate` if given.
+   */
+  tokensAfter(growth: number, candidate?: Sample): number {
+    const samples = this.#rows.map(({ sample }) => sample)
+    if (candidate !== undefined) samples.push(candidate)
+    const lengths = samples.map(({ position, maxLength }) => Math.min(position + growth, maxLength))
+    const longest = Math.max(0, ...lengths.map((length) => length - this.sharedTokens))
+    return this.sharedTokens + samples.length * longest
+  }
+
+  /** `prefix` holds all tokens of the sample but the last; what is the batch's own is not copied. */
+  add(row: Row, prefix: CachedPrefix | undefined): void {
+    this.#cache.add(prefix, this.sharedTokens)
+    this.#rows.push(row)
   }
 
   /** Hands all rows, each with a copy of what they shared here, to a batch without a prefix. */
@@ -83,26 +86,52 @@ export class DecodeBatch {
   async step(emit: (id: number, chunk: WorkerChunk) => void): Promise<void> {
     const rows = this.#rows
     const { vocabulary } = this.#decoder.shape
-    const topCount = rows.reduce(
-      (most, { sample: { work } }) =>
-        Math.max(most, topCountFor(work.sampling, vocabulary), work.topLogProbabilities ?? 0),
-      1,
-    )
-    const wide = rows.some(({ sample }) => needsLogits(sample.work.sampling, vocabulary))
-    const results = await this.#run(topCount, wide)
-    const head = readHead(results, topCount, vocabulary)
+    const uniforms = Float32Array.from(rows, ({ sample }) => sample.drawUniform())
+    const adjusted = rows.flatMap(({ sample }, row) => sample.adjustment(row) ?? [])
+    const topCount = this.#topCount(rows)
+    const wide =
+      adjusted.length > 0 ||
+      rows.some(({ sample }) => needsLogits(sample.work.sampling, vocabulary))
+    const head = readHead(await this.#run(topCount, uniforms, wide), topCount, vocabulary)
+    const choices = await this.#adjust(adjusted, head.logits)
     const ended = new Set<Row>()
     for (const [index, row] of rows.entries()) {
-      const { chunks, finished } = row.sample.advance(head, index)
+      const { chunks, finished } = row.sample.advance(head, index, choices.get(index))
       for (const chunk of chunks) emit(row.id, chunk)
       if (finished) ended.add(row)
     }
     this.removeWhere((row) => ended.has(row))
   }
 
-  async #run(topCount: number, wide: boolean) {
+  #topCount(rows: readonly Row[]): number {
+    const { vocabulary } = this.#decoder.shape
+    return rows.reduce(
+      (most, { sample: { work } }) =>
+        Math.max(most, topCountFor(work.sampling, vocabulary), work.topLogProbabilities ?? 0),
+      1,
+    )
+  }
+
+  /** The choices of rows with penalties or constraints, by row. */
+  async #adjust(
+    adjusted: readonly AdjustedRow[],
+    logits: Float32Array | undefined,
+  ): Promise<ReadonlyMap<number, AdjustedChoice>> {
+    if (adjusted.length === 0 || logits === undefined) return new Map()
+    const { vocabulary } = this.#decoder.shape
+    const rows = adjusted.map(({ row }) => this.#rows[row]!)
+    const topCount = this.#topCount(rows)
+    const wide = rows.some(({ sample }) => needsLogits(sample.work.sampling, vocabulary))
+    const outputs = wide ? [...CHOICE_OUTPUTS, 'logits'] : CHOICE_OUTPUTS
+    const found = await this.#adjuster.run(logits, adjusted, topCount, outputs)
+    const results = readChoice(found, topCount, vocabulary)
+    return new Map(adjusted.map(({ row }, index) => [row, { results, row: index }]))
+  }
+
+  async #run(topCount: number, uniforms: Float32Array, wide: boolean) {
     const samples = this.#rows.map(({ sample }) => sample)
     const count = samples.length
+    const outputs = [...CHOICE_OUTPUTS, 'normaliser']
     this.#cache.prepare()
     const { present, head } = await this.#decoder.run({
       rows: count,
@@ -113,9 +142,9 @@ export class DecodeBatch {
       past: this.#cache.tensors(),
       head: {
         rows: BigInt64Array.from(samples, (_, row) => BigInt(row)),
-        outputs: wide ? [...HEAD_OUTPUTS, 'logits'] : HEAD_OUTPUTS,
+        outputs: wide ? [...outputs, 'logits'] : outputs,
         temperatures: Float32Array.from(samples, ({ work }) => work.sampling.temperature || 1),
-        uniforms: Float32Array.from(samples, (sample) => sample.drawUniform()),
+        uniforms,
         topCount,
       },
     })

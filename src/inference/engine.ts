@@ -6,9 +6,10 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
 import { Call } from './call.ts'
-import type { WeightFormat } from './graphs/linear.ts'
+import type { WeightChoice } from './graphs/linear.ts'
 import type {
   Command,
   EngineEvent,
@@ -19,17 +20,22 @@ import type {
   WorkerChunk,
   WorkerSettings,
 } from './protocol.ts'
+import type { ChosenDevice } from './runtime/session.ts'
 
 export interface EngineOptions {
   /** A checkpoint in Hugging Face layout. */
   readonly folder: string
   /** Threads of one run; the cores of the machine when absent. */
   readonly threads?: number
-  /** How the linear layers' weights are held; float32 when absent. */
-  readonly weights?: WeightFormat
+  /** `auto` when absent. */
+  readonly device?: Device
+  /** Told what the model computes on whenever it has been loaded. */
+  readonly onLoaded?: (chosen: ChosenDevice) => void
+  /** How the weights are held; `auto` when absent. */
+  readonly weights?: WeightChoice
   /** Samples decoded at the same time, 32 when absent; more wait. */
   readonly maxRows?: number
-  /** Bytes that the caches of running samples may come to take, 1 GiB when absent; samples beyond that wait. */
+  /** Bytes that the caches of running samples may take, 1 GiB when absent; samples beyond that wait. */
   readonly cacheBytes?: number
   /** Bytes for prompts kept for reuse, 128 MiB when absent. */
   readonly promptBytes?: number
@@ -48,16 +54,19 @@ const closedError = (): RefineError => new RefineError('shutting_down', 'The mod
 
 export class Engine {
   readonly #settings: WorkerSettings
+  readonly #onLoaded: EngineOptions['onLoaded']
   readonly #calls = new Map<number, EventCall>()
   #worker: Promise<Worker> | undefined
   #nextId = 0
   #closed = false
 
   constructor(options: EngineOptions) {
+    this.#onLoaded = options.onLoaded
     this.#settings = {
       folder: options.folder,
       threads: options.threads ?? availableParallelism(),
-      weights: options.weights ?? 'float32',
+      device: options.device ?? 'auto',
+      weights: options.weights ?? 'auto',
       maxRows: options.maxRows ?? 32,
       cacheBytes: options.cacheBytes ?? 1024 * MIB,
       promptBytes: options.promptBytes ?? 128 * MIB,
@@ -73,7 +82,8 @@ export class Engine {
   /**
    * Streams the samples of one prompt: a `finish` per sample and one `usage`. Leaving the iteration or aborting the
    * signal takes the samples out before the next decode step.
-   * @throws RefineError model_failed, shutting_down; the signal's reason when it aborts.
+   * @throws RefineError model_failed, shutting_down; invalid_request for a constraint that cannot be held to; the signal's
+   * reason when it aborts.
    */
   async *generate(
     work: GenerateWork,
@@ -153,6 +163,7 @@ export class Engine {
       }
       worker.on('message', (notice: Notice) => {
         if (notice.type === 'events') this.#deliver(notice.events)
+        else if (notice.type === 'device') this.#onLoaded?.(notice.chosen)
         else if (notice.type === 'broken') fail(new RefineError(notice.code, notice.message))
         else {
           worker.unref()
@@ -168,7 +179,11 @@ export class Engine {
   }
 
   #deliver(events: readonly EngineEvent[]): void {
-    for (const event of events) this.#calls.get(event.id)?.push(event)
+    for (const event of events) {
+      const call = this.#calls.get(event.id)
+      if (event.type !== 'refused') call?.push(event)
+      else call?.fail(new RefineError(event.error.code, event.error.message, event.error))
+    }
   }
 
   #failAll(error: RefineError): void {

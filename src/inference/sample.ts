@@ -2,8 +2,17 @@
 import { createRandom, type Random } from '../core/random.ts'
 import type { FinishReason } from '../core/event.ts'
 import type { TokenLogProbability } from '../core/language-model.ts'
+import type { Guide } from './constraint/guide.ts'
 import type { GenerateWork, WorkerChunk } from './protocol.ts'
-import { alternativesOf, chooseToken, type Choice, type HeadResults } from './sampler.ts'
+import { Penalties, penalises } from './penalties.ts'
+import {
+  alternativesOf,
+  chooseToken,
+  type ChoiceResults,
+  type HeadResults,
+  type TokenLikelihood,
+} from './sampler.ts'
+import type { AdjustedRow } from './runtime/adjuster.ts'
 import { TextStream } from './text/text-stream.ts'
 import type { TokenText } from './text/token-text.ts'
 
@@ -21,34 +30,57 @@ const streamOf = (seed: number, sample: number): Random => {
   return createRandom(mixed ^ (mixed >>> 13))
 }
 
+/** Largest float32 below 1: rounded to float32, a number just below 1 would be 1, and draw behind the last token. */
+const BELOW_ONE = 1 - 2 ** -24
+
+/** The choice among changed logits, for a row that asked for it. */
+export interface AdjustedChoice {
+  readonly results: ChoiceResults
+  readonly row: number
+}
+
+interface Advance {
+  readonly chunks: WorkerChunk[]
+  readonly finished: boolean
+}
+
 export class Sample {
   readonly work: GenerateWork
   readonly index: number
   readonly #vocabulary: Vocabulary
   readonly #random: Random
   readonly #stream: TextStream
+  readonly #guide: Guide | undefined
+  readonly #penalties: Penalties | undefined
+  readonly #answer: number[] = []
   #uniform = 0
-  #lastToken: number
-  #outputTokens = 0
   #logProbability = 0
 
-  constructor(work: GenerateWork, index: number, vocabulary: Vocabulary) {
+  constructor(work: GenerateWork, index: number, vocabulary: Vocabulary, guide?: Guide) {
     this.work = work
     this.index = index
     this.#vocabulary = vocabulary
     this.#random = streamOf(work.seed, index)
     this.#stream = new TextStream(work.sampling.stop, work.keepStop)
-    this.#lastToken = work.prompt.at(-1)!
+    this.#guide = guide
+    this.#penalties = penalises(work.sampling)
+      ? new Penalties(work.sampling, work.prompt)
+      : undefined
   }
 
   /** The token whose successor is wanted next. */
   get lastToken(): number {
-    return this.#lastToken
+    return this.#answer.at(-1) ?? this.work.prompt.at(-1)!
+  }
+
+  /** Prompt and answer as far as they must be computed before the coming step: without the last token. */
+  get computedTokens(): Int32Array {
+    return Int32Array.from([...this.work.prompt, ...this.#answer].slice(0, -1))
   }
 
   /** Position of `lastToken` in the whole text. */
   get position(): number {
-    return this.work.prompt.length - 1 + this.#outputTokens
+    return this.work.prompt.length - 1 + this.#answer.length
   }
 
   /** Tokens of prompt and answer together, at most. */
@@ -59,37 +91,67 @@ export class Sample {
 
   /** The random number of the coming step, one per token. */
   drawUniform(): number {
-    this.#uniform = this.#random.next()
+    this.#uniform = Math.min(this.#random.next(), BELOW_ONE)
     return this.#uniform
   }
 
+  /** What has to be done to this row's logits before its token is chosen; undefined: nothing. */
+  adjustment(row: number): AdjustedRow | undefined {
+    if (this.#guide === undefined && this.#penalties === undefined) return undefined
+    return {
+      row,
+      temperature: this.work.sampling.temperature || 1,
+      uniform: this.#uniform,
+      changes: this.#penalties?.changes,
+      allowed: this.#guide?.mask.allowed,
+    }
+  }
+
   /** Takes the next token from the results of the step that `drawUniform` was called for. */
-  advance(head: HeadResults, row: number): { chunks: WorkerChunk[]; finished: boolean } {
-    const choice = chooseToken(head, row, this.work.sampling, this.#uniform)
-    this.#lastToken = choice.token
-    this.#outputTokens++
-    this.#logProbability += choice.logProbability
-    if (this.#vocabulary.endTokens.has(choice.token)) return this.#finish('stop', 'end_token')
-    const entry = this.#entry(choice, head, row)
-    const piece = this.#stream.push(this.#vocabulary.text.bytes(choice.token), entry)
+  advance(head: HeadResults, row: number, adjusted?: AdjustedChoice): Advance {
+    // Where the vocabulary cannot write what the constraint wants next, there is no token to choose.
+    if (this.#guide?.mask.count === 0) return this.#finish('other', 'constraint_without_token')
+    const likely = this.#choose(head, row, adjusted)
+    const { token } = likely
+    this.#answer.push(token)
+    this.#penalties?.take(token)
+    this.#logProbability += likely.logProbability
+    if (this.#vocabulary.endTokens.has(token)) return this.#finish('stop', 'end_token')
+    this.#guide?.take(token)
+    const entry = this.#entry(likely, head, row)
+    const piece = this.#stream.push(this.#vocabulary.text.bytes(token), entry)
     const chunks = this.#delta(piece.text, piece.tokens)
     if (piece.stop !== undefined) return this.#finish('stop', `stop_string: ${piece.stop}`, chunks)
-    if (this.#outputTokens >= this.work.sampling.maxTokens)
+    if (this.#guide?.complete === true) return this.#finish('stop', 'constraint_met', chunks)
+    if (this.#answer.length >= this.work.sampling.maxTokens)
       return this.#finish('length', 'max_tokens', chunks)
     if (this.position + 1 >= this.#vocabulary.contextLength)
       return this.#finish('length', 'context_length', chunks)
     return { chunks, finished: false }
   }
 
-  #entry(choice: Choice, head: HeadResults, row: number): TokenLogProbability | undefined {
+  /** The log-probability is of the model's own distribution, whatever was changed before the choice. */
+  #choose(head: HeadResults, row: number, adjusted?: AdjustedChoice): TokenLikelihood {
+    const { sampling } = this.work
+    const { token, logit } = chooseToken(
+      adjusted?.results ?? head,
+      adjusted?.row ?? row,
+      sampling,
+      this.#uniform,
+    )
+    const own = adjusted === undefined ? logit : head.logits![row * head.vocabulary + token]!
+    return { token, logProbability: own - head.normaliser[row]! }
+  }
+
+  #entry(likely: TokenLikelihood, head: HeadResults, row: number): TokenLogProbability | undefined {
     const { topLogProbabilities } = this.work
     if (topLogProbabilities === undefined) return undefined
-    const describe = ({ token, logProbability }: Choice) => ({
+    const describe = ({ token, logProbability }: TokenLikelihood) => ({
       text: this.#vocabulary.text.text(token),
       logProbability,
     })
     return {
-      ...describe(choice),
+      ...describe(likely),
       alternatives: alternativesOf(head, row, topLogProbabilities).map(describe),
     }
   }
@@ -100,7 +162,7 @@ export class Sample {
     return [{ type: 'delta', sample: this.index, text, ...withTokens }]
   }
 
-  #finish(unified: FinishReason, raw: string, before: readonly WorkerChunk[] = []) {
+  #finish(unified: FinishReason, raw: string, before: readonly WorkerChunk[] = []): Advance {
     const rest = this.#stream.flush()
     const scored =
       this.work.topLogProbabilities === undefined ? {} : { logProbability: this.#logProbability }
@@ -111,7 +173,7 @@ export class Sample {
         type: 'finish',
         sample: this.index,
         reason: { unified, raw },
-        outputTokens: this.#outputTokens,
+        outputTokens: this.#answer.length,
         ...scored,
       },
     ]

@@ -1,14 +1,18 @@
 /**
  * Decides what the model computes next. One turn is a decode step for every running sample, then a bounded chunk of
- * prompts: the gap between two tokens stays small whatever arrives. Requests are served in order of arrival; a request
- * that was cancelled leaves before the next run.
+ * prompts: the gap between two tokens stays small whatever arrives. Interactive calls go before those in the background;
+ * among equals the call with the fewest running samples lets one in next. When the caches outgrow their memory, the
+ * sample that came last is put back and computed anew later. A call that was cancelled leaves before the next run.
  */
-import { bytesPerToken } from './cache/cache-shape.ts'
-import type { CachedPrefix } from './cache/prompt-cache.ts'
+import { toRefineError } from '../core/errors.ts'
 import { PromptLibrary } from './cache/prompt-library.ts'
-import { DecodeBatch, type Row } from './decode-batch.ts'
+import { ConstraintLibrary } from './constraint/guide.ts'
+import type { Row } from './decode-batch.ts'
 import { choosePrefills, Prefill, runPrefills } from './prefill.ts'
 import type { EngineEvent, GenerateWork, ScoreWork, WorkerSettings } from './protocol.ts'
+import { RunningSamples, type Waiting } from './running-samples.ts'
+import { Adjuster } from './runtime/adjuster.ts'
+import { createReading, type Reading } from './reading.ts'
 import type { Decoder } from './runtime/decoder.ts'
 import { Sample, type Vocabulary } from './sample.ts'
 
@@ -16,19 +20,16 @@ import { Sample, type Vocabulary } from './sample.ts'
 const IDLE_PREFILL_TOKENS = 512
 /** Logits per run, in elements: bounds the memory that scoring a long text takes. */
 const MAX_LOGITS = 16_000_000
-/** Fewer samples than this, or of a shorter prompt, have a copy of the prompt each. */
-const SHARED_SAMPLES = 4
-const SHARED_TOKENS = 32
 
 export type SchedulerSettings = Pick<
   WorkerSettings,
-  'maxRows' | 'cacheBytes' | 'promptBytes' | 'prefillTokens'
+  'maxRows' | 'cacheBytes' | 'promptBytes' | 'prefillTokens' | 'threads'
 >
 
-interface Waiting {
-  readonly row: Row
-  batch: DecodeBatch
-  readonly prefix: CachedPrefix | undefined
+/** What a computed prompt is for: samples to begin, or one to go on with. Neither: its likelihood was all. */
+interface Purpose {
+  readonly work?: GenerateWork
+  readonly resumed?: Waiting
 }
 
 export class Scheduler {
@@ -37,14 +38,16 @@ export class Scheduler {
   readonly #settings: SchedulerSettings
   readonly #post: (events: readonly EngineEvent[]) => void
   readonly #library: PromptLibrary
-  readonly #single: DecodeBatch
-  #shared: DecodeBatch[] = []
+  readonly #constraints: ConstraintLibrary
+  readonly #samples: RunningSamples
+  readonly #purposes = new Map<Prefill, Purpose>()
   #prefills: Prefill[] = []
-  #works = new Map<Prefill, GenerateWork>()
-  #waiting: Waiting[] = []
   #events: EngineEvent[] = []
   #cancelled = new Set<number>()
   #running = false
+  /** Calls so far, and prompt tokens that they were to compute. */
+  #calls = 0
+  #computed = 0
 
   constructor(
     decoder: Decoder,
@@ -56,19 +59,38 @@ export class Scheduler {
     this.#vocabulary = vocabulary
     this.#settings = settings
     this.#post = post
+    const size = decoder.shape.vocabulary
     this.#library = new PromptLibrary(settings.promptBytes)
-    this.#single = new DecodeBatch(decoder)
+    this.#constraints = new ConstraintLibrary({ ...vocabulary, size })
+    this.#samples = new RunningSamples(decoder, new Adjuster(size, settings.threads), settings)
+  }
+
+  /** Everything that is held for calls; all 0 when nothing is under way. */
+  get held(): Readonly<Record<string, number>> {
+    return {
+      ...this.#samples.held,
+      prefills: this.#prefills.length,
+      purposes: this.#purposes.size,
+      events: this.#events.length,
+      cancelled: this.#cancelled.size,
+    }
   }
 
   generate(id: number, work: GenerateWork): void {
+    try {
+      // Compiled now, so that what cannot be held to is refused before anything is computed.
+      if (work.constraint !== undefined) this.#constraints.compile(work.constraint)
+    } catch (thrown) {
+      const { code, message, fields } = toRefineError(thrown)
+      this.#post([{ type: 'refused', id, error: { code, message, fields } }])
+      return
+    }
     // The last token of the prompt is left to the first decode step, which needs its logits once per sample.
-    const prefill = new Prefill(id, work.prompt.slice(0, -1))
-    this.#works.set(prefill, work)
-    this.#prefills.push(prefill)
+    this.#enqueue(id, work.prompt.slice(0, -1), work, { work })
   }
 
   score(id: number, work: ScoreWork): void {
-    this.#prefills.push(new Prefill(id, work.tokens, work))
+    this.#enqueue(id, work.tokens, work, {}, createReading(work, this.#decoder.shape))
   }
 
   cancel(id: number): void {
@@ -80,131 +102,103 @@ export class Scheduler {
     if (this.#running) return
     this.#running = true
     try {
-      while (this.#hasWork()) await this.#turn()
+      while (this.#prefills.length > 0 || this.#samples.count > 0) await this.#turn()
+      this.#cancelled.clear()
     } finally {
       this.#running = false
     }
   }
 
-  #hasWork(): boolean {
-    return this.#prefills.length > 0 || this.#waiting.length > 0 || this.#rows() > 0
-  }
-
-  #batches(): DecodeBatch[] {
-    return [this.#single, ...this.#shared]
-  }
-
-  #rows(): number {
-    return this.#batches().reduce((sum, { size }) => sum + size, 0)
+  #enqueue(
+    id: number,
+    tokens: Int32Array,
+    { priority = 'interactive' }: Pick<GenerateWork, 'priority'>,
+    purpose: Purpose,
+    reading?: Reading,
+  ): void {
+    // Served by when a fair share of the machine would have finished it: long prompts do not keep short ones waiting,
+    // and are not kept waiting for ever by them (Demers et al. 1989, "Analysis and simulation of a fair queueing algorithm").
+    const due = this.#computed + tokens.length
+    const prefill = new Prefill(id, tokens, { priority, due, order: this.#calls++ }, reading)
+    this.#purposes.set(prefill, purpose)
+    this.#prefills.push(prefill)
   }
 
   async #turn(): Promise<void> {
     this.#dropCancelled()
-    this.#merge()
-    for (const batch of this.#batches()) {
+    this.#samples.merge()
+    for (const waiting of this.#samples.makeRoom()) this.#putBack(waiting)
+    for (const batch of this.#samples.batches) {
       if (batch.size > 0)
         await batch.step((id, chunk) => this.#events.push({ type: 'chunk', id, chunk }))
       this.#dropCancelled()
     }
-    this.#admit()
+    this.#samples.admit()
     this.#flush()
     await this.#prefill()
     this.#dropCancelled()
-    this.#admit()
+    this.#samples.admit()
     this.#flush()
+  }
+
+  /** A sample that lost its place: what it held is computed again, and it goes on where it was. */
+  #putBack(waiting: Waiting): void {
+    const { id, sample, priority, order } = waiting.row
+    const prefill = new Prefill(id, sample.computedTokens, { priority, due: 0, order })
+    this.#purposes.set(prefill, { resumed: waiting })
+    this.#prefills.push(prefill)
   }
 
   async #prefill(): Promise<void> {
     // A prompt whose samples would have to wait anyway is not computed ahead: its cache would only take memory.
     const ready = this.#prefills.filter(
-      ({ score }) => score !== undefined || this.#waiting.length === 0,
+      ({ reading, rank }) => reading !== undefined || !this.#samples.blocks(rank.priority),
     )
-    const limit = this.#rows() > 0 ? this.#settings.prefillTokens : IDLE_PREFILL_TOKENS
+    ready.sort(({ rank: left }, { rank: right }) => compareRanks(left, right))
+    const limit = this.#samples.running > 0 ? this.#settings.prefillTokens : IDLE_PREFILL_TOKENS
     const logits = Math.max(1, Math.floor(MAX_LOGITS / this.#decoder.shape.vocabulary))
     const budget = Math.min(limit, logits)
     const chosen = choosePrefills(ready, this.#library, budget)
     const unfinished = chosen.filter(({ remaining }) => remaining > 0)
-    if (unfinished.length > 0) await runPrefills(this.#decoder, unfinished, budget)
+    if (unfinished.length > 0)
+      this.#computed += await runPrefills(this.#decoder, unfinished, budget)
     const finished = chosen.filter(({ remaining }) => remaining === 0)
     this.#prefills = this.#prefills.filter((prefill) => !finished.includes(prefill))
     for (const prefill of finished) this.#finishPrefill(prefill)
   }
 
   #finishPrefill(prefill: Prefill): void {
-    const { id, cachedTokens, logProbabilities, prefix } = prefill
+    const { id, cachedTokens, reading, prefix, rank } = prefill
     if (prefill.started && prefix !== undefined) this.#library.add(prefix.cache)
-    const work = this.#works.get(prefill)
-    this.#works.delete(prefill)
-    if (work === undefined) {
-      this.#events.push({ type: 'scored', id, result: { logProbabilities, cachedTokens } })
-      return
-    }
-    const inputTokens = work.prompt.length
-    this.#events.push({ type: 'chunk', id, chunk: { type: 'usage', inputTokens, cachedTokens } })
-    const batch = this.#batchFor(work, prefix)
-    for (let index = 0; index < work.samples; index++) {
-      const sample = new Sample(work, index, this.#vocabulary)
-      this.#waiting.push({ row: { id, sample }, batch, prefix })
-    }
+    const { work, resumed } = this.#purposes.get(prefill)!
+    this.#purposes.delete(prefill)
+    if (resumed !== undefined) this.#samples.resume({ ...resumed, prefix })
+    else if (work !== undefined) {
+      const inputTokens = work.prompt.length
+      this.#events.push({ type: 'chunk', id, chunk: { type: 'usage', inputTokens, cachedTokens } })
+      this.#samples.add(this.#rows(id, work, rank.order), prefix)
+    } else if (reading !== undefined)
+      this.#events.push({ type: 'scored', id, result: { values: reading.values, cachedTokens } })
   }
 
-  #batchFor({ samples }: GenerateWork, prefix: CachedPrefix | undefined): DecodeBatch {
-    if (prefix === undefined || samples < SHARED_SAMPLES || prefix.length < SHARED_TOKENS)
-      return this.#single
-    const busy = this.#rows() > 0 || this.#waiting.length > 0
-    if (busy && !this.#savesMore(samples, prefix.length)) return this.#single
-    const batch = new DecodeBatch(this.#decoder, prefix)
-    this.#shared.push(batch)
-    return batch
-  }
-
-  /** Whether rows that share a prompt save more memory traffic per step than a run of their own costs. */
-  #savesMore(rows: number, sharedTokens: number): boolean {
-    const saved = (rows - 1) * sharedTokens * bytesPerToken(this.#decoder.cache)
-    return saved > this.#decoder.weightBytes
-  }
-
-  /** Where several batches are running, gives up those that no longer save more than their own run costs. */
-  #merge(): void {
-    if (this.#batches().filter(({ size }) => size > 0).length < 2) return
-    const [kept, left] = [new Set<DecodeBatch>(), new Set<DecodeBatch>()]
-    for (const batch of this.#shared)
-      (this.#savesMore(batch.size, batch.sharedTokens) ? kept : left).add(batch)
-    for (const batch of left) batch.moveTo(this.#single)
-    for (const waiting of this.#waiting) if (left.has(waiting.batch)) waiting.batch = this.#single
-    this.#shared = [...kept]
-  }
-
-  /** Lets waiting samples in, in their order, as long as there are rows and memory for them. */
-  #admit(): void {
-    while (this.#waiting[0] !== undefined && this.#fits(this.#waiting[0])) {
-      const { row, batch, prefix } = this.#waiting.shift()!
-      batch.add(row, prefix)
-    }
-    const awaited = new Set(this.#waiting.map(({ batch }) => batch))
-    this.#shared = this.#shared.filter((batch) => batch.size > 0 || awaited.has(batch))
-  }
-
-  #fits({ row, batch }: Waiting): boolean {
-    const rows = this.#rows()
-    if (rows === 0) return true
-    const tokens = this.#batches().reduce(
-      (sum, other) => sum + other.reservedTokens(other === batch ? row.sample : undefined),
-      0,
-    )
-    const bytes = tokens * bytesPerToken(this.#decoder.cache)
-    return rows < this.#settings.maxRows && bytes <= this.#settings.cacheBytes
+  #rows(id: number, work: GenerateWork, order: number): Row[] {
+    const { samples, constraint, priority = 'interactive' } = work
+    const automaton = constraint && this.#constraints.compile(constraint)
+    return Array.from({ length: samples }, (_, index) => {
+      const guide = automaton && this.#constraints.guide(automaton)
+      return { id, sample: new Sample(work, index, this.#vocabulary, guide), priority, order }
+    })
   }
 
   #dropCancelled(): void {
     const cancelled = this.#cancelled
     if (cancelled.size === 0) return
     this.#cancelled = new Set()
-    for (const prefill of this.#prefills) if (cancelled.has(prefill.id)) this.#works.delete(prefill)
+    for (const prefill of this.#prefills)
+      if (cancelled.has(prefill.id)) this.#purposes.delete(prefill)
     this.#prefills = this.#prefills.filter(({ id }) => !cancelled.has(id))
-    this.#waiting = this.#waiting.filter(({ row }) => !cancelled.has(row.id))
     this.#events = this.#events.filter(({ id }) => !cancelled.has(id))
-    for (const batch of this.#batches()) batch.removeWhere(({ id }) => cancelled.has(id))
+    this.#samples.drop(cancelled)
   }
 
   #flush(): void {
@@ -213,4 +207,9 @@ export class Scheduler {
     this.#events = []
     this.#post(events)
   }
+}
+
+const compareRanks = (left: Prefill['rank'], right: Prefill['rank']): number => {
+  if (left.priority !== right.priority) return left.priority === 'interactive' ? -1 : 1
+  return left.due - right.due || left.order - right.order
 }

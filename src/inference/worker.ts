@@ -1,11 +1,14 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { toRefineError } from '../core/errors.ts'
-import { readModelConfig } from './checkpoint/model-config.ts'
-import { openSafetensors } from './checkpoint/safetensors.ts'
+import { RefineError, toRefineError } from '../core/errors.ts'
+import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
+import type { DecoderShape, ModelConfig } from './checkpoint/model-config.ts'
 import { writeDecoderGraph } from './graphs/decoder-graph.ts'
+import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
-import { Decoder } from './runtime/decoder.ts'
+import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
+import { ExportDecoder } from './runtime/export-decoder.ts'
+import { mayLeaveProcessor } from './runtime/devices.ts'
 import { Session } from './runtime/session.ts'
 import { Scheduler } from './scheduler.ts'
 import { readTokenText } from './text/token-text.ts'
@@ -13,23 +16,48 @@ import { readTokenText } from './text/token-text.ts'
 const settings = workerData as WorkerSettings
 const post = (notice: Notice): void => parentPort!.postMessage(notice)
 
-const load = async (): Promise<Scheduler> => {
-  const config = readModelConfig(settings.folder)
-  const weights = openSafetensors(settings.folder)
+/**
+ * Only the processor has kernels for our int8: elsewhere every such layer would be sent back to it.
+ * @throws RefineError model_failed when that is asked for
+ */
+const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): WeightFormat => {
+  if (!mayLeaveProcessor(device)) return chooseFormat(weights, shape)
+  if (weights !== 'int8') return weights === 'auto' ? 'fp32' : weights
+  throw new RefineError(
+    'model_failed',
+    `weights: int8 is for device cpu; with ${device} take fp32, fp16 or int4`,
+  )
+}
+
+const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
+  const exported = checkpoint.exported(settings.weights)
+  if (exported !== undefined) {
+    const decoder = await ExportDecoder.open(exported, config.decoder, settings)
+    post({ type: 'device', chosen: decoder.chosen })
+    return decoder
+  }
+  const weights = checkpoint.weights()
   try {
-    const graph = writeDecoderGraph(config.decoder, weights, settings.weights)
-    const decoder = new Decoder(await Session.create(graph, settings.threads), config.decoder)
-    const vocabulary = {
-      text: readTokenText(settings.folder),
-      endTokens: new Set(config.endTokens),
-      contextLength: config.decoder.contextLength,
-    }
-    return new Scheduler(decoder, vocabulary, settings, (events) =>
-      post({ type: 'events', events }),
-    )
+    const format = formatFor(settings, config.decoder)
+    const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
+    const session = await Session.create(graph, settings)
+    post({ type: 'device', chosen: session.chosen })
+    return new GraphDecoder(session, config.decoder)
   } finally {
     weights.close()
   }
+}
+
+const load = async (): Promise<Scheduler> => {
+  const checkpoint = openCheckpoint(settings.folder)
+  const config = checkpoint.config()
+  const decoder = await openDecoder(checkpoint, config)
+  const vocabulary = {
+    text: readTokenText(checkpoint),
+    endTokens: new Set(config.endTokens),
+    contextLength: config.decoder.contextLength,
+  }
+  return new Scheduler(decoder, vocabulary, settings, (events) => post({ type: 'events', events }))
 }
 
 /** Nothing can be trusted after a failed run: the engine starts a new worker for the next call. */

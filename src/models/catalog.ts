@@ -1,4 +1,4 @@
-/** The list of embedded models that come with the package: where each lies, what it is for and how to know it is whole. */
+/** The list of models that are known by a short id: those that come with the package, and those that `whetstone pull` fetches. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
@@ -16,7 +16,18 @@ const CatalogEntry = Type.Object(
   {
     id: Text,
     adapter: Type.Enum(['onnx']),
-    folder: Type.String({ minLength: 1, description: 'Relative to the root of the package.' }),
+    folder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Of a model that comes with the package, relative to its root.',
+      }),
+    ),
+    repository: Type.Optional(
+      Type.String({
+        pattern: '^[^/]+/[^/]+$',
+        description: 'Of a model to be pulled, on the hub.',
+      }),
+    ),
     description: Text,
     prompts: Type.Enum(['full', 'compact']),
     roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1 }),
@@ -31,19 +42,27 @@ const CatalogEntry = Type.Object(
     ),
     licence: Text,
     context: Type.Integer({ minimum: 1 }),
-    weights: Type.Object(
-      {
-        file: Text,
-        sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-        size: Type.Integer({ minimum: 1, description: 'Bytes.' }),
-      },
-      { additionalProperties: false },
+    weights: Type.Optional(
+      Type.Object(
+        {
+          file: Text,
+          sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+          size: Type.Integer({ minimum: 1, description: 'Bytes.' }),
+        },
+        { additionalProperties: false },
+      ),
     ),
   },
   { additionalProperties: false },
 )
-/** `folder` is absolute once the catalogue was read. */
+/** Either `folder` with `weights`, or `repository`. `folder` is absolute once the catalogue was read. */
 export type CatalogEntry = Static<typeof CatalogEntry>
+
+/** An entry that comes with the package. */
+export type IncludedModel = CatalogEntry & Required<Pick<CatalogEntry, 'folder' | 'weights'>>
+
+export const isIncluded = (entry: CatalogEntry): entry is IncludedModel =>
+  entry.folder !== undefined && entry.weights !== undefined
 
 const Catalog = Type.Object({ models: Type.Array(CatalogEntry) }, { additionalProperties: false })
 
@@ -69,29 +88,31 @@ export const readCatalog = async (packageRoot: string): Promise<readonly Catalog
   const ids = models.map(({ id }) => id)
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice !== undefined) throw wrong(`${twice} is listed twice`)
-  return models.map((entry) => ({ ...entry, folder: path.resolve(packageRoot, entry.folder) }))
+  const unclear = models.find((entry) => isIncluded(entry) === (entry.repository !== undefined))
+  if (unclear !== undefined)
+    throw wrong(`${unclear.id} needs either folder and weights, or repository`)
+  return models.map((entry) =>
+    entry.folder === undefined
+      ? entry
+      : { ...entry, folder: path.resolve(packageRoot, entry.folder) },
+  )
 }
 
-/**
- * The catalogue as entries of the configuration: what a server offers with no configuration at all.
- * @throws RefineError as `readCatalog`.
- */
-export const loadCatalog = async (packageRoot: string): Promise<OnnxConfig[]> => {
-  const entries = await readCatalog(packageRoot)
-  return entries.map(({ id, adapter, folder, prompts, step_marks }) => ({
+/** The models that come with the package, as entries of the configuration: what a server offers without any. */
+export const includedModels = (catalog: readonly CatalogEntry[]): OnnxConfig[] =>
+  catalog.filter(isIncluded).map(({ id, adapter, folder, prompts, step_marks }) => ({
     id,
     adapter,
     folder,
     prompts,
     ...(step_marks && { step_marks }),
   }))
-}
 
 /**
  * Compares the weights of an entry with its size and checksum.
  * @throws RefineError model_failed saying what differs.
  */
-export const verifyWeights = async ({ id, folder, weights }: CatalogEntry): Promise<void> => {
+export const verifyWeights = async ({ id, folder, weights }: IncludedModel): Promise<void> => {
   const file = path.join(folder, weights.file)
   const wrong = (message: string, cause?: unknown): RefineError =>
     new RefineError('model_failed', `${id}: ${file} ${message}`, { cause })

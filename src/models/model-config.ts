@@ -1,5 +1,6 @@
 /** Entries of `models` in the configuration file. Wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
+import { DEVICES } from '../core/device.ts'
 import { invalidField } from '../core/errors.ts'
 import { CAPABILITIES, type Capability } from '../core/language-model.ts'
 import { validate } from '../core/validation.ts'
@@ -36,18 +37,41 @@ export const OnnxConfig = Type.Object(
   {
     ...common,
     adapter: Type.Enum(['onnx']),
-    folder: Type.String({
-      minLength: 1,
-      description: 'Folder of the model in Hugging Face layout.',
-    }),
+    folder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Folder of the model in Hugging Face layout, or a GGUF file.',
+      }),
+    ),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'In place of `folder`: the id of an installed model, as `whetstone pull` takes it.',
+      }),
+    ),
+    device: Type.Optional(
+      Type.Enum([...DEVICES], {
+        description:
+          'What computes. auto takes a GPU where one works, else the processor, and logs why.',
+      }),
+    ),
     prompts: Type.Optional(Prompts),
     step_marks: Type.Optional(
-      Type.Object({ step: Text, good: Text, bad: Text }, { additionalProperties: false }),
+      Type.Object(
+        { step: Text, good: Type.Optional(Text), bad: Type.Optional(Text) },
+        {
+          additionalProperties: false,
+          description:
+            'For models that judge steps: the text after each step, and the tokens of the verdict unless the model has labels for it.',
+        },
+      ),
     ),
     threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
     weights: Type.Optional(
-      Type.Enum(['float32', 'int8'], {
-        description: 'int8 is faster, and its results depend on what else is computed beside them.',
+      Type.Enum(['auto', 'fp32', 'fp16', 'int8', 'int4'], {
+        description:
+          'How the weights are held; auto, the default, takes int8 for models of 50 million weights or more, else fp32. int8 and int4 are smaller and faster, and less exact. An ONNX export is chosen by it.',
       }),
     ),
     max_rows: Type.Optional(
@@ -151,5 +175,8 @@ export const readModelConfig = (value: unknown, pointer = ''): ModelConfig => {
     const names = Object.keys(SCHEMAS).map((name) => `"${name}"`)
     throw invalidField(`${pointer}/adapter`, `must be one of ${names.join(', ')}`)
   }
-  return validate(SCHEMAS[adapter as keyof typeof SCHEMAS], value, pointer)
+  const config: ModelConfig = validate(SCHEMAS[adapter as keyof typeof SCHEMAS], value, pointer)
+  if (config.adapter === 'onnx' && (config.folder === undefined) === (config.model === undefined))
+    throw invalidField(`${pointer}/folder`, 'exactly one of folder and model is needed')
+  return config
 }

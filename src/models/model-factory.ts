@@ -1,7 +1,13 @@
 /** Makes the models that the configuration describes. */
+import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
 import type { LanguageModel, Price, PromptSet } from '../core/language-model.ts'
-import type { ModelConfig, OpenAICompatibleConfig, ScriptedConfig } from './model-config.ts'
+import type {
+  ModelConfig,
+  OnnxConfig,
+  OpenAICompatibleConfig,
+  ScriptedConfig,
+} from './model-config.ts'
 import { createOpenAICompatibleModel } from './openai-compatible.ts'
 import type { ModelSource } from './registry.ts'
 import { createScriptedModel } from './scripted.ts'
@@ -12,17 +18,31 @@ export interface OnnxModelOptions {
   readonly folder: string
   readonly prompts: PromptSet
   readonly price?: Price
-  readonly stepMarks?: { readonly step: string; readonly good: string; readonly bad: string }
+  readonly stepMarks?: { readonly step: string; readonly good?: string; readonly bad?: string }
   readonly threads?: number
-  readonly weights?: 'float32' | 'int8'
+  readonly device?: Device
+  /** Told what the model computes on, when it is loaded. */
+  readonly onLoaded?: (device: ChosenDevice) => void
+  readonly weights?: 'auto' | 'fp32' | 'fp16' | 'int8' | 'int4'
   readonly maxRows?: number
   readonly cacheBytes?: number
+}
+
+/** What a model computes on, and why that. */
+export interface ChosenDevice {
+  readonly device: Device
+  readonly reason: string
 }
 
 export interface ModelParts {
   /** Value of an environment variable, undefined when it is not set. */
   readonly readSecret: (name: string) => string | undefined
   readonly onnx: (options: OnnxModelOptions) => LanguageModel
+  /** Folder of an installed model. @throws RefineError unknown_model with the command that installs it. */
+  readonly installedFolder: (id: string) => string
+  /** Of models that name none; `auto` when absent. */
+  readonly device?: Device
+  readonly onLoaded?: (id: string, device: ChosenDevice) => void
 }
 
 type Defined<Fields> = { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> }
@@ -97,19 +117,25 @@ const scripted = (config: ScriptedConfig): LanguageModel =>
     }),
   })
 
+const embedded = (config: OnnxConfig, parts: ModelParts): LanguageModel => {
+  const { id, prompts = 'full', price, step_marks: stepMarks, threads, weights } = config
+  const { max_rows: maxRows, cache_bytes: cacheBytes, device = parts.device } = config
+  const folder = config.folder ?? parts.installedFolder(config.model ?? id)
+  const { onLoaded: tell } = parts
+  const onLoaded = tell && ((chosen: ChosenDevice) => tell(id, chosen))
+  return parts.onnx({
+    id,
+    folder,
+    prompts,
+    ...present({ price, stepMarks, threads, device, onLoaded, weights, maxRows, cacheBytes }),
+  })
+}
+
 /** @throws RefineError naming the model and what is wrong: a key that is not set, a URL or capability that cannot be. */
 export const createModel = (config: ModelConfig, parts: ModelParts): LanguageModel => {
   switch (config.adapter) {
-    case 'onnx': {
-      const { id, folder, prompts = 'full', price, step_marks, threads, weights } = config
-      const { max_rows: maxRows, cache_bytes: cacheBytes } = config
-      return parts.onnx({
-        id,
-        folder,
-        prompts,
-        ...present({ price, stepMarks: step_marks, threads, weights, maxRows, cacheBytes }),
-      })
-    }
+    case 'onnx':
+      return embedded(config, parts)
     case 'openai-compatible':
       return openAICompatible(config, parts.readSecret)
     case 'scripted':

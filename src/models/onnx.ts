@@ -8,27 +8,27 @@ import type {
   LanguageModel,
   Price,
   PromptSet,
-  ScoringResult,
-  StepScores,
 } from '../core/language-model.ts'
+import { messageText } from '../core/conversation.ts'
 import type { Message, Sampling } from '../core/task.ts'
-import { readJson } from '../inference/checkpoint/json-file.ts'
-import { readModelConfig, type ModelConfig } from '../inference/checkpoint/model-config.ts'
+import { openCheckpoint } from '../inference/checkpoint/checkpoint.ts'
+import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
 import { badModelFile } from '../inference/checkpoint/tensor-source.ts'
 import { Engine, type EngineOptions } from '../inference/engine.ts'
 import type { GenerateWork, SamplingParameters } from '../inference/protocol.ts'
-import {
-  readChatTemplate,
-  TokenizerConfig,
-  type ChatTemplate,
-} from '../inference/text/chat-template.ts'
-import { readTokenizer, type Tokenizer } from '../inference/text/tokenizer.ts'
+import { readChatTemplate, type ChatTemplate } from '../inference/text/chat-template.ts'
+import { readTokenizer } from '../inference/text/tokenizer.ts'
+import { PromptEncoder } from './onnx-prompt.ts'
+import { Readings, type StepReading } from './onnx-readings.ts'
 
-/** Tokens of a model that was trained to judge steps: it reads `step` after each and answers `good` or `bad`. */
+/**
+ * Texts of a model that was trained to judge steps: it reads `step` after each, and answers with the token `good` or
+ * `bad` unless it has labels for that.
+ */
 export interface StepMarks {
   readonly step: string
-  readonly good: string
-  readonly bad: string
+  readonly good?: string
+  readonly bad?: string
 }
 
 export interface OnnxModelOptions extends EngineOptions {
@@ -37,19 +37,44 @@ export interface OnnxModelOptions extends EngineOptions {
   /** Nothing when absent. */
   readonly price?: Price
   readonly stepMarks?: StepMarks
+  /** Told, once, what makes the model slower or less exact than it could be. */
+  readonly onWarning?: (message: string) => void
 }
-
-type StepTokens = { readonly [Mark in keyof StepMarks]: number }
 
 interface Parts {
   readonly config: ModelConfig
-  readonly tokenizer: Tokenizer
-  readonly render: ChatTemplate
-  readonly stepTokens: StepTokens | undefined
+  readonly encoder: PromptEncoder
+  readonly steps: StepReading | undefined
+  /** The model is an ONNX export, run as it is. */
+  readonly exported: boolean
 }
+
+const GENERIC = {
+  code: 'generic_graph',
+  message:
+    'This model is an ONNX export, which copies its whole cache at every token and attends to a shared prompt once per sample: safetensors or GGUF files of it run several times faster.',
+} as const
 
 /** Below this the division by the temperature leaves the range of float32; the result is the likeliest token anyway. */
 const LOWEST_TEMPERATURE = 1e-4
+
+const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): CapabilityRecord => {
+  const writes = head.type === 'tokens' ? 'native' : 'none'
+  return {
+    parallel_samples: writes,
+    assistant_continuation: writes,
+    stop_kept: writes,
+    log_probabilities: writes,
+    text_scoring: writes,
+    step_scores: steps === undefined ? 'none' : 'native',
+    outcome_scores: head.type === 'labels' && head.of === 'sequence' ? 'native' : 'none',
+    embeddings: exported ? 'none' : 'native',
+    constrained_output: writes,
+    seed: writes,
+    images: 'none',
+    tools: 'none',
+  }
+}
 
 class OnnxModel implements LanguageModel {
   readonly id: string
@@ -58,41 +83,52 @@ class OnnxModel implements LanguageModel {
   readonly capabilities: CapabilityRecord
   readonly contextLength: number
   readonly #engine: Engine
-  readonly #parts: Parts
+  readonly #config: ModelConfig
+  readonly #encoder: PromptEncoder
+  readonly #exported: boolean
+  readonly scoreText?: NonNullable<LanguageModel['scoreText']>
+  readonly scoreSteps?: NonNullable<LanguageModel['scoreSteps']>
+  readonly scoreOutcome?: NonNullable<LanguageModel['scoreOutcome']>
+  readonly embed?: NonNullable<LanguageModel['embed']>
 
   constructor(options: OnnxModelOptions, parts: Parts) {
     this.id = options.id
     this.prompts = options.prompts
     this.price = options.price ?? { input: 0, output: 0 }
     this.contextLength = parts.config.decoder.contextLength
-    this.capabilities = {
-      parallel_samples: 'native',
-      assistant_continuation: 'native',
-      stop_kept: 'native',
-      log_probabilities: 'native',
-      text_scoring: 'native',
-      step_scores: parts.stepTokens === undefined ? 'none' : 'native',
-      embeddings: 'none',
-      constrained_output: 'none',
-      seed: 'native',
-    }
+    this.capabilities = capabilitiesOf(parts)
     this.#engine = new Engine(options)
-    this.#parts = parts
+    this.#config = parts.config
+    this.#encoder = parts.encoder
+    this.#exported = parts.exported
+    const readings = new Readings(this.#engine, parts.encoder)
+    const { head } = parts.config
+    const { steps } = parts
+    if (!parts.exported) this.embed = (request, call) => readings.embed(request, call)
+    if (head.type === 'tokens')
+      this.scoreText = (request, call) => readings.scoreText(request, call)
+    if (steps !== undefined)
+      this.scoreSteps = (request, call) => readings.scoreSteps(steps, request, call)
+    if (head.type === 'labels' && head.of === 'sequence')
+      this.scoreOutcome = (request, call) => readings.scoreOutcome(head.labels, request, call)
   }
 
-  /** Exact, but for a text that cannot fit the context: of that only the least number of tokens is told. */
   countTokens(messages: readonly Message[]): number {
-    const text = this.#parts.render(messages)
-    const least = Math.ceil(text.length / this.#parts.tokenizer.longestToken)
-    return least > this.contextLength ? least : this.#parts.tokenizer.encode(text).length
+    return this.#encoder.count(messages)
   }
 
   async *generate(
     request: GenerationRequest,
-    { signal }: CallOptions,
+    { signal, priority = 'interactive' }: CallOptions,
   ): AsyncGenerator<GenerationChunk, void, void> {
-    const prompt = this.#encode(request.messages, request.continueFrom ?? '')
-    this.#checkLength(prompt.length + 1)
+    if (this.#config.head.type !== 'tokens')
+      throw new RefineError(
+        'unsupported_capability',
+        `${this.id} scores or embeds texts; it cannot write any.`,
+        { param: 'model' },
+      )
+    const prompt = this.#encoder.prompt(request.messages, request.continueFrom)
+    this.#encoder.checkLength(prompt.length + 1)
     const work: GenerateWork = {
       prompt,
       samples: request.samples,
@@ -100,59 +136,11 @@ class OnnxModel implements LanguageModel {
       keepStop: request.keepStop ?? false,
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
+      constraint: request.constraint,
+      priority,
     }
+    if (this.#exported) yield { type: 'warning', ...GENERIC }
     yield* this.#engine.generate(work, signal)
-  }
-
-  async scoreText(
-    request: { readonly messages: readonly Message[]; readonly text: string },
-    { signal }: CallOptions,
-  ): Promise<ScoringResult> {
-    const prompt = this.#encode(request.messages, '')
-    const answer = this.#tokens(request.text)
-    const inputTokens = prompt.length + answer.length
-    this.#checkLength(inputTokens)
-    if (answer.length === 0) return { logProbability: 0, tokens: 0, inputTokens, cachedTokens: 0 }
-    const work = {
-      // The last token's successor is not asked for.
-      tokens: Int32Array.from([...prompt, ...answer.slice(0, -1)]),
-      positions: Int32Array.from(answer, (_, index) => prompt.length - 1 + index),
-      targets: Int32Array.from(answer),
-      columns: 1,
-    }
-    const { logProbabilities, cachedTokens } = await this.#engine.score(work, signal)
-    const logProbability = logProbabilities.reduce((sum, value) => sum + value, 0)
-    return { logProbability, tokens: answer.length, inputTokens, cachedTokens }
-  }
-
-  async scoreSteps(
-    request: { readonly messages: readonly Message[]; readonly steps: readonly string[] },
-    { signal }: CallOptions,
-  ): Promise<StepScores> {
-    const marks = this.#parts.stepTokens
-    if (marks === undefined)
-      throw new RefineError('unsupported_capability', `${this.id} cannot score steps.`)
-    const tokens = [...this.#encode(request.messages, '')]
-    const positions: number[] = []
-    const lineBreak = this.#tokens('\n')
-    for (const step of request.steps) {
-      if (positions.length > 0) tokens.push(...lineBreak)
-      positions.push(tokens.push(...this.#tokens(step), marks.step) - 1)
-    }
-    this.#checkLength(tokens.length)
-    if (positions.length === 0) return { steps: [], inputTokens: tokens.length, cachedTokens: 0 }
-    const work = {
-      tokens: Int32Array.from(tokens),
-      positions: Int32Array.from(positions),
-      targets: Int32Array.from(positions.flatMap(() => [marks.good, marks.bad])),
-      columns: 2,
-    }
-    const { logProbabilities, cachedTokens } = await this.#engine.score(work, signal)
-    const steps = positions.map((_, step) => {
-      const [good, bad] = logProbabilities.subarray(2 * step)
-      return 1 / (1 + Math.exp(bad! - good!))
-    })
-    return { steps, inputTokens: tokens.length, cachedTokens }
   }
 
   async ready(): Promise<void> {
@@ -163,47 +151,47 @@ class OnnxModel implements LanguageModel {
     await this.#engine.close()
   }
 
-  /** What follows the prompt is encoded apart, as generated tokens would follow it. */
-  #encode(messages: readonly Message[], answer: string): Int32Array {
-    return Int32Array.from([...this.#tokens(this.#parts.render(messages)), ...this.#tokens(answer)])
-  }
-
-  /** @throws RefineError context_length_exceeded before a hopeless text is encoded. */
-  #tokens(text: string): readonly number[] {
-    this.#checkLength(Math.ceil(text.length / this.#parts.tokenizer.longestToken))
-    return text === '' ? [] : this.#parts.tokenizer.encode(text)
-  }
-
-  #checkLength(tokens: number): void {
-    if (tokens <= this.contextLength) return
-    throw new RefineError(
-      'context_length_exceeded',
-      `${this.id} takes ${this.contextLength} tokens of prompt and answer together; at least ${tokens} are needed.`,
-      { param: 'messages' },
-    )
-  }
-
   #sampling(wishes: Sampling): SamplingParameters {
-    const defaults = this.#parts.config.sampling
+    const defaults = this.#config.sampling
     const temperature = wishes.temperature ?? defaults.temperature
     return {
       temperature: temperature < LOWEST_TEMPERATURE ? 0 : temperature,
       topP: wishes.top_p ?? defaults.topP,
       topK: wishes.top_k ?? defaults.topK,
+      minP: wishes.min_p ?? 0,
+      repetitionPenalty: wishes.repetition_penalty ?? 1,
+      presencePenalty: wishes.presence_penalty ?? 0,
+      frequencyPenalty: wishes.frequency_penalty ?? 0,
       maxTokens: wishes.max_tokens ?? this.contextLength,
       stop: wishes.stop ?? [],
     }
   }
 }
 
-const stepTokens = (folder: string, tokenizer: Tokenizer, marks: StepMarks): StepTokens => {
-  const idOf = (token: string): number => {
-    const id = tokenizer.tokenId(token)
-    if (id === undefined) throw badModelFile(folder, `the tokenizer has no step mark ${token}`)
+/** Steps end in a line break where nothing else is said. */
+const SEPARATOR = '\n'
+
+const stepReading = (
+  folder: string,
+  { head }: ModelConfig,
+  encoder: PromptEncoder,
+  marks: StepMarks | undefined,
+): StepReading | undefined => {
+  if (head.type === 'labels' && head.of === 'tokens')
+    return { type: 'labels', separator: marks?.step ?? SEPARATOR, labels: head.labels }
+  if (head.type !== 'tokens' || marks === undefined) return undefined
+  const idOf = (mark: keyof StepMarks): number => {
+    const token = marks[mark]
+    const id = token === undefined ? undefined : encoder.tokenId(token)
+    if (id === undefined)
+      throw badModelFile(folder, `the tokenizer has no step mark ${token ?? `"${mark}"`}`)
     return id
   }
-  return { step: idOf(marks.step), good: idOf(marks.good), bad: idOf(marks.bad) }
+  return { type: 'marks', step: idOf('step'), good: idOf('good'), bad: idOf('bad') }
 }
+
+/** A model that only embeds has no template: it reads texts as they are. */
+const joinTexts: ChatTemplate = (messages) => messages.map(messageText).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller
@@ -211,13 +199,19 @@ const stepTokens = (folder: string, tokenizer: Tokenizer, marks: StepMarks): Ste
  * @throws RefineError model_failed naming the file that is wrong.
  */
 export const createOnnxModel = (options: OnnxModelOptions): LanguageModel => {
-  const { folder, stepMarks } = options
-  const tokenizerConfig = readJson(folder, 'tokenizer_config.json', TokenizerConfig)
-  const tokenizer = readTokenizer(folder, tokenizerConfig)
-  return new OnnxModel(options, {
-    config: readModelConfig(folder),
-    tokenizer,
-    render: readChatTemplate(folder, tokenizerConfig),
-    stepTokens: stepMarks && stepTokens(folder, tokenizer, stepMarks),
-  })
+  const { id, folder, stepMarks, weights = 'auto', onWarning } = options
+  const checkpoint = openCheckpoint(folder)
+  const config = checkpoint.config()
+  const encoder = new PromptEncoder(
+    id,
+    config.decoder.contextLength,
+    readTokenizer(checkpoint),
+    config.head.type === 'none' ? joinTexts : readChatTemplate(checkpoint),
+  )
+  const exported = checkpoint.exported(weights) !== undefined
+  if (exported && config.head.type !== 'tokens')
+    throw badModelFile(folder, 'only models that write run as ONNX exports: expected safetensors')
+  if (exported) onWarning?.(`${id}: ${GENERIC.message}`)
+  const steps = stepReading(folder, config, encoder, stepMarks)
+  return new OnnxModel(options, { config, encoder, steps, exported })
 }

@@ -11,6 +11,7 @@ import type {
 } from '../core/language-model.ts'
 import { merge } from '../core/merge.ts'
 import type { Message } from '../core/task.ts'
+import type { Tool } from '../core/tools.ts'
 import { complete, type Completion, type Endpoint } from './openai-compatible/completion.ts'
 import {
   DEFAULT_TIMEOUTS,
@@ -108,8 +109,8 @@ class OpenAICompatibleModel implements LanguageModel {
     }
   }
 
-  countTokens(messages: readonly Message[]): number {
-    return countTokens(messages)
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number {
+    return countTokens(messages, tools)
   }
 
   async *generate(
@@ -118,6 +119,8 @@ class OpenAICompatibleModel implements LanguageModel {
   ): AsyncGenerator<GenerationChunk, void, void> {
     signal.throwIfAborted()
     requireCapabilities(this.id, this.capabilities, request)
+    // Refused as a whole here, rather than sample by sample where each is a call of its own.
+    requestBody(this.#upstream, request)
     yield* degradations(this.#upstream, request)
     const all = Array.from({ length: request.samples }, (_, sample) => sample)
     const together = all.length === 1 || this.capabilities.parallel_samples === 'native'
@@ -170,7 +173,7 @@ class OpenAICompatibleModel implements LanguageModel {
       firstSample,
       stopsToRestore: restores ? (request.sampling.stop ?? []) : [],
       logProbabilities: request.topLogProbabilities !== undefined,
-      estimatedInputTokens: countTokens(request.messages),
+      estimatedInputTokens: countTokens(request.messages, request.tools),
     }
     const body = JSON.stringify(requestBody(this.#upstream, request))
     return complete(this.#endpoint, body, reading, signal)

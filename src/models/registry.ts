@@ -20,12 +20,25 @@ export interface ModelSource {
   readonly create: () => LanguageModel
 }
 
+/** Where ids are looked for that the registry does not know. */
+export interface FurtherModels {
+  /** Undefined where there is none. */
+  readonly find: (id: string) => ModelSource | undefined
+  /** What can be done to have it; empty where nothing is known. */
+  readonly advice: (id: string) => string
+}
+
 export class ModelRegistry {
   readonly #sources = new Map<string, ModelSource>()
   readonly #models = new Map<string, LanguageModel>()
+  readonly #further: FurtherModels | undefined
 
-  /** @throws RefineError invalid_request when two sources have the same id. */
-  constructor(sources: readonly ModelSource[]) {
+  /**
+   * @param further models that are made when they are named, and not before: they take no part in `ready`
+   * @throws RefineError invalid_request when two sources have the same id.
+   */
+  constructor(sources: readonly ModelSource[], further?: FurtherModels) {
+    this.#further = further
     for (const source of sources) {
       if (this.#sources.has(source.id)) {
         throw new RefineError('invalid_request', `There are two models with the id "${source.id}".`)
@@ -47,20 +60,22 @@ export class ModelRegistry {
   get(id: string): LanguageModel {
     const known = this.#models.get(id)
     if (known !== undefined) return known
-    const source = this.#sources.get(id)
-    if (source === undefined) {
-      const ids = this.ids.map((each) => `"${each}"`).join(', ')
-      throw new RefineError(
-        'unknown_model',
-        `There is no model "${id}". Known: ${ids || 'none'}.`,
-        {
-          param: 'model',
-        },
-      )
-    }
+    const source = this.#sources.get(id) ?? this.#further?.find(id)
+    if (source === undefined) throw this.#unknown(id)
     const model = source.create()
+    this.#sources.set(id, source)
     this.#models.set(id, model)
     return model
+  }
+
+  #unknown(id: string): RefineError {
+    const ids = this.ids.map((each) => `"${each}"`).join(', ')
+    const advice = this.#further?.advice(id) ?? ''
+    return new RefineError(
+      'unknown_model',
+      `There is no model "${id}". Known: ${ids || 'none'}.${advice && ` ${advice}`}`,
+      { param: 'model' },
+    )
   }
 
   list(): ModelListing[] {

@@ -12,14 +12,22 @@ import type {
   Price,
 } from '../core/language-model.ts'
 import { createRandom, hashToUnit, type Random } from '../core/random.ts'
+import { messageText } from '../core/conversation.ts'
 import type { Message } from '../core/task.ts'
 import { requireCapabilities } from './required-capabilities.ts'
 import { createPause, type Pause } from './scripted/pause.ts'
+import { degradations } from './scripted/degradations.ts'
 import { readConversation } from './scripted/conversation.ts'
+import { formalReply } from './scripted/formal-reply.ts'
 import { replyTo, type Quality } from './scripted/reply.ts'
 import { SampleText } from './scripted/sample-text.ts'
 import { isRight, judgeSteps } from './scripted/solution.ts'
-import { choiceLogProbability, tokenize, tokenLogProbabilities } from './scripted/tokens.ts'
+import {
+  choiceLogProbability,
+  countTokens,
+  tokenize,
+  tokenLogProbabilities,
+} from './scripted/tokens.ts'
 
 export { scriptedTruth } from './scripted/solution.ts'
 
@@ -46,7 +54,7 @@ export interface ScriptedOptions extends Partial<Omit<Quality, 'steps'>> {
   readonly createPause?: (signal: AbortSignal) => Pause
 }
 
-/** Nothing in the port carries an embedding or a grammar. */
+/** Nothing in the port carries an embedding. */
 const CAPABILITIES: CapabilityRecord = {
   parallel_samples: 'native',
   assistant_continuation: 'native',
@@ -54,9 +62,12 @@ const CAPABILITIES: CapabilityRecord = {
   log_probabilities: 'native',
   text_scoring: 'native',
   step_scores: 'native',
+  outcome_scores: 'none',
   embeddings: 'none',
-  constrained_output: 'none',
+  constrained_output: 'native',
   seed: 'native',
+  images: 'none',
+  tools: 'native',
 }
 
 const DEFAULT_QUALITY: Quality = {
@@ -72,10 +83,6 @@ const DEFAULT_QUALITY: Quality = {
 
 const TOKENS_PER_STEP = 6
 const TOKENS_PER_FINAL = 2
-const TOKENS_PER_MESSAGE = 2
-
-const countTokens = (messages: readonly Message[]): number =>
-  messages.reduce((sum, { content }) => sum + tokenize(content).length + TOKENS_PER_MESSAGE, 0)
 
 class ScriptedModel {
   readonly #options: ScriptedOptions
@@ -99,9 +106,10 @@ class ScriptedModel {
   ): AsyncGenerator<GenerationChunk, void, void> {
     signal.throwIfAborted()
     requireCapabilities(this.#options.id, this.#capabilities, request)
-    yield* this.#warnings(request)
+    yield* degradations(this.#options.id, this.#capabilities, request)
     await this.#begin(request.messages, signal)
-    const inputTokens = countTokens(request.messages) + tokenize(request.continueFrom ?? '').length
+    const inputTokens =
+      countTokens(request.messages, request.tools) + tokenize(request.continueFrom ?? '').length
     const shared = this.#capabilities.parallel_samples === 'native'
     yield {
       type: 'usage',
@@ -143,7 +151,10 @@ class ScriptedModel {
     if (firstTokenMs > 0) await this.#waitForFirstToken(firstTokenMs, signal)
     else await turn()
     signal.throwIfAborted()
-    if (failMarker === undefined || !messages.some(({ content }) => content.includes(failMarker))) {
+    if (
+      failMarker === undefined ||
+      !messages.some((message) => messageText(message).includes(failMarker))
+    ) {
       return
     }
     throw new RefineError(
@@ -197,25 +208,12 @@ class ScriptedModel {
       const number = ++this.#samples
       const seed = this.#capabilities.seed === 'none' ? number : request.seed
       const random = greedy ? this.#random(context, 0, 0) : this.#random(context, seed, sample)
-      const reply = replyTo(conversation, written, this.#quality, random, greedy)
+      const reply =
+        formalReply(request, conversation, this.#quality.accuracy, random) ??
+        replyTo(conversation, written, this.#quality, random, greedy)
       const fails = failEvery !== undefined && number % failEvery === 0
       return new SampleText(reply, request, sample, fails ? failAfterTokens : undefined, id)
     })
-  }
-
-  *#warnings(request: GenerationRequest): Generator<GenerationChunk, void, void> {
-    const { parallel_samples, assistant_continuation, stop_kept } = this.#capabilities
-    const warn = (code: string, message: string): GenerationChunk => ({
-      type: 'warning',
-      code,
-      message: `Model "${this.#options.id}": ${message}`,
-    })
-    if (request.samples > 1 && parallel_samples === 'emulated')
-      yield warn('emulated_samples', 'each sample is a call of its own.')
-    if (request.continueFrom && assistant_continuation === 'emulated')
-      yield warn('degraded_continuation', 'the answer is continued in a new turn.')
-    if (request.keepStop && request.sampling.stop && stop_kept === 'emulated')
-      yield warn('emulated_stop_kept', 'the stop string is put back.')
   }
 }
 

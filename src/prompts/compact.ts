@@ -1,11 +1,13 @@
 /**
  * Role prompts for small models trained on fixed formats (`models/pebble/README.md`): the system message is the name of
  * the role and nothing else, drafts are bullets, reviews name one step. Only the last user message is shown: these
- * models know no conversations. A review lists the steps, one look-up a line, and only then gives its verdict. A candidate is brought to one line a step, each with its own mark, so that no line of
- * it can pose as a review, as another candidate or as a new part of the prompt.
+ * models know no conversations. A review lists the steps, one look-up a line, and only then gives its verdict. A
+ * candidate is brought to one line a step, each with its own mark, so that no line of it can pose as a review, as another
+ * candidate or as a new part of the prompt.
  */
 import { RefineError } from '../core/errors.ts'
 import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
+import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
 import { hashWording } from './wording-hash.ts'
 
@@ -107,7 +109,14 @@ const readComparison = (text: string): 'first' | 'second' | undefined => {
 
 const prompts: Omit<RolePrompts, 'hash'> = {
   name: 'compact',
-  solve: (task) => ask('solve', task),
+  // None of the trained ones takes tools or images; one that does needs what was called and shown.
+  solve: (task) =>
+    task.tools === undefined && imagesOf(task.messages).length === 0
+      ? ask('solve', task)
+      : [
+          { role: 'system', content: 'solve' },
+          ...task.messages.filter(({ role }) => role !== 'system'),
+        ],
   review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 384 }),
   readReview,
   refine,
@@ -133,6 +142,7 @@ const prompts: Omit<RolePrompts, 'hash'> = {
     maxTokens: 1,
   }),
   readSelection,
+  readHalt: () => undefined,
   reflection: '\nCheck it again.\n',
 }
 

@@ -1,152 +1,113 @@
 /**
- * Role prompts for general chat models. Guard rails from the literature: drafts are shown as another author's work
- * (models overlook their own errors, Tsui 2025), the question is restated and nobody is told to be wrong without a
- * reason (sycophantic flips, Huang et al. 2023), reviewers must locate the first error (Tyen et al. 2024), judges see
- * neither names nor round numbers. Foreign text stands between tags it cannot contain (`material.ts`).
+ * Role prompts for general chat models; the words are in `full/`, one file for each question. Guard rails from the
+ * literature: drafts are shown as another author's work (models overlook their own errors, Tsui 2025), the question is
+ * restated and nobody is told to be wrong without a reason (sycophantic flips, Huang et al. 2023), reviewers must locate
+ * the first error (Tyen et al. 2024), judges see neither names nor round numbers. Foreign text stands between tags it
+ * cannot contain (`material.ts`). Candidates stand in the order given, behind the task and before the request: runs that
+ * show the same candidates share the beginning of their prompts.
  */
-import type { Attempt, Critique, Prompt, RolePrompts } from '../core/prompts.ts'
-import type { Task } from '../core/task.ts'
-import {
-  aggregate,
-  critique,
-  readReport,
-  readSelection,
-  select,
-  synthesise,
-  verifyReport,
-} from './candidates.ts'
+import type { Attempt, Prompt, RolePrompts } from '../core/prompts.ts'
+import { questionOf, reworded, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
-import { readProbabilities, readScore } from './verdict.ts'
+import {
+  readComparison,
+  readHalt,
+  readProbabilities,
+  readReport,
+  readReview,
+  readScore,
+  readSelection,
+} from './verdict.ts'
+import { render, type Values } from './template.ts'
 import { hashWording } from './wording-hash.ts'
-
-const REVIEWER = 'You check answers that other people wrote. You are exact, fair and brief.'
-const REVIEW_REQUEST = `Check the steps of the answer in their order against the task. For each step that is wrong, say its number, what is wrong and how to put it right; do not write a new answer. A correct answer needs no remarks: style does not count. End with one line of its own, and nothing after it:
-Verdict: all steps are right
-or, with the number of the first wrong step:
-Verdict: step 2 is wrong`
-const SCORE_NOTE =
-  'The number in brackets is how likely an automatic checker finds the step right, from 0 to 1. It may err; steps below 0.6 deserve attention.'
-
-const review = (task: Task, draft: string, stepScores?: readonly number[]): Prompt => ({
-  messages: askAs(REVIEWER, [
-    frame('task', taskText(task)),
-    frame('answer', numbered(splitText(draft), stepScores)),
-    ...(stepScores === undefined ? [] : [SCORE_NOTE]),
-    REVIEW_REQUEST,
-  ]),
-  maxTokens: 1024,
-})
-
-/** Only the last line of the reviewer's reply counts, so that a quotation from the answer never does. */
-const readReview = (text: string): Critique => {
-  const trimmed = text.trim()
-  const last = trimmed
-    .split('\n')
-    .at(-1)!
-    .replaceAll(/[*_`#>]/g, '')
-    .trim()
-  const verdict = /^verdict\s*:\s*(?:(all steps are right)|step (\d{1,3}) is wrong)\b/i.exec(last)
-  if (verdict === null) return { text: trimmed, step: undefined, verdict: undefined }
-  if (verdict[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'right' }
-  const step = Number(verdict[2])
-  return { text: trimmed, step: step >= 1 ? step : undefined, verdict: 'wrong' }
-}
-
-const REFINER = 'You improve answers that other people wrote.'
-const REFINE_REQUEST =
-  'Write the complete answer to the task again, better. Keep what is right; change what is wrong. Give the answer alone, in the form that the task asks for, and mention neither the earlier answer nor any review.'
+import { FULL_TEMPLATES, type QuestionName, type Templates } from './wordings.ts'
 
 const describeAttempt = ({ text, critique }: Attempt): string =>
   critique === undefined ? text : `${text}\n\nWhat was said about it: ${critique}`
 
-const refine = (
-  task: Task,
-  draft: string,
-  critique: string | undefined,
-  earlier: readonly Attempt[] = [],
-): Prompt => ({
-  messages: askAs(REFINER, [
-    frame('task', taskText(task)),
-    ...(earlier.length === 0 ? [] : ['Attempts that turned out no better:']),
-    ...earlier.map((attempt) => frame('attempt', describeAttempt(attempt))),
-    frame('answer', draft),
-    ...(critique === undefined
-      ? ['The answer may be right or wrong.']
-      : ['A reviewer said about the answer:', frame('review', critique)]),
-    REFINE_REQUEST,
-  ]),
-  maxTokens: 4096,
+const candidates = (drafts: readonly string[]): string =>
+  drafts.map((draft, index) => frame(`answer_${index + 1}`, draft)).join('\n\n')
+
+/** The task and one answer to it. */
+const shown = (task: Task, answer: string): Values => ({
+  task: frame('task', taskText(task)),
+  answer: frame('answer', answer),
 })
 
-const JUDGE = 'You grade answers strictly and without regard to their length or style.'
-const SCALE =
-  '0 is useless, 3 has grave errors, 5 is partly right, 7 is right with small faults, 9 is right and complete.'
-
-const judged = (task: Task, draft: string, request: string, maxTokens: number): Prompt => ({
-  messages: askAs(JUDGE, [frame('task', taskText(task)), frame('answer', draft), request]),
-  maxTokens,
+const onSteps = (task: Task, steps: readonly string[], scores?: readonly number[]): Values => ({
+  ...shown(task, numbered(steps, scores)),
+  count: String(steps.length),
+  ...(scores === undefined ? {} : { scores: '' }),
 })
 
-const compare = (task: Task, first: string, second: string): Prompt => ({
-  messages: askAs(JUDGE, [
-    frame('task', taskText(task)),
-    frame('answer_a', first),
-    frame('answer_b', second),
-    'Which answer is better, A or B? What is right counts first; the order says nothing. Reply with one word: A, B or tie.',
-  ]),
-  maxTokens: 4,
+const onAll = (task: Task, drafts: readonly string[]): Values => ({
+  task: frame('task', taskText(task)),
+  answers: candidates(drafts),
+  count: String(drafts.length),
 })
 
-const readComparison = (text: string): 'first' | 'second' | 'tie' | undefined => {
-  const word = /^[\s*_`"'([]*(A|B|tie)\b/i.exec(text)?.[1]?.toLowerCase()
-  return word === undefined ? undefined : word === 'tie' ? 'tie' : word === 'a' ? 'first' : 'second'
+/** The conversation stays as it is; the guideline stands behind the question. */
+const guided = (templates: Templates, task: Task, guideline: string): Prompt => {
+  const text = render(templates.solve_by, { question: questionOf(task), guideline })
+  return { messages: reworded(task, text).messages, maxTokens: 4096 }
 }
 
-const verifyVerdict = (task: Task, steps: readonly string[]): Prompt => ({
-  messages: askAs(REVIEWER, [
-    frame('task', taskText(task)),
-    frame('answer', numbered(steps)),
-    `For each of the ${steps.length} steps, give the probability that it is right, from 0 to 1, judging it by the task and the steps before it. Reply with one JSON object and nothing else: {"steps": [0.9, …]} with exactly ${steps.length} numbers.`,
-  ]),
-  maxTokens: 32 + 8 * steps.length,
-})
+type Ask = (question: QuestionName, values: Values, maxTokens: number) => Prompt
 
-const prompts: Omit<RolePrompts, 'hash'> = {
-  name: 'full',
-  solve: (task) => task.messages,
-  review,
-  readReview,
-  refine,
-  judgeDigit: (task, draft) =>
-    judged(
-      task,
-      draft,
-      `Grade the answer with one digit from 0 to 9. ${SCALE} Reply with the digit alone.`,
-      4,
-    ),
-  judgeVerdict: (task, draft) =>
-    judged(
-      task,
-      draft,
-      `Grade the answer from 0 to 9. ${SCALE} Reply with one JSON object and nothing else: {"reason": "one or two sentences", "score": 0}`,
-      512,
-    ),
-  readVerdict: readScore,
-  compare,
-  readComparison,
-  splitSteps: splitText,
-  verify: (task) => task.messages,
-  verifyVerdict,
-  readStepVerdict: readProbabilities,
-  critique,
-  verifyReport,
-  readReport,
-  aggregate,
-  synthesise,
-  select,
-  readSelection,
-  reflection:
-    '\n\nWait. I should go through this again and check every step before I settle on it.\n\n',
+const onOneAnswer = (ask: Ask) =>
+  ({
+    review: (task, draft, scores) => ask('review', onSteps(task, splitText(draft), scores), 1024),
+    refine: (task, draft, critique, earlier = []) => {
+      const attempts = earlier.map((attempt) => frame('attempt', describeAttempt(attempt)))
+      const said = critique === undefined ? {} : { critique: frame('review', critique) }
+      const tried = attempts.length === 0 ? {} : { attempts: attempts.join('\n\n') }
+      return ask('refine', { ...shown(task, draft), ...said, ...tried }, 4096)
+    },
+    judgeDigit: (task, draft) => ask('judge_digit', shown(task, draft), 4),
+    judgeVerdict: (task, draft) => ask('judge_verdict', shown(task, draft), 512),
+    verifyVerdict: (task, steps) =>
+      ask('step_verdict', onSteps(task, steps), 32 + 8 * steps.length),
+    critique: (task, draft) => ask('critique', shown(task, draft), 1024),
+    verifyReport: (task, draft) => ask('report', onSteps(task, splitText(draft)), 1024),
+  }) satisfies Partial<RolePrompts>
+
+const onAnswers = (ask: Ask) =>
+  ({
+    compare: (task, first, second) => {
+      const answers = { answer_a: frame('answer_a', first), answer_b: frame('answer_b', second) }
+      return ask('compare', { ...shown(task, ''), ...answers }, 4)
+    },
+    aggregate: (task, drafts) => ask('aggregate', onAll(task, drafts), 4096),
+    synthesise: (task, drafts) => ask('synthesise', onAll(task, drafts), 4096),
+    select: (task, drafts) => ask('select', onAll(task, drafts), 16),
+    halt: (task, drafts) => ask('halt', onAll(task, drafts), 8),
+  }) satisfies Partial<RolePrompts>
+
+/** The full set in the words of these templates. */
+export const createFull = (name: string, templates: Templates): RolePrompts => {
+  const ask: Ask = (question, values, maxTokens) => {
+    const template = templates[question]
+    return { messages: askAs(template.system ?? '', render(template, values)), maxTokens }
+  }
+  const prompts: Omit<RolePrompts, 'hash'> = {
+    name,
+    solve: (task) => task.messages,
+    ...onOneAnswer(ask),
+    ...onAnswers(ask),
+    readReview,
+    readVerdict: readScore,
+    readComparison,
+    splitSteps: splitText,
+    verify: (task) => task.messages,
+    readStepVerdict: readProbabilities,
+    readReport,
+    readSelection,
+    readHalt,
+    solveBy: (task, guideline) => guided(templates, task, guideline),
+    paraphrase: (task) => ask('paraphrase', { question: frame('task', questionOf(task)) }, 1024),
+    reflection: `\n\n${render(templates.reflection, {})}\n\n`,
+  }
+  return { ...prompts, hash: hashWording(prompts) }
 }
 
-export const FULL: RolePrompts = { ...prompts, hash: hashWording(prompts) }
+export const FULL: RolePrompts = createFull('full', FULL_TEMPLATES)

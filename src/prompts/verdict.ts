@@ -1,4 +1,5 @@
-/** Reads verdicts from the replies of judges and critics: JSON, wherever in the reply it stands. */
+/** Reads verdicts from the replies of judges, reviewers and critics. */
+import type { Critique, Report } from '../core/prompts.ts'
 
 /** End of the JSON value that starts at `start`, by brackets outside strings; -1 when it is not closed. */
 const endOfValue = (text: string, start: number): number => {
@@ -56,4 +57,57 @@ export const readProbabilities = (text: string, steps: number): readonly number[
   if (!Array.isArray(list) || list.length !== steps) return undefined
   const numbers = list.filter((entry): entry is number => within(entry, 1))
   return numbers.length === steps ? numbers : undefined
+}
+
+/** Only the last line of the reviewer's reply counts, so that a quotation from the answer never does. */
+export const readReview = (text: string): Critique => {
+  const trimmed = text.trim()
+  const last = trimmed
+    .split('\n')
+    .at(-1)!
+    .replaceAll(/[*_`#>]/g, '')
+    .trim()
+  const verdict = /^verdict\s*:\s*(?:(all steps are right)|step (\d{1,3}) is wrong)\b/i.exec(last)
+  if (verdict === null) return { text: trimmed, step: undefined, verdict: undefined }
+  if (verdict[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'right' }
+  const step = Number(verdict[2])
+  return { text: trimmed, step: step >= 1 ? step : undefined, verdict: 'wrong' }
+}
+
+/** Only the last line counts, so that a quotation from the answer never does. */
+export const readReport = (text: string): Report => {
+  const trimmed = text.trim()
+  const last = trimmed
+    .split('\n')
+    .at(-1)!
+    .replaceAll(/[*_`#>]/g, '')
+    .trim()
+  const found =
+    /^verdict\s*:\s*(?:(complete and correct)|(critical error|justification gap)(?: in step (\d{1,3}))?)\W*$/i.exec(
+      last,
+    )
+  if (found === null) return { text: trimmed, step: undefined, verdict: undefined }
+  if (found[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'pass' }
+  const verdict = found[2]!.toLowerCase() === 'critical error' ? 'critical' : 'gap'
+  const step = Number(found[3] ?? 0)
+  return { text: trimmed, step: step >= 1 ? step : undefined, verdict }
+}
+
+/** Only the first word counts. */
+export const readComparison = (text: string): 'first' | 'second' | 'tie' | undefined => {
+  const word = /^[\s*_`"'([]*(A|B|tie)\b/i.exec(text)?.[1]?.toLowerCase()
+  return word === undefined ? undefined : word === 'tie' ? 'tie' : word === 'a' ? 'first' : 'second'
+}
+
+/** Only a number at the very beginning counts, so that a reply that quotes a candidate names nothing. */
+export const readSelection = (text: string, drafts: number): number | undefined => {
+  const number = /^[\s*_`"'([<]*(?:answer[\s_]*)?(\d{1,3})(?![\d.,]*\d)/i.exec(text)?.[1]
+  const index = Number(number ?? 0) - 1
+  return index >= 0 && index < drafts ? index : undefined
+}
+
+/** Only the first word counts. */
+export const readHalt = (text: string): boolean | undefined => {
+  const word = /^[\s*_`"'([]*(stop|continue)\b/i.exec(text)?.[1]?.toLowerCase()
+  return word === undefined ? undefined : word === 'stop'
 }

@@ -31,6 +31,9 @@ export const hashWording = (prompts: Omit<RolePrompts, 'hash'>): string => {
     prompts.aggregate?.(TASK, ['- a', '- b']) ?? null,
     prompts.synthesise?.(TASK, ['- a', '- b']) ?? null,
     prompts.select?.(TASK, ['- a', '- b']) ?? null,
+    prompts.solveBy?.(TASK, 'g') ?? null,
+    prompts.paraphrase?.(TASK) ?? null,
+    prompts.halt?.(TASK, ['- a', '- b']) ?? null,
     prompts.reflection,
   ]
   return createHash('sha256').update(JSON.stringify(said)).digest('hex')

@@ -2,24 +2,28 @@
 import { hash } from 'node:crypto'
 import { invalidField, RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
-import type { CheckArm } from '../experiments/definitions.ts'
 import type { Arm, Experiment } from '../experiments/experiment.ts'
+import type { DefinitionChecks } from '../experiments/experiment-rules.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import { planRun, type Parts, type Plan } from './plan.ts'
-import { RunRequest, taskOf } from './run-request.ts'
+import { RunRequest } from './run-request.ts'
+import { taskOf } from './task-request.ts'
+
+const below = <Value>(pointer: string, work: () => Value): Value => {
+  try {
+    return work()
+  } catch (cause) {
+    if (!(cause instanceof RefineError)) throw cause
+    const fields = cause.fields.map((field) => ({ ...field, pointer: pointer + field.pointer }))
+    throw new RefineError('invalid_request', `${pointer}: ${cause.message}`, { fields, cause })
+  }
+}
 
 /** Looks up the strategy, options and models of an arm as those of a request, with pointers below the arm. */
-export const armCheck =
-  (parts: Parts): CheckArm =>
-  (arm, pointer) => {
-    try {
-      planRun({ input: 'x', ...fieldsOf(arm) }, parts)
-    } catch (cause) {
-      if (!(cause instanceof RefineError)) throw cause
-      const fields = cause.fields.map((field) => ({ ...field, pointer: pointer + field.pointer }))
-      throw new RefineError('invalid_request', `${pointer}: ${cause.message}`, { fields, cause })
-    }
-  }
+export const definitionChecks = (parts: Parts): DefinitionChecks => ({
+  arm: (arm, pointer) => below(pointer, () => planRun({ input: 'x', ...fieldsOf(arm) }, parts)),
+  judge: (model, pointer) => below(pointer, () => parts.models.get(model)),
+})
 
 type ArmFields = Pick<
   RunRequest,
@@ -57,7 +61,8 @@ const checkConflicts = (request: RunRequest, { key, arms }: Experiment): void =>
   }
 }
 
-const withArm = (request: RunRequest, arm: Arm): RunRequest => {
+/** The request with what the arm says, no longer of an experiment. */
+export const withArm = (request: RunRequest, arm: Arm): RunRequest => {
   const { experiment: _, ...rest } = request
   const fields = fieldsOf(arm)
   return {

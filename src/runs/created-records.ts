@@ -4,9 +4,14 @@ import type { FeedbackRecord } from '../core/run-store.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { FeedbackInput, StrategyDescription } from './run-service.ts'
 
-/** `run_` and a name that sorts by time of creation. */
-export const createRunId = (): string =>
-  `run_${Date.now().toString(36).padStart(9, '0')}${randomBytes(9).toString('hex')}`
+const TIME_DIGITS = 9
+
+/** What ids of runs begin with that are made at the time, in milliseconds since 1970. */
+export const runIdAt = (time: number): string =>
+  `run_${Math.max(0, Math.floor(time)).toString(36).padStart(TIME_DIGITS, '0')}`
+
+/** `run_`, then the time, so that names sort by time of creation. */
+export const createRunId = (): string => `${runIdAt(Date.now())}${randomBytes(9).toString('hex')}`
 
 export const feedbackRecord = (runId: string, feedback: FeedbackInput): FeedbackRecord => ({
   id: `feedback_${randomBytes(12).toString('hex')}`,

@@ -3,6 +3,7 @@ import type { BudgetLedger } from '../core/budget.ts'
 import { BudgetSpent } from '../core/budget.ts'
 import type {
   CallOptions,
+  CallPriority,
   GenerationChunk,
   GenerationRequest,
   LanguageModel,
@@ -23,6 +24,10 @@ const count = (tally: Tally, chunk: GenerationChunk): void => {
     tally.cachedTokens = chunk.cachedTokens
   } else if (chunk.type === 'finish') {
     tally.outputTokens[chunk.sample] = chunk.outputTokens
+  } else if (chunk.type === 'tool_call') {
+    const { length } = chunk.call.function.arguments
+    tally.outputTokens[chunk.sample] =
+      (tally.outputTokens[chunk.sample] ?? 0) + Math.ceil(length / 4)
   } else if (chunk.type === 'delta') {
     const tokens = chunk.tokens?.length ?? 1
     tally.outputTokens[chunk.sample] = (tally.outputTokens[chunk.sample] ?? 0) + tokens
@@ -82,7 +87,8 @@ class Meter {
     const shared = this.#model.capabilities.parallel_samples === 'native'
     // Two bytes a token is more than any tokenizer needs for text it was made for.
     const prefix = Math.ceil(continueFrom.length / 2)
-    const prompt = (this.#model.countTokens(request.messages) + prefix) * (shared ? 1 : samples)
+    const prompt =
+      (this.#model.countTokens(request.messages, request.tools) + prefix) * (shared ? 1 : samples)
     const most = affordableTokens(this.#ledger, this.#model, prompt, samples, sampling.max_tokens)
     const payment = this.#pay(samples, prompt, (most ?? 0) * samples)
     try {
@@ -142,6 +148,7 @@ export const meterModel = (
   role: Role,
   ledger: BudgetLedger,
   account: UsageAccount,
+  priority: CallPriority = 'interactive',
 ): LanguageModel => {
   const meter = new Meter(model, role, ledger, account)
   return {
@@ -150,17 +157,27 @@ export const meterModel = (
     prompts: model.prompts,
     contextLength: model.contextLength,
     price: model.price,
-    countTokens: (messages) => model.countTokens(messages),
-    generate: (request, options) => meter.generate(request, options),
+    countTokens: (messages, tools) => model.countTokens(messages, tools),
+    generate: (request, options) => meter.generate(request, { priority, ...options }),
     ...(model.scoreText !== undefined && {
       scoreText: (request, options) =>
-        meter.read(request.messages, request.text, () => model.scoreText!(request, options)),
+        meter.read(request.messages, request.text, () =>
+          model.scoreText!(request, { priority, ...options }),
+        ),
     }),
     ...(model.scoreSteps !== undefined && {
       scoreSteps: (request, options) =>
         meter.read(request.messages, request.steps.join('\n'), () =>
-          model.scoreSteps!(request, options),
+          model.scoreSteps!(request, { priority, ...options }),
         ),
+    }),
+    ...(model.scoreOutcome !== undefined && {
+      scoreOutcome: (request, options) =>
+        meter.read(request.messages, request.text, () => model.scoreOutcome!(request, options)),
+    }),
+    ...(model.embed !== undefined && {
+      embed: (request, options) =>
+        meter.read([], request.texts.join('\n'), () => model.embed!(request, options)),
     }),
     ready: () => model.ready(),
     close: () => model.close(),

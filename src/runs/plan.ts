@@ -2,20 +2,27 @@
 import type { Static, TObject } from 'typebox'
 import type { Budget } from '../core/budget.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { LanguageModel, PromptSet } from '../core/language-model.ts'
+import type { CallPriority, LanguageModel, PromptSet } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
+import { constraintOf } from '../core/response-format.ts'
 import { validate } from '../core/validation.ts'
 import type { AssignedArm } from '../experiments/experiments.ts'
 import type { RunnerEvent } from '../core/event.ts'
+import { instructed } from './adapted-model.ts'
 import { meetNeeds, under } from './needs.ts'
-import { RunRequest, taskOf } from './run-request.ts'
+import { RunRequest } from './run-request.ts'
+import { checkTask } from './task-needs.ts'
+import { taskOf } from './task-request.ts'
 import type { ModelDescription } from './run-service.ts'
 
 export type RoleModels = Readonly<Record<Role, LanguageModel>>
 export type PromptsByRole = Readonly<Record<Role, RolePrompts>>
+
+/** Other wordings of questions, by their names, and the set they belong to as `set`. */
+export type Wordings = Readonly<Record<string, string>>
 
 /** The parts a run is put together from; `app.ts` supplies them. */
 export interface Parts {
@@ -26,7 +33,8 @@ export interface Parts {
     describe(): readonly ModelDescription[]
     ready(): Promise<void>
   }
-  readonly prompts: (set: PromptSet) => RolePrompts
+  /** @throws RefineError invalid_request naming the wording that is wrong, below `/prompts`. */
+  readonly prompts: (set: PromptSet, chosen?: Wordings) => RolePrompts
   readonly scorers: (models: RoleModels, prompts: PromptsByRole) => Scorers
   readonly defaults: {
     readonly model: string
@@ -47,6 +55,8 @@ export interface Plan {
   readonly modelIds: Partial<Record<Role, string>>
   readonly models: RoleModels
   readonly prompts: PromptsByRole
+  /** Those of the request, as they were given. */
+  readonly wordings: Wordings | undefined
   /** Models that the options name, by id. */
   readonly named: ReadonlyMap<string, LanguageModel>
   readonly budget: Budget
@@ -54,6 +64,8 @@ export interface Plan {
   readonly metadata: Readonly<Record<string, unknown>>
   /** The arm whose fields the request was completed with. */
   readonly assigned?: AssignedArm
+  /** Of the run's calls: nobody waits for a run in the background. */
+  readonly priority: CallPriority
 }
 
 const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
@@ -76,6 +88,29 @@ const checkCapabilities = (strategy: Strategy, model: LanguageModel): void => {
   }
 }
 
+const budgetOf = (request: RunRequest, defaults: Parts['defaults']): Budget => {
+  const budget = { ...defaults.budget, ...request.budget }
+  const { deadline_seconds: deadline } = request
+  if (deadline === undefined) return budget
+  return { ...budget, seconds: Math.min(deadline, budget.seconds ?? Infinity) }
+}
+
+/** Wordings that no role of the run would ever use are a mistake. */
+const promptsOf = (
+  models: RoleModels,
+  wordings: Wordings | undefined,
+  parts: Parts,
+): PromptsByRole => {
+  const prompts = byRole((role) => parts.prompts(models[role].prompts, wordings))
+  if (wordings !== undefined && ROLES.every((role) => models[role].prompts === 'compact')) {
+    throw invalidField(
+      '/prompts',
+      'cannot be used: the models of this run know the compact prompts alone, whose words they were trained on',
+    )
+  }
+  return prompts
+}
+
 /**
  * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
  */
@@ -96,8 +131,11 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     return id === undefined ? model : under(`/models/${role}`, () => parts.models.get(id))
   })
   under('/model', () => checkCapabilities(strategy, models.generator))
-  const prompts = byRole((role) => parts.prompts(models[role].prompts))
+  const prompts = promptsOf(models, request.prompts, parts)
   const named = meetNeeds(strategy, options, models, prompts, parts)
+  const loses = strategy.needs?.(options)?.loses ?? []
+  const writers = [models.generator, models.refiner, ...named.values()]
+  checkTask(task, { name: strategy.name, loses }, writers)
   return {
     task,
     strategy,
@@ -106,11 +144,22 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
     modelIds,
     models,
     prompts,
+    wordings: request.prompts,
     named,
-    budget: { ...parts.defaults.budget, ...request.budget },
+    budget: budgetOf(request, parts.defaults),
     seed: request.seed,
     metadata: request.metadata ?? {},
+    priority: request.background === true ? 'background' : 'interactive',
   }
+}
+
+/** Of the prompt as it will be sent: a form that the model cannot be held to is asked for in words. */
+const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
+  const messages = prompts.generator.solve(task)
+  const constraint = constraintOf(task.responseFormat)
+  const isAskedFor =
+    constraint !== undefined && generator.capabilities.constrained_output === 'none'
+  return generator.countTokens(isAskedFor ? instructed(messages, constraint) : messages, task.tools)
 }
 
 /**
@@ -119,7 +168,7 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
  */
 export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize => {
   const { generator } = plan.models
-  const promptTokens = generator.countTokens(plan.prompts.generator.solve(plan.task))
+  const promptTokens = promptTokensOf(plan)
   const room = (generator.contextLength ?? Infinity) - promptTokens
   if (room < 1) {
     throw new RefineError(
@@ -143,6 +192,7 @@ export const createdBody = (
   models: plan.modelIds,
   budget: plan.budget,
   seed,
+  prompts: byRole((role) => ({ set: plan.prompts[role].name, hash: plan.prompts[role].hash })),
   assignment: plan.assigned?.assignment ?? null,
   metadata: plan.metadata,
 })

@@ -8,16 +8,21 @@ import { storedEvents } from './recovery.ts'
 
 const MOST_LISTED = 100
 
-const notFound = (id: string): RefineError =>
-  new RefineError('run_not_found', `There is no run "${id}".`)
+/** The error for a run that is not there, or not for the caller. */
+export type MissingRun = (id: string) => RefineError
+
+const notFound: MissingRun = (id) => new RefineError('run_not_found', `There is no run "${id}".`)
 
 export class RunReader {
   readonly #store: RunStore
   readonly #live: ReadonlyMap<string, LiveRun>
 
-  constructor(store: RunStore, live: ReadonlyMap<string, LiveRun>) {
+  readonly #missing: MissingRun
+
+  constructor(store: RunStore, live: ReadonlyMap<string, LiveRun>, missing: MissingRun = notFound) {
     this.#store = store
     this.#live = live
+    this.#missing = missing
   }
 
   async get(id: string, owner: string): Promise<RunState> {
@@ -47,7 +52,12 @@ export class RunReader {
       yield* this.owned(live, owner).read(after, signal)
       return
     }
-    await this.stored(id, owner)
+    const { state } = await this.stored(id, owner)
+    const [first] = await this.#store.events(id, 0, 1)
+    if (first?.sequence !== 1) {
+      throw new RefineError('run_expired', `The events of run "${id}" are no longer kept.`)
+    }
+    if (after >= state.last_sequence) return
     for await (const event of storedEvents(this.#store, id, after)) {
       if (signal.aborted) return
       yield event
@@ -73,7 +83,7 @@ export class RunReader {
   /** What is kept of the run. @throws RefineError run_not_found */
   async stored(id: string, owner: string): Promise<RunRecord> {
     const record = await this.#store.read(id)
-    if (record === undefined || record.owner !== owner) throw notFound(id)
+    if (record === undefined || record.owner !== owner) throw this.#missing(id)
     return record
   }
 }

@@ -1,29 +1,16 @@
 /** Body of `POST /v1/runs` and of `run.create` on a socket: wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
-import { invalidField } from '../core/errors.ts'
 import { Webhook } from './webhook.ts'
-import { Message, ROLES, Sampling, type Task } from '../core/task.ts'
+import { ROLES } from '../core/task.ts'
+import { TASK_FIELDS } from './task-request.ts'
 
 const Name = (description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: 256, description }))
 
 export const RunRequest = Type.Object(
   {
-    input: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 1_000_000,
-        description: 'The question. Either this or `messages`.',
-      }),
-    ),
-    messages: Type.Optional(
-      Type.Array(Message, {
-        minItems: 1,
-        maxItems: 1000,
-        description: 'The conversation; the last message is the user’s.',
-      }),
-    ),
+    ...TASK_FIELDS,
     model: Name('Id of a model, as `GET /v1/models` lists it.'),
     strategy: Name('Name of a strategy, as `GET /v1/strategies` lists it.'),
     options: Type.Optional(
@@ -43,8 +30,23 @@ export const RunRequest = Type.Object(
         },
       ),
     ),
+    prompts: Type.Optional(
+      Type.Record(Type.String({ maxLength: 64 }), Type.String({ minLength: 1, maxLength: 1600 }), {
+        maxProperties: 32,
+        description:
+          'Other wordings for questions of the full prompt set, with placeholders such as {{task}}; `set` names a set of the configuration.',
+      }),
+    ),
     budget: Type.Optional(Budget),
-    sampling: Type.Optional(Sampling),
+    deadline_seconds: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 86_400,
+        description:
+          'When the caller stops waiting. As `budget.seconds`, the shorter one holds, but no arm of an experiment ' +
+          'decides it.',
+      }),
+    ),
     seed: Type.Optional(
       Type.Integer({
         minimum: 0,
@@ -103,23 +105,3 @@ export const RunRequest = Type.Object(
   { additionalProperties: false, $id: 'RunRequest' },
 )
 export type RunRequest = Static<typeof RunRequest>
-
-/**
- * The task of a request.
- * @throws RefineError invalid_request when there is not exactly one of `input` and `messages`, or no question at the end.
- */
-export const taskOf = (request: RunRequest): Task => {
-  const { input, messages, sampling = {} } = request
-  if (input !== undefined && messages !== undefined) {
-    throw invalidField('/input', 'give either `input` or `messages`, not both')
-  }
-  if (messages === undefined) {
-    if (input === undefined) throw invalidField('/input', 'is required, or `messages` in its place')
-    return { messages: [{ role: 'user', content: input }], sampling }
-  }
-  const last = messages.length - 1
-  if (messages[last]!.role !== 'user') {
-    throw invalidField(`/messages/${last}/role`, 'must be "user": the last message is the question')
-  }
-  return { messages, sampling }
-}

@@ -3,6 +3,7 @@ import type { Log } from '../core/strategy.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import type { Parts } from './plan.ts'
 import type { Quotas } from './quotas.ts'
+import type { MissingRun } from './run-reader.ts'
 import type { WebhookDispatcher } from './webhook-dispatcher.ts'
 
 export interface RunnerOptions {
@@ -16,6 +17,8 @@ export interface RunnerOptions {
   readonly webhooks?: WebhookDispatcher
   /** Without them a request that names one is refused. */
   readonly experiments?: Experiments
+  /** The error for a run that is not there; without it always run_not_found. */
+  readonly missing?: MissingRun
   /** Whether the owner may choose the arm of an experiment. */
   readonly mayForce?: (owner: string) => boolean
 }

@@ -57,6 +57,7 @@ export class Runner implements RunService {
     webhooks,
     experiments,
     mayForce,
+    missing,
   }: RunnerOptions) {
     this.#parts = parts
     this.#planner = new ArmPlanner(parts, experiments, mayForce)
@@ -65,7 +66,7 @@ export class Runner implements RunService {
     this.#log = log
     this.#writer = new EventWriter(store, log)
     this.#admission = new Admission(limits)
-    this.#reader = new RunReader(store, this.#live)
+    this.#reader = new RunReader(store, this.#live, missing)
     this.#keys = new RequestKeys(store)
     this.#quotas = quotas ?? new Quotas(() => ({}))
     this.#webhooks =

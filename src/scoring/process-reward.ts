@@ -5,15 +5,18 @@
 import { RefineError } from '../core/errors.ts'
 import type { CallOptions, LanguageModel } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
-import type { Score, Scorer } from '../core/scorer.ts'
+import type { Aggregate, Score, Scorer } from '../core/scorer.ts'
 import type { Task } from '../core/task.ts'
 import { askForVerdict } from './reply.ts'
 
-/** How the step probabilities become one number. */
-export const AGGREGATES = ['product', 'min', 'last', 'mean'] as const
-export type Aggregate = (typeof AGGREGATES)[number]
+/** From this probability on a step is right enough to count for nothing in `clipped`. */
+const CLIP = 0.5
 
-/** In [0, 1]; the list must not be empty. */
+/**
+ * In [0, 1]; the list must not be empty. `clipped` orders as the bounded sum of "On Designing Effective RL Reward at
+ * Training Time" (Gao et al. 2024, arXiv:2410.15115) does, Σ min(p − ½, 0): right steps, however often they are
+ * repeated, gain nothing. Here it is its exponential, 1 where no step is below ½.
+ */
 export const aggregateSteps = (steps: readonly number[], aggregate: Aggregate): number => {
   switch (aggregate) {
     case 'product':
@@ -24,6 +27,8 @@ export const aggregateSteps = (steps: readonly number[], aggregate: Aggregate): 
       return steps.at(-1)!
     case 'mean':
       return steps.reduce((sum, step) => sum + step, 0) / steps.length
+    case 'clipped':
+      return Math.exp(steps.reduce((sum, step) => sum + Math.min(step - CLIP, 0), 0))
   }
 }
 
@@ -59,8 +64,11 @@ const criticise = async (
   return (await askForVerdict(model, prompt, read, options)).value
 }
 
-/** Step scores that one model gave already, by task and draft: the outcome and the process reward share one pass. */
-export type StepMemo = WeakMap<Task, Map<string, readonly number[]>>
+/**
+ * Step scores that one model gave or is giving, by task and draft: the outcome and the process reward share one pass,
+ * also when they are asked for side by side.
+ */
+export type StepMemo = WeakMap<Task, Map<string, Promise<readonly number[]>>>
 
 const scoreNatively = async (
   model: LanguageModel,
@@ -70,14 +78,21 @@ const scoreNatively = async (
   options: CallOptions,
   memo: StepMemo,
 ): Promise<readonly number[]> => {
-  const known = memo.get(task) ?? new Map<string, readonly number[]>()
+  const known = memo.get(task) ?? new Map<string, Promise<readonly number[]>>()
   memo.set(task, known)
   const key = steps.join('\n')
-  const scores =
+  const pass =
     known.get(key) ??
-    (await model.scoreSteps!({ messages: prompts.verify(task), steps }, options)).steps
-  known.set(key, scores)
-  return scores
+    model.scoreSteps!({ messages: prompts.verify(task), steps }, options).then(
+      (scored) => scored.steps,
+    )
+  known.set(key, pass)
+  try {
+    return await pass
+  } catch (thrown) {
+    known.delete(key) // a failure says nothing about the next attempt
+    throw thrown
+  }
 }
 
 /** Range [0, 1]; one call per score, two when a critic's first reply cannot be read. */

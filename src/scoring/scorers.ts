@@ -2,67 +2,88 @@
 import { RefineError } from '../core/errors.ts'
 import type { LanguageModel } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
-import type { Scorer, ScorerName, Scorers } from '../core/scorer.ts'
+import type { Sandbox } from '../core/sandbox.ts'
+import type { Scorer, ScorerName, Scorers, ScorerSettings } from '../core/scorer.ts'
 import type { Role } from '../core/task.ts'
+import { createExecution } from './execution.ts'
 import { createJudge } from './judge.ts'
 import { createLikelihood } from './likelihood.ts'
 import { createOutcomeReward } from './outcome-reward.ts'
 import { createComparator } from './pairwise.ts'
-import {
-  canScoreSteps,
-  createProcessReward,
-  type Aggregate,
-  type StepMemo,
-} from './process-reward.ts'
-
-export interface ScoringOptions {
-  /** Default `product`, as in MAgICoRe. */
-  readonly aggregate?: Aggregate
-  /** Likelihood as the mean over the tokens; default false: their sum. */
-  readonly likelihoodPerToken?: boolean
-}
+import { canScoreSteps, createProcessReward, type StepMemo } from './process-reward.ts'
+import { ALTERNATIVES, createSelfCertainty, createTokenConfidence } from './token-confidence.ts'
 
 const NEEDS: Readonly<Record<ScorerName, string>> = {
   judge: 'a model that generates text',
-  'outcome-reward': 'a model that generates text or scores steps',
+  'outcome-reward': 'a model that generates text, scores answers or scores steps',
   'process-reward': 'a model that scores steps, or a chat model as a critic',
   likelihood: 'a generator that tells log-probabilities or scores a given text',
+  'self-certainty': 'a generator that tells log-probabilities',
+  'token-confidence': 'a generator that tells log-probabilities',
+  execution: 'a server with a sandbox',
 }
 
-/** For one run: scorers are made on first use and kept, and remember the step scores of the run's drafts. */
-export const createScorers = (
-  models: Readonly<Record<Role, LanguageModel>>,
-  prompts: Readonly<Record<Role, RolePrompts>>,
-  { aggregate = 'product', likelihoodPerToken = false }: ScoringOptions = {},
-): Scorers => {
+/** What the scorers of a run ask of the tokens of its candidates. */
+const ALTERNATIVES_FOR: Partial<Record<ScorerName, number>> = {
+  likelihood: 0,
+  'self-certainty': ALTERNATIVES,
+  'token-confidence': ALTERNATIVES,
+}
+
+type Models = Readonly<Record<Role, LanguageModel>>
+type Prompts = Readonly<Record<Role, RolePrompts>>
+
+const factoriesOf = (models: Models, prompts: Prompts, sandbox: Sandbox | undefined) => {
   const { outcome_reward: outcome, process_reward: process } = models
   const steps: StepMemo = new WeakMap()
   const outcomeSteps: StepMemo = outcome.id === process.id ? steps : new WeakMap()
-  const factories: Readonly<Record<ScorerName, () => Scorer>> = {
+  return {
     judge: () => createJudge(models.judge, prompts.judge),
     'outcome-reward': () => createOutcomeReward(outcome, prompts.outcome_reward, outcomeSteps),
-    'process-reward': () => createProcessReward(process, prompts.process_reward, aggregate, steps),
-    likelihood: () => createLikelihood(models.generator, prompts.generator, likelihoodPerToken),
-  }
+    'process-reward': ({ aggregate }) =>
+      createProcessReward(process, prompts.process_reward, aggregate, steps),
+    likelihood: ({ perToken }) => createLikelihood(models.generator, prompts.generator, perToken),
+    'self-certainty': createSelfCertainty,
+    'token-confidence': ({ window = 0.1 }) => createTokenConfidence(window),
+    execution: () => createExecution(sandbox!, prompts.generator),
+  } satisfies Record<ScorerName, (settings: ScorerSettings) => Scorer>
+}
+
+/**
+ * For one run: scorers are made on first use and kept, and remember the step scores of the run's drafts. Without a
+ * sandbox there is no execution.
+ */
+export const createScorers = (models: Models, prompts: Prompts, sandbox?: Sandbox): Scorers => {
+  const factories = factoriesOf(models, prompts, sandbox)
   const { capabilities } = models.generator
-  const has = (name: ScorerName): boolean => {
-    if (name === 'likelihood') {
-      return capabilities.log_probabilities !== 'none' || capabilities.text_scoring !== 'none'
-    }
-    return name !== 'process-reward' || canScoreSteps(process, prompts.process_reward)
+  const tellsTokens = capabilities.log_probabilities !== 'none'
+  const can: Partial<Record<ScorerName, boolean>> = {
+    likelihood: tellsTokens || capabilities.text_scoring !== 'none',
+    'process-reward': canScoreSteps(models.process_reward, prompts.process_reward),
+    'self-certainty': tellsTokens,
+    'token-confidence': tellsTokens,
+    execution: sandbox !== undefined,
   }
-  const made = new Map<ScorerName, Scorer>()
+  const has = (name: ScorerName): boolean => can[name] ?? true
+  const made = new Map<string, Scorer>()
+  let alternatives: number | undefined
   return {
     has,
+    get alternatives() {
+      return alternatives
+    },
     comparator: () => createComparator(models.judge, prompts.judge),
-    scorer: (name) => {
+    scorer: (name, settings = {}) => {
       if (!has(name)) {
         throw new RefineError('unsupported_capability', `Scorer ${name} needs ${NEEDS[name]}.`, {
           param: 'options.scorer',
         })
       }
-      const scorer = made.get(name) ?? factories[name]()
-      made.set(name, scorer)
+      const asked = ALTERNATIVES_FOR[name]
+      if (asked !== undefined) alternatives = Math.max(asked, alternatives ?? 0)
+      const key = JSON.stringify([name, settings])
+      const scorer = made.get(key) ?? factories[name](settings)
+      made.set(key, scorer)
       return scorer
     },
   }

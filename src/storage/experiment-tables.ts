@@ -93,3 +93,23 @@ export const EXPERIMENT_TABLES = `
     body TEXT NOT NULL,
     PRIMARY KEY (phase, at)
   ) WITHOUT ROWID;`
+
+/** A duel is named by the run that was shown; it is open while it has no end. */
+export const DUEL_TABLE = `
+  CREATE TABLE experiment_duels (
+    run_id TEXT PRIMARY KEY,
+    phase INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    served TEXT NOT NULL,
+    other TEXT NOT NULL,
+    at TEXT NOT NULL,
+    other_run_id TEXT,
+    attempts INTEGER NOT NULL,
+    ending TEXT,
+    length_difference REAL NOT NULL,
+    served_cost REAL NOT NULL,
+    other_cost REAL NOT NULL,
+    judge_cost REAL NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX experiment_duels_open ON experiment_duels (run_id) WHERE ending IS NULL;
+  CREATE INDEX experiment_duels_by_phase ON experiment_duels (phase, run_id);`

@@ -1,28 +1,28 @@
 /** Puts what is written at about the same time into one transaction: a commit costs more than what it commits. */
+import type { Database, Statement } from './database.ts'
 
-interface Entry<Item> {
-  readonly item: Item
+interface Entry {
+  readonly statements: readonly Statement[]
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
 }
 
-/** Items in one transaction: a longer one would hold the event loop. */
+/** Entries in one transaction: a longer one would hold the event loop. */
 const MOST_TOGETHER = 512
 
-export class GroupedWrites<Item> {
-  readonly #write: (items: readonly Item[]) => void
-  #waiting: Entry<Item>[] = []
+export class GroupedWrites {
+  readonly #database: Database
+  #waiting: Entry[] = []
   #flushing: Promise<void> | undefined
 
-  /** `write` stores all items or none, and throws when it cannot. */
-  constructor(write: (items: readonly Item[]) => void) {
-    this.#write = write
+  constructor(database: Database) {
+    this.#database = database
   }
 
-  /** Resolves when the item is stored. */
-  add(item: Item): Promise<void> {
+  /** Resolves when the statements are durable. */
+  add(statements: readonly Statement[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
+      this.#waiting.push({ statements, resolve, reject })
       this.#flushing ??= this.#flush()
     })
   }
@@ -38,7 +38,7 @@ export class GroupedWrites<Item> {
       await new Promise((resolve) => setImmediate(resolve))
       const group = this.#waiting.splice(0, MOST_TOGETHER)
       try {
-        this.#write(group.map(({ item }) => item))
+        await this.#database.write(group.flatMap(({ statements }) => statements))
         for (const { resolve } of group) resolve()
       } catch (cause) {
         for (const { reject } of group) reject(cause)

@@ -1,58 +1,28 @@
-/** Runs, event logs and feedback in one SQLite file: the store of a plain install. */
+/** One SQLite file: the database of a plain install. */
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import Database from 'libsql'
+import Libsql from 'libsql'
 import { RefineError } from '../core/errors.ts'
-import type { ExperimentStore } from '../core/experiment-store.ts'
-import type { RunEvent } from '../core/event.ts'
-import type { RunState } from '../core/run-state.ts'
-import type {
-  Delivery,
-  FeedbackRecord,
-  MeanUsage,
-  RequestKey,
-  RunKind,
-  RunPage,
-  RunRecord,
-  RunStore,
-} from '../core/run-store.ts'
-import { migrate } from './migrations.ts'
-import { SqliteDeliveries } from './sqlite-deliveries.ts'
-import { SqliteEvents } from './sqlite-events.ts'
-import { SqliteFeedback } from './sqlite-feedback.ts'
-import { SqliteExperiments } from './sqlite-experiments.ts'
+import type { Database, Statement, Value } from './database.ts'
+import { migrateSqlite } from './migrations.ts'
+import { DatabaseRunStore } from './run-store.ts'
 
 const FILE = 'whetstone.db'
 
 /** In place of a folder: a database that is gone when it is closed. */
 export const IN_MEMORY = ':memory:'
 
-type ExpiringKey = RequestKey & { readonly expires: number }
-
-/** What goes with a run when it is removed. */
-const OWNED_TABLES = ['events', 'feedback', 'request_keys', 'deliveries']
-
-interface RunRow {
-  readonly state: string
-  readonly owner: string
-  readonly request: string
-}
-
-/** Options in one order, so that equal options are equal text. */
-const canonical = (options: Readonly<Record<string, unknown>>): string =>
-  JSON.stringify(Object.entries(options).toSorted(([left], [right]) => (left < right ? -1 : 1)))
-
-const open = (folder: string): Database.Database => {
+const open = (folder: string): Libsql.Database => {
   const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)
   try {
     if (folder !== IN_MEMORY) mkdirSync(folder, { recursive: true })
-    const database = new Database(file)
+    const database = new Libsql(file)
     // One process owns the file: a second one would take the runs of the first for left-overs of a crash.
     database.pragma('locking_mode = EXCLUSIVE')
     database.pragma('journal_mode = WAL')
     // Survives the death of the process at any moment; a power cut may take the last transactions, never the file.
     database.pragma('synchronous = NORMAL')
-    migrate(database)
+    migrateSqlite(database)
     return database
   } catch (cause) {
     const busy = cause instanceof Error && /locked|busy/i.test(cause.message)
@@ -66,150 +36,34 @@ const open = (folder: string): Database.Database => {
 }
 
 /** Opens (and creates) the database in the folder. @throws RefineError when it cannot be opened or is in use. */
-export const openSqliteStore = (
-  folder: string,
-): RunStore & { readonly experiments: ExperimentStore } => new SqliteStore(open(folder))
+export const openSqlite = (folder: string): Database => new SqliteDatabase(open(folder))
 
-class SqliteStore implements RunStore {
-  readonly deliveries: SqliteDeliveries
-  /** Shares the file, and ends with it. */
-  readonly experiments: ExperimentStore
-  readonly #database: Database.Database
-  #isClosed = false
-  readonly #events: SqliteEvents
-  readonly #create: (record: RunRecord, created: RunEvent, key?: ExpiringKey) => void
-  readonly #append: (events: readonly RunEvent[]) => void
-  readonly #feedback: SqliteFeedback
+/** A store that works on the thread of its caller: for tests, and for what has no event loop to keep free. */
+export const openSqliteStore = (folder: string): DatabaseRunStore =>
+  new DatabaseRunStore(openSqlite(folder))
 
-  constructor(database: Database.Database) {
+/** Statements run at once, on the thread that asks: none of them may take long. */
+class SqliteDatabase implements Database {
+  readonly #database: Libsql.Database
+  readonly #prepared = new Map<string, Libsql.Statement>()
+  readonly #write: (statements: readonly Statement[]) => number[]
+
+  constructor(database: Libsql.Database) {
     this.#database = database
-    this.experiments = new SqliteExperiments(database)
-    this.deliveries = new SqliteDeliveries(database)
-    this.#events = new SqliteEvents(database)
-    this.#create = database.transaction(
-      (record: RunRecord, created: RunEvent, key?: ExpiringKey) => {
-        this.#insertRun(record)
-        this.#events.insert([created])
-        if (key !== undefined) this.#insertKey(record, key)
-      },
+    this.#write = database.transaction((statements: readonly Statement[]) =>
+      statements.map(({ sql, values }) => this.#prepare(sql).run(...values).changes),
     )
-    this.#append = database.transaction((events: readonly RunEvent[]) =>
-      this.#events.insert(events),
-    )
-    this.#feedback = new SqliteFeedback(database)
   }
 
-  async create(record: RunRecord, created: RunEvent, key?: ExpiringKey): Promise<void> {
-    this.#create(record, created, key)
+  async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    return this.#prepare(sql).all(...values) as Row[]
   }
 
-  async keyed(owner: string, { route, key }: Pick<RequestKey, 'route' | 'key'>, now: number) {
-    const row = this.#database
-      .prepare(
-        `SELECT run_id, fingerprint FROM request_keys
-         WHERE owner = ? AND route = ? AND key = ? AND expires > ?`,
-      )
-      .get(owner, route, key, now) as { run_id: string; fingerprint: string } | undefined
-    return row && { runId: row.run_id, fingerprint: row.fingerprint }
-  }
-
-  async remove(id: string): Promise<void> {
-    const removals = ['runs WHERE id', ...OWNED_TABLES.map((table) => `${table} WHERE run_id`)]
-    this.#database.transaction(() => {
-      for (const from of removals) this.#database.prepare(`DELETE FROM ${from} = ?`).run(id)
-    })()
-  }
-
-  async append(events: readonly RunEvent[]): Promise<void> {
-    this.#append(events)
-  }
-
-  async finish(state: RunState, deliveries: readonly Delivery[] = []): Promise<void> {
-    if (deliveries.length === 0) return this.#finish(state)
-    this.#database.transaction(() => {
-      for (const delivery of deliveries) this.deliveries.insert(delivery)
-      this.#finish(state)
-    })()
-  }
-
-  #finish(state: RunState): void {
-    const { calls, input_tokens, output_tokens, cost } = state.usage
-    this.#database
-      .prepare(
-        `UPDATE runs SET state = ?, status = ?, calls = ?, input_tokens = ?, output_tokens = ?, cost = ?, finished = 1
-         WHERE id = ?`,
-      )
-      .run(JSON.stringify(state), state.status, calls, input_tokens, output_tokens, cost, state.id)
-  }
-
-  async read(id: string): Promise<RunRecord | undefined> {
-    const row = this.#database
-      .prepare('SELECT state, owner, request FROM runs WHERE id = ?')
-      .get(id) as RunRow | undefined
-    if (row === undefined) return undefined
-    return {
-      state: JSON.parse(row.state) as RunState,
-      owner: row.owner,
-      request: JSON.parse(row.request) as unknown,
-    }
-  }
-
-  async events(id: string, after: number, limit: number): Promise<RunEvent[]> {
-    return this.#events.read(id, after, limit)
-  }
-
-  async list(page: RunPage): Promise<{ runs: RunState[]; hasMore: boolean }> {
-    const { owner, limit, order, after, before, status } = page
-    const [from, to] = order === 'asc' ? [after, before] : [before, after]
-    const conditions = ['owner = ?']
-    const values: (string | number)[] = [owner]
-    const add = (condition: string, value: string | undefined): void => {
-      if (value === undefined) return
-      conditions.push(condition)
-      values.push(value)
-    }
-    add('id > ?', from)
-    add('id < ?', to)
-    add('status = ?', status)
-    const rows = this.#database
-      .prepare(
-        `SELECT state FROM runs WHERE ${conditions.join(' AND ')} ORDER BY id ${order} LIMIT ?`,
-      )
-      .all(...values, limit + 1) as { state: string }[]
-    const runs = rows.slice(0, limit).map(({ state }) => JSON.parse(state) as RunState)
-    return { runs, hasMore: rows.length > limit }
-  }
-
-  async meanUsage({ strategy, model, options }: RunKind): Promise<MeanUsage | undefined> {
-    const mean = this.#database
-      .prepare(
-        `SELECT count(*) AS runs, avg(calls) AS calls, avg(input_tokens) AS input_tokens,
-                avg(output_tokens) AS output_tokens, avg(cost) AS cost
-         FROM runs WHERE strategy = ? AND model = ? AND options = ? AND status = 'completed'`,
-      )
-      .get(strategy, model, canonical(options)) as MeanUsage
-    return mean.runs === 0 ? undefined : mean
-  }
-
-  async unfinished(): Promise<string[]> {
-    const rows = this.#database
-      .prepare('SELECT id FROM runs WHERE finished = 0 ORDER BY id')
-      .all() as { id: string }[]
-    return rows.map(({ id }) => id)
-  }
-
-  addFeedback(feedback: FeedbackRecord): Promise<void> {
-    return this.#feedback.add(feedback)
-  }
-
-  feedback(runId: string): Promise<readonly FeedbackRecord[]> {
-    return this.#feedback.list(runId)
+  async write(statements: readonly Statement[]): Promise<readonly number[]> {
+    return this.#write(statements)
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await this.#feedback.idle()
     // The driver holds the file until its statements are collected; the lock must not wait for that, and SQLite gives
     // an exclusive lock back only outside WAL, at the next read.
     this.#database.pragma('journal_mode = DELETE')
@@ -218,29 +72,10 @@ class SqliteStore implements RunStore {
     this.#database.close()
   }
 
-  #insertRun({ state, owner, request }: RunRecord): void {
-    this.#database
-      .prepare(
-        `INSERT INTO runs (id, owner, status, strategy, model, options, created_at, state, request, finished)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-      )
-      .run(
-        state.id,
-        owner,
-        state.status,
-        state.strategy,
-        state.model,
-        canonical(state.options),
-        state.created_at,
-        JSON.stringify(state),
-        JSON.stringify(request),
-      )
-  }
-
-  #insertKey({ state, owner }: RunRecord, { route, key, fingerprint, expires }: ExpiringKey): void {
-    this.#database.prepare('DELETE FROM request_keys WHERE expires <= ?').run(Date.now())
-    this.#database
-      .prepare('INSERT OR REPLACE INTO request_keys VALUES (?, ?, ?, ?, ?, ?)')
-      .run(owner, route, key, fingerprint, state.id, expires)
+  /** Making a statement costs more than running it. The texts are few. */
+  #prepare(sql: string): Libsql.Statement {
+    const known = this.#prepared.get(sql) ?? this.#database.prepare(sql)
+    this.#prepared.set(sql, known)
+    return known
   }
 }

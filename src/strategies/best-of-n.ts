@@ -12,8 +12,8 @@ import { compose, react, type Events, type Stage } from './compose.ts'
 import { compareCost, draftCost, scoreCost } from './parts/cost.ts'
 import { draftCall, sample, sampleAndScore } from './parts/draft.ts'
 import * as options from './parts/options.ts'
-import { score, selectByScore } from './parts/score.ts'
-import { knockout, league } from './parts/tournament.ts'
+import { callsPerDraft, score, selectByScore } from './parts/score.ts'
+import { knockout, league, leagueMatches } from './parts/tournament.ts'
 
 const OPTIONS = Type.Object(
   {
@@ -57,10 +57,7 @@ const scoring = (n: number, scorer: Scorer, threshold: number | undefined): Stag
     async function* rate(candidate: number): Events {
       yield* score(refinement, scorer, candidate)
     }
-    const call = {
-      ...draftCall(refinement, n, scorer.name === 'likelihood' ? 1 : 2),
-      likelihood: scorer.name === 'likelihood',
-    }
+    const call = draftCall(refinement, n, callsPerDraft(scorer))
     const events = sampleAndScore(refinement, call, rate)
     return yield* react(refinement, events, selectByScore(refinement, scorer, threshold))
   }
@@ -71,10 +68,6 @@ const contenders = (n: number, comparisons: number): Stage =>
     yield* sample(refinement, draftCall(refinement, n, 1 + 2 * comparisons))
     return undefined
   }
-
-/** Matches of a league: no pair plays twice. */
-const leagueMatches = (n: number, opponents: number): number =>
-  Math.min((n * (n - 1)) / 2, n * opponents)
 
 export const bestOfN = defineStrategy({
   name: 'best-of-n',

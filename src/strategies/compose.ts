@@ -48,9 +48,22 @@ async function* loop(composition: Composition, refinement: Refinement): Events<S
   return stop ?? 'finished'
 }
 
+/** Whether a candidate without the form that the task asks for would replace one that has it, which it never may. */
+const losesForm = (pool: Pool, candidate: number): boolean =>
+  pool.incumbent !== undefined &&
+  pool.fault(pool.incumbent) === undefined &&
+  pool.fault(candidate) !== undefined
+
+/** Why a candidate that was just completed becomes the answer at once; undefined when it does not. */
+const arrival = (pool: Pool, candidate: number): string | undefined => {
+  if (pool.incumbent === undefined) return 'first'
+  const gainsForm = pool.fault(pool.incumbent) !== undefined && pool.fault(candidate) === undefined
+  return gainsForm ? 'has the form asked for' : undefined
+}
+
 /**
  * Runs a composition: keeps the pool in step with the delivered events, makes the first completed candidate the
- * incumbent, selects the incumbent in the end, and ends all model work however the run ends.
+ * incumbent, puts candidates with the form that the task asks for before all others, selects the incumbent in the end, and ends all model work however the run ends.
  * @throws RefineError all_candidates_failed when the sampler completed nothing; whatever `build` throws.
  */
 export async function* compose(
@@ -62,17 +75,20 @@ export async function* compose(
   const signal = AbortSignal.any([context.signal, work.signal])
   // One listener for each call under way is what is wanted here, not a leak.
   setMaxListeners(0, signal)
-  const pool = new Pool()
+  const pool = new Pool(task)
   const cancel = (): void => work.abort(new DOMException('No longer needed.', 'AbortError'))
   const events = loop(build(), { task, context: { ...context, signal }, pool, cancel })
   try {
     for (;;) {
       const { done, value } = await events.next()
       if (done === true) return { candidate: pool.incumbent!, stopReason: value }
+      if (value.type === 'answer.revised' && losesForm(pool, value.candidate)) continue
       pool.observe(value)
       yield value
-      if (value.type !== 'candidate.completed' || pool.incumbent !== undefined) continue
-      const first = pool.promote(value.candidate, 'first', null)
+      const reason =
+        value.type === 'candidate.completed' ? arrival(pool, value.candidate) : undefined
+      if (value.type !== 'candidate.completed' || reason === undefined) continue
+      const first = pool.promote(value.candidate, reason, null)
       pool.observe(first)
       yield first
     }

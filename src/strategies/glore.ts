@@ -85,7 +85,8 @@ export const glore = defineStrategy({
   feedback: 'reward',
   requires: ['assistant_continuation'],
   options: OPTIONS,
-  needs: () => ({ scorers: ['outcome-reward'] }),
+  // It goes on with half-written texts, which are no prefix of a call or of a whole JSON value.
+  needs: () => ({ scorers: ['outcome-reward'], loses: ['tools', 'response_format'] }),
   worstCase: (size) => [
     draftCost(size, 1),
     cost('generator', 1, size.promptTokens + size.maxTokens, size.maxTokens),

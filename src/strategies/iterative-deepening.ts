@@ -10,7 +10,6 @@
  */
 import { Type } from 'typebox'
 import { defineStrategy } from '../core/strategy.ts'
-import type { RoleCost, TaskSize } from '../core/strategy.ts'
 import { merge } from '../core/merge.ts'
 import { compose, react, type Events, type Refinement, type Stage } from './compose.ts'
 import { affordableSamples } from './parts/allowance.ts'
@@ -18,37 +17,14 @@ import { vote } from './parts/ballot.ts'
 import { scoreCost } from './parts/cost.ts'
 import { Deepening, type Schedule } from './parts/deepening.ts'
 import * as options from './parts/options.ts'
+import { chainCost, deepened, SCHEDULE_OPTIONS, scheduleOf } from './parts/schedule.ts'
 import { score, selectByScore } from './parts/score.ts'
 import type { Scorer } from '../core/scorer.ts'
 
 const OPTIONS = Type.Object(
   {
     n: options.samples(4),
-    allowance: options.integer({
-      default: 512,
-      minimum: 1,
-      maximum: 100_000,
-      description:
-        'Tokens before the first reflection, at most the longest response divided by the growth.',
-    }),
-    growth: options.number({
-      default: 2,
-      minimum: 1.1,
-      maximum: 16,
-      description: 'Factor by which the allowance grows at each reflection.',
-    }),
-    triggers: options.integer({
-      default: 4,
-      minimum: 0,
-      maximum: 16,
-      description: 'Largest number of reflections in one response.',
-    }),
-    max_tokens: options.integer({
-      default: 4096,
-      minimum: 1,
-      maximum: 1_000_000,
-      description: 'Longest response in tokens, reflections aside; the task’s own limit holds too.',
-    }),
+    ...SCHEDULE_OPTIONS,
     selector: Type.Optional(
       Type.Enum(['vote', 'score'], {
         default: 'vote',
@@ -60,18 +36,6 @@ const OPTIONS = Type.Object(
   },
   { additionalProperties: false },
 )
-
-/** More than the reflection of any prompt set takes. */
-const REFLECTION_TOKENS = 48
-
-const scheduleOf = (
-  { allowance, growth, triggers }: Omit<Schedule, 'limit'>,
-  limits: readonly (number | undefined)[],
-): Schedule => {
-  const limit = Math.min(...limits.filter((value) => value !== undefined))
-  const roomToGrow = Math.max(1, Math.floor(limit / growth))
-  return { allowance: Math.min(allowance, roomToGrow), growth, triggers, limit }
-}
 
 /** n responses side by side, each with the seeds of its stages drawn beforehand. */
 const chains = (
@@ -115,17 +79,6 @@ const sampler = (
     })
   }
 
-const chainCost = (
-  { promptTokens }: TaskSize,
-  n: number,
-  triggers: number,
-  longest: number,
-): RoleCost => {
-  const calls = n * (triggers + 1)
-  const inputTokens = calls * (promptTokens + longest + triggers * REFLECTION_TOKENS)
-  return { role: 'generator', calls, inputTokens, outputTokens: n * longest }
-}
-
 export const iterativeDeepening = defineStrategy({
   name: 'iterative-deepening',
   description:
@@ -136,13 +89,15 @@ export const iterativeDeepening = defineStrategy({
   options: OPTIONS,
   needs: (given) => {
     const { selector, scorer } = options.settle(OPTIONS, given)
-    return selector === 'score' ? { scorers: [scorer] } : {}
+    return {
+      ...(selector === 'score' ? { scorers: [scorer] } : {}),
+      loses: ['tools', 'response_format'], // reflections stand in the middle of the answer
+    }
   },
   worstCase: (size, given) => {
     const { n, triggers, max_tokens, selector, scorer } = options.settle(OPTIONS, given)
     const drafts = chainCost(size, n, triggers, max_tokens)
-    const longest = max_tokens + triggers * REFLECTION_TOKENS
-    const scored = { ...size, maxTokens: Math.max(size.maxTokens, longest) }
+    const scored = deepened(size, triggers, max_tokens)
     return selector === 'score' ? [drafts, scoreCost(scored, scorer, n)] : [drafts]
   },
   run: (task, given, context) =>

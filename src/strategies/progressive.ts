@@ -69,8 +69,7 @@ export const progressive = defineStrategy({
       return {
         rounds,
         sampler: async function* (refinement) {
-          const likelihood = name === 'likelihood'
-          yield* sample(refinement, { ...draftCall(refinement, 1), likelihood })
+          yield* sample(refinement, draftCall(refinement, 1))
           return undefined
         },
         updater: (refinement, round) => improve(refinement, scorer, threshold, round),

@@ -12,7 +12,7 @@ import { compose, react, type Events, type Refinement } from './compose.ts'
 import { draftCost, scoreCost } from './parts/cost.ts'
 import { draftCall, sampleAndScore } from './parts/draft.ts'
 import * as options from './parts/options.ts'
-import { score, selectByScore } from './parts/score.ts'
+import { callsPerDraft, score, selectByScore } from './parts/score.ts'
 
 const OPTIONS = Type.Object(
   {
@@ -59,8 +59,7 @@ export const selective = defineStrategy({
       const scorer = context.scorers.scorer(name)
       return {
         sampler: async function* (refinement): Events<StopReason | undefined> {
-          const likelihood = name === 'likelihood'
-          const call = { ...draftCall(refinement, n, likelihood ? 1 : 2), likelihood }
+          const call = draftCall(refinement, n, callsPerDraft(scorer))
           const events = sampleAndScore(refinement, call, async function* (candidate) {
             yield* score(refinement, scorer, candidate)
           })

@@ -71,8 +71,7 @@ export const selfCorrect = defineStrategy({
         rounds: 1,
         sampler: async function* (refinement) {
           const callsEach = scorer === undefined ? 2 : 4
-          const likelihood = scorer?.name === 'likelihood'
-          yield* sample(refinement, { ...draftCall(refinement, n, callsEach), likelihood })
+          yield* sample(refinement, draftCall(refinement, n, callsEach))
           return undefined
         },
         updater: async function* (refinement) {

@@ -181,10 +181,7 @@ export const selfRefine = defineStrategy({
       return {
         rounds,
         sampler: async function* (refinement) {
-          yield* sample(refinement, {
-            ...draftCall(refinement, 1),
-            likelihood: scorer === 'likelihood',
-          })
+          yield* sample(refinement, draftCall(refinement, 1))
           refinement.pool.requireCompleted()
           return yield* rewriting.reached(refinement)
         },

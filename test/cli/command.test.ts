@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { RefineError } from '../../src/core/errors.ts'
 import { runCommand, type CommandDependencies } from '../../src/cli/index.ts'
+import { RunExports } from '../../src/exports/run-exports.ts'
 import type { RunRequest } from '../../src/runs/run-request.ts'
 import type { RunService } from '../../src/runs/run-service.ts'
 import { RUN, capture, input } from './fixtures.ts'
@@ -46,8 +47,14 @@ const execute = async (argv: string[], { stdin = '', environment = {}, refuse = 
     serve: async (settings) => void seen.settings.push(settings),
     openRuns: async (settings) => {
       seen.settings.push(settings)
-      return { runs: runs as RunService, close: async () => void seen.closed++ }
+      const exports = new RunExports({
+        store: { scan: async () => [], events: async () => [], feedback: async () => [] },
+        splitters: [(text) => [text]],
+      })
+      return { runs: runs as RunService, exports, close: async () => void seen.closed++ }
     },
+    openModelStore: () => Promise.reject(new Error('not asked for')),
+    examine: () => Promise.reject(new Error('not asked for')),
     packageRoot: '.',
     openapi: async () => ({ openapi: '3.1.0' }),
   }

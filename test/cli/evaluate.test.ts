@@ -2,7 +2,7 @@ import test, { type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { EVALUATE, evaluateSettings } from '../../src/cli/evaluate.ts'
+import { EVALUATE, evaluateSettings, readArmsFile } from '../../src/cli/evaluate.ts'
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts'
 import { progressLine } from '../../src/cli/evaluate-progress.ts'
 import { runEvaluate } from '../../src/cli/evaluate-run.ts'
@@ -260,7 +260,7 @@ test('flags make arms of strategies and models', () => {
 test('wrong flags are refused with what was expected', () => {
   const faults: readonly [readonly string[], RegExp][] = [
     [['--strategy', 'single'], /--data is required/],
-    [['--data', 'x'], /give --strategy or --arm/],
+    [['--data', 'x'], /give --strategy, --arm or --arms/],
     [['--data', 'x', '--strategy', 'a', '--strategy', 'a'], /another arm named "a"/],
     [['--data', 'x', '--arm', '{"strategy":"a"}'], /\/arms\/0\/name is required/],
     [['--data', 'x', '--arm', '{"name":"a","answer":1}'], /\/arms\/0\/answer is not a known field/],
@@ -286,5 +286,49 @@ test('the progress line tells rate, time left and accuracy', () => {
   assert.equal(
     progressLine({ total: 200, done: 50, resumed: 30, arms }, 10),
     '50/200 runs · 2.0/s · left 1 min 15 s · right %: single 50.0, vote –',
+  )
+})
+
+test('arms can stand in a file, and what is no arm there is said', async (t) => {
+  const folder = await temporaryFolder(t)
+  const file = path.join(folder, 'arms.yaml')
+  await writeFile(file, '- { name: eight, strategy: best-of-n, options: { n: 8 } }\n')
+  const parsed = parseArguments(EVALUATE, ['--data', 'x', '--strategy', 'single'])
+  assert.ok(parsed !== 'help')
+  const { arms } = evaluateSettings(parsed, await readArmsFile(file))
+  assert.deepEqual(
+    arms.map(({ name }) => name),
+    ['single', 'eight'],
+  )
+  await writeFile(file, 'name: eight\n')
+  await assert.rejects(readArmsFile(file), /does not hold a list/)
+  await writeFile(file, '- 8\n')
+  await assert.rejects(readArmsFile(file), /holds 8, which is no arm/)
+  await assert.rejects(readArmsFile(path.join(folder, 'none')), /cannot be read/)
+})
+
+test('an arm that the models cannot run is left out with its reason, any other refusal is an error', async (t) => {
+  const { data, folder, source: inner } = await prepare(t, 2)
+  const refusing = (code: 'unsupported_capability' | 'invalid_request'): RunSource => ({
+    start: (request, signal) => {
+      if (request.strategy === 'best-of-n') throw new RefineError(code, 'It lacks words.')
+      return inner.start(request, signal)
+    },
+  })
+  const given = ['--data', data, ...ARMS, '--skip-refused']
+  const source = refusing('unsupported_capability')
+  const { code } = await execute({ source, folder, arguments: given })
+  assert.equal(code, 0)
+  const results = await resultsOf(folder)
+  assert.deepEqual(results.left_out, [{ arm: 'best-of-n', reason: 'It lacks words.' }])
+  assert.ok(results.complete)
+  assert.match(
+    await readFile(path.join(folder, 'results.md'), 'utf8'),
+    /## Left out\n\n- best-of-n:/,
+  )
+  const other = await temporaryFolder(t)
+  await assert.rejects(
+    execute({ source: refusing('invalid_request'), folder: other, arguments: given }),
+    /It lacks words/,
   )
 })

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { measureRun } from '../../src/core/measures.ts'
+import { measureRun as measure } from '../../src/core/measures.ts'
 import type { Candidate, RunState } from '../../src/core/run-state.ts'
+import type { Task } from '../../src/core/task.ts'
 import { isNearCopy } from '../../src/core/similarity.ts'
 
 type Given = readonly [text: string, role?: Candidate['role'], parents?: readonly number[]]
+
+const measureRun = (state: RunState, task: Task = { messages: [], sampling: {} }) =>
+  measure(state, task)
 
 const stateOf = (given: readonly Given[], answer: string): RunState =>
   ({
@@ -73,4 +77,13 @@ test('a near copy differs in less than two of a hundred words, wherever they sta
   assert.equal(isNearCopy(words.join(' '), ['y', ...words.slice(0, -1), 'z'].join(' ')), true)
   assert.equal(isNearCopy('3 + 4 = 7', '3 + 4 = 8'), false)
   assert.equal(isNearCopy('', ''), true)
+})
+
+test('what was given up while it was written counts as wasted, three bytes a token', () => {
+  const given: Given[] = [['#### 1'], ['']]
+  const state = stateOf(given, '#### 1')
+  const cut = { ...state.candidates[1]!, text: 'abcdefg' }
+  const measured = measureRun({ ...state, candidates: [state.candidates[0]!, cut] })
+  assert.equal(measured?.wasted_tokens, 3)
+  assert.equal(measureRun(stateOf([['#### 1']], '#### 1'))?.wasted_tokens, 0)
 })

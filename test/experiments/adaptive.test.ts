@@ -12,7 +12,6 @@ const open = async (t: TestContext, definition: object): Promise<Experiments> =>
   const experiments = await Experiments.open({
     store: store.experiments,
     log: silent,
-    checkArm: () => undefined,
   })
   t.after(async () => {
     await experiments.idle()

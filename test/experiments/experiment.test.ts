@@ -2,11 +2,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { guardrailsOf, observedValue, type Metric } from '../../src/experiments/experiment.ts'
-import {
-  checkChange,
-  checkNeighbours,
-  defineExperiment,
-} from '../../src/experiments/experiment-rules.ts'
+import { checkNeighbours, defineExperiment } from '../../src/experiments/experiment-rules.ts'
+import { checkChange } from '../../src/experiments/experiment-changes.ts'
 import { definition } from './definition.ts'
 
 const ARM = { name: 'control', weight: 0.5, strategy: 'single' }
@@ -107,7 +104,9 @@ for (const [what, changes, param, words] of [
 
 test('the caller’s check of arms sees each with its pointer', () => {
   const seen: string[] = []
-  defineExperiment(definition(), (arm, pointer) => seen.push(`${pointer} ${arm.strategy}`))
+  defineExperiment(definition(), {
+    arm: (arm, pointer) => seen.push(`${pointer} ${arm.strategy}`),
+  })
   assert.deepEqual(seen, ['/arms/0 single', '/arms/1 self-refine'])
 })
 

@@ -1,6 +1,7 @@
 /** Units, each exposed once and reported on once, as many at a time as asked for; and a check of what arrived. */
 import type { RunStore } from '../../src/core/run-store.ts'
 import { Experiments } from '../../src/experiments/experiments.ts'
+import { openPostgresStore } from '../../src/storage/postgres.ts'
 import { openSqliteStore } from '../../src/storage/sqlite.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -17,12 +18,13 @@ export interface Opened {
   readonly store: RunStore
 }
 
-export const openLoad = async (folder: string): Promise<Opened> => {
-  const store = openSqliteStore(folder)
+/** `place` is a folder or the address of a database. */
+export const openLoad = async (place: string): Promise<Opened> => {
+  const isAddress = place.startsWith('postgres:')
+  const store = isAddress ? await openPostgresStore(place, silent) : openSqliteStore(place)
   const experiments = await Experiments.open({
     store: store.experiments,
     log: silent,
-    checkArm: () => undefined,
   })
   if (experiments.definitions.find('load') === undefined) {
     await experiments.definitions.create(DEFINITION)

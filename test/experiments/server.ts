@@ -56,9 +56,9 @@ export const serve = async (t: TestContext, folder = workplace(), extra = '') =>
   t.after(close)
   const call: Call = async (method, url, payload, headers = {}) => {
     const reply = await app.inject({ method, url, headers, ...(payload && { payload }) })
-    const isJson = String(reply.headers['content-type']).includes('json')
+    const isJson = /json(?!l)/.test(String(reply.headers['content-type']))
     const body = (isJson ? reply.json() : { text: reply.body }) as Record<string, unknown>
     return { status: reply.statusCode, headers: reply.headers, body }
   }
-  return { ...opened, call, close }
+  return { ...opened, app, call, close }
 }

@@ -205,7 +205,7 @@ test('a list links to its next page', async (t) => {
   assert.equal(last.headers.link, '</v1/runs?limit=2>; rel="first"')
 })
 
-test('a deadline in a header cuts the time limit of the run', async (t) => {
+test('a deadline in a header is kept apart from the budget, which an arm may decide', async (t) => {
   const runs = new FakeRuns(scripted(refinement))
   const app = await buildServer(t, runs)
   const create = (deadline: string, budget = {}) =>
@@ -218,8 +218,11 @@ test('a deadline in a header cuts the time limit of the run', async (t) => {
   await create('2.5')
   await create('10', { seconds: 4, calls: 3 })
   assert.deepEqual(
-    runs.requests.map(({ budget }) => budget),
-    [{ seconds: 2.5 }, { seconds: 4, calls: 3 }],
+    runs.requests.map(({ deadline_seconds: deadline, budget }) => [deadline, budget]),
+    [
+      [2.5, {}],
+      [10, { seconds: 4, calls: 3 }],
+    ],
   )
   assert.equal((await create('soon')).statusCode, 400)
 })

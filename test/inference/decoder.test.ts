@@ -3,18 +3,21 @@ import test, { after } from 'node:test'
 import type { CacheParts } from '../../src/inference/cache/cache-shape.ts'
 import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
-import { readModelConfig } from '../../src/inference/checkpoint/model-config.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
-import { Decoder } from '../../src/inference/runtime/decoder.ts'
+import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
 import { Session } from '../../src/inference/runtime/session.ts'
 import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
-const { decoder: shape } = readModelConfig(FOLDER)
+const { decoder: shape } = openCheckpoint(FOLDER).config()
 const weights = openSafetensors(FOLDER)
-const session = await Session.create(writeDecoderGraph(shape, weights, 'float32'), 1)
+const session = await Session.create(writeDecoderGraph(shape, weights, 'fp32'), {
+  threads: 1,
+  device: 'cpu',
+})
 weights.close()
-const decoder = new Decoder(session, shape)
+const decoder = new GraphDecoder(session, shape)
 after(() => session.close())
 
 const TOLERANCE = 1e-3

@@ -2,19 +2,13 @@ import assert from 'node:assert/strict'
 import test, { after } from 'node:test'
 import { Engine } from '../../src/inference/engine.ts'
 import type { GenerateWork } from '../../src/inference/protocol.ts'
-import { FOLDER, GREEDY_TOKENS, never, reference } from './model-fixture.ts'
+import { FOLDER, generateWork, never, reference } from './model-fixture.ts'
 
 const engine = new Engine({ folder: FOLDER, threads: 1 })
 after(() => engine.close())
 
-const work = (prompt: readonly number[]): GenerateWork => ({
-  prompt: Int32Array.from(prompt),
-  samples: 1,
-  sampling: { temperature: 0, topP: 1, topK: 0, maxTokens: GREEDY_TOKENS, stop: [] },
-  keepStop: false,
-  seed: 1,
-  topLogProbabilities: undefined,
-})
+const work = (prompt: readonly number[]): GenerateWork =>
+  generateWork({ prompt: Int32Array.from(prompt) })
 
 const answer = async (prompt: readonly number[], signal = never): Promise<string> => {
   let text = ''

@@ -6,6 +6,12 @@ import type {
   GenerationRequest,
   LanguageModel,
 } from '../../src/core/language-model.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
+import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
+import { GraphDecoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
+import { Session } from '../../src/inference/runtime/session.ts'
+import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Message } from '../../src/core/task.ts'
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..')
@@ -62,4 +68,74 @@ export const collect = async (
     if (chunk.type === 'delta') texts[chunk.sample] += chunk.text
   }
   return { texts, chunks, finishes: chunks.filter((chunk) => chunk.type === 'finish') }
+}
+
+/** Greedy, at most `GREEDY_TOKENS`, nothing cut off and nothing changed, but for what is given. */
+export const samplingParameters = (
+  wishes: Partial<SamplingParameters> = {},
+): SamplingParameters => ({
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  maxTokens: GREEDY_TOKENS,
+  stop: [],
+  ...wishes,
+})
+
+/** One greedy sample, but for what is given. */
+export const generateWork = (
+  work: Partial<GenerateWork> & Pick<GenerateWork, 'prompt'>,
+): GenerateWork => ({
+  samples: 1,
+  sampling: samplingParameters(),
+  keepStop: false,
+  seed: 1,
+  topLogProbabilities: undefined,
+  constraint: undefined,
+  priority: 'interactive',
+  ...work,
+})
+
+/** A decoder that keeps account of what it computes. */
+export class CountingDecoder extends GraphDecoder {
+  /** Rows and new tokens per row of each run, padding included. */
+  readonly runs: { rows: number; length: number }[] = []
+
+  override run(run: DecoderRun): ReturnType<GraphDecoder['run']> {
+    this.runs.push({ rows: run.rows, length: run.length })
+    return super.run(run)
+  }
+
+  /** Tokens of prompts that were computed, padding included. */
+  get promptTokens(): number {
+    return this.runs
+      .filter(({ length }) => length > 1)
+      .reduce((sum, { rows, length }) => sum + rows * length, 0)
+  }
+}
+
+/** The embedded model on this thread, without an engine around it. */
+export const loadDecoder = async () => {
+  const checkpoint = openCheckpoint(FOLDER)
+  const config = checkpoint.config()
+  const weights = checkpoint.weights()
+  try {
+    const graph = writeDecoderGraph(config.decoder, weights, 'fp32', config.head)
+    const decoder = new CountingDecoder(
+      await Session.create(graph, { threads: 1, device: 'cpu' }),
+      config.decoder,
+    )
+    const vocabulary = {
+      text: readTokenText(checkpoint),
+      endTokens: new Set(config.endTokens),
+      contextLength: config.decoder.contextLength,
+    }
+    return { decoder, vocabulary }
+  } finally {
+    weights.close()
+  }
 }

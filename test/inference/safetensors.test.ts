@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
-import { readModelConfig } from '../../src/inference/checkpoint/model-config.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
 import { FOLDER } from './model-fixture.ts'
 
@@ -139,16 +139,16 @@ for (const [change, message] of [
   [{ model_type: 'gpt2' }, 'model_type must be one of llama'],
   [{ hidden_size: undefined }, 'hidden_size is required'],
   [{ num_key_value_heads: 3 }, 'multiple of num_key_value_heads'],
-  [{ rope_scaling: { rope_type: 'yarn' } }, 'rope_scaling'],
+  [{ rope_scaling: { rope_type: 'longrope' } }, 'rope_scaling.rope_type'],
 ] as const)
   test(`a configuration is refused by field: ${message}`, (t) => {
     const folder = temporary(t)
     writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...config, ...change }))
-    failsWith(() => readModelConfig(folder), 'config.json', message)
+    failsWith(() => openCheckpoint(folder).config(), 'config.json', message)
   })
 
 test('the configuration and the recommended sampling are read', () => {
-  const { decoder, endTokens, sampling } = readModelConfig(FOLDER)
+  const { decoder, endTokens, sampling } = openCheckpoint(FOLDER).config()
   assert.deepEqual(endTokens, [2])
   assert.deepEqual(sampling, { temperature: 0.8, topP: 1, topK: 0 })
   assert.equal(decoder.contextLength, 1024)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { samplingParameters } from './model-fixture.ts'
 import type { SamplingParameters } from '../../src/inference/protocol.ts'
 import {
   alternativesOf,
@@ -9,14 +10,8 @@ import {
   type HeadResults,
 } from '../../src/inference/sampler.ts'
 
-const sampling = (wishes: Partial<SamplingParameters>): SamplingParameters => ({
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  maxTokens: 10,
-  stop: [],
-  ...wishes,
-})
+const sampling = (wishes: Partial<SamplingParameters>): SamplingParameters =>
+  samplingParameters({ temperature: 1, ...wishes })
 
 /** What the graph returns for one row whose token t has the probability `probabilities[t]` at temperature 1. */
 const headOf = (
@@ -62,10 +57,10 @@ const assertShares = (actual: Record<number, number>, expected: Record<number, n
     assert.ok(Math.abs(actual[Number(token)]! - share) < 2e-3, `token ${token}`)
 }
 
-test('a temperature of 0 takes the likeliest token, with its log-probability', () => {
+test('a temperature of 0 takes the likeliest token, with its logit', () => {
   const choice = chooseToken(headOf(PROBABILITIES, 1), 0, sampling({ temperature: 0 }), 0.99)
   assert.equal(choice.token, 1)
-  assert.ok(Math.abs(choice.logProbability - Math.log(0.4)) < 1e-6)
+  assert.ok(Math.abs(choice.logit - Math.log(0.4)) < 1e-6)
 })
 
 test('without truncation the token that the graph drew counts', () => {
@@ -111,4 +106,34 @@ test('alternatives come highest first, as many as asked for', () => {
     alternativesOf(headOf(PROBABILITIES, 4), 0, 3).map(({ token }) => token),
     [1, 4, 2],
   )
+})
+
+test('min_p keeps tokens with that share of the likeliest one, after the temperature', () => {
+  assertShares(shares(headOf(PROBABILITIES, 5), sampling({ minP: 0.4 })), {
+    1: 0.4 / 0.85,
+    2: 0.2 / 0.85,
+    4: 0.25 / 0.85,
+  })
+  // At a temperature of 2 the shares are the square roots.
+  assert.equal(topCountFor(sampling({ minP: 0.1 }), 5), 5)
+  const warm = sampling({ temperature: 2, minP: 0.6 })
+  const roots = [1, 4, 2].map((token) => Math.sqrt(PROBABILITIES[token]!))
+  const total = roots.reduce((sum, root) => sum + root, 0)
+  assertShares(shares(headOf(PROBABILITIES, 5, 2), warm), {
+    1: roots[0]! / total,
+    2: roots[2]! / total,
+    4: roots[1]! / total,
+  })
+})
+
+test('min_p holds beside top_k and top_p, and looks at all logits where it must', () => {
+  assertShares(shares(headOf(PROBABILITIES, 3), sampling({ minP: 0.6, topK: 3 })), {
+    1: 0.4 / 0.65,
+    4: 0.25 / 0.65,
+  })
+  assertShares(shares(headOf(PROBABILITIES, 5), sampling({ minP: 0.1, topP: 0.3 })), { 1: 1 })
+  const wishes = sampling({ minP: 0.2 })
+  const expected = { 0: 0.1 / 0.95, 1: 0.4 / 0.95, 2: 0.2 / 0.95, 4: 0.25 / 0.95 }
+  assertShares(shares(headOf(PROBABILITIES, 2, 1, true), wishes), expected)
+  assert.equal(needsLogits(wishes, 50_000), true)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { TextStream } from '../../src/inference/text/text-stream.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import { FOLDER, reference } from './model-fixture.ts'
 
@@ -73,7 +74,7 @@ test('tokens come with the piece that completes their text, and not from behind 
 })
 
 test('tokens of the reference decode to its text, special tokens to nothing', () => {
-  const words = readTokenText(FOLDER)
+  const words = readTokenText(openCheckpoint(FOLDER))
   for (const name of ['solve', 'unicode']) {
     const { ids, text, greedy_ids, greedy_text } = reference(name)
     const join = (tokens: readonly number[]): string =>

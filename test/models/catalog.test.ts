@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
-import { loadCatalog, readCatalog, verifyWeights } from '../../src/models/catalog.ts'
+import { includedModels, isIncluded, readCatalog, verifyWeights } from '../../src/models/catalog.ts'
 import { readModelConfig } from '../../src/models/model-config.ts'
 import { createOnnxModel } from '../../src/models/onnx.ts'
 import { ROOT } from '../inference/model-fixture.ts'
@@ -27,8 +27,11 @@ const refuses = (root: string, message: RegExp): Promise<void> =>
     (error: unknown) => error instanceof RefineError && message.test(error.message),
   )
 
-test('every model of the catalogue is whole and can be opened as it says', async () => {
-  for (const entry of await readCatalog(ROOT)) {
+const included = (await readCatalog(ROOT)).filter(isIncluded)
+
+test('every model that comes with the package is whole and can be opened as it says', async () => {
+  assert.ok(included.length > 0)
+  for (const entry of included) {
     await verifyWeights(entry)
     const { id, folder, prompts, step_marks: stepMarks } = entry
     const model = createOnnxModel({ id, folder, prompts, ...(stepMarks && { stepMarks }) })
@@ -36,8 +39,8 @@ test('every model of the catalogue is whole and can be opened as it says', async
   }
 })
 
-test('the catalogue is a list of entries that the configuration takes', async () => {
-  for (const entry of await loadCatalog(ROOT)) assert.equal(readModelConfig(entry).id, entry.id)
+test('the models of the package are entries that the configuration takes', () => {
+  for (const entry of includedModels(included)) assert.equal(readModelConfig(entry).id, entry.id)
 })
 
 test('a wrong catalogue is refused by field', async (t) => {
@@ -51,11 +54,12 @@ test('a wrong catalogue is refused by field', async (t) => {
     /colour is not a known field/,
   )
   await refuses(packageWith(t, { models: [first, first] }), /listed twice/)
+  await refuses(packageWith(t, { models: [{ ...first, repository: 'a/b' }] }), /either folder and/)
   await refuses(path.join(ROOT, 'nowhere'), /expected a readable JSON file/)
 })
 
 test('weights that differ from the catalogue are refused', async () => {
-  const [entry] = await readCatalog(ROOT)
+  const [entry] = included
   const wrong = (weights: object) =>
     assert.rejects(verifyWeights({ ...entry!, weights: { ...entry!.weights, ...weights } }), {
       code: 'model_failed',

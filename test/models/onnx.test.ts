@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test, { after } from 'node:test'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { GenerationChunk } from '../../src/core/language-model.ts'
 import { createOnnxModel } from '../../src/models/onnx.ts'
@@ -265,7 +266,7 @@ test('many solutions are scored at once as they are one by one', async () => {
 test('a prompt that begins like an earlier one is partly found computed, with the same answer', async () => {
   const messages = [
     solve.messages[0]!,
-    { ...solve.messages[1]!, content: `${solve.messages[1]!.content} Tell me.` },
+    { ...solve.messages[1]!, content: `${messageText(solve.messages[1]!)} Tell me.` },
   ]
   const fresh = createOnnxModel(options)
   const [cold, warm] = [await collect(fresh, { messages }), await collect(model, { messages })]

@@ -421,3 +421,76 @@ test('ready passes when the upstream answers at all and fails when it is not the
   const gone = createModel(t, { baseUrl: 'http://127.0.0.1:1/v1' })
   await assert.rejects(gone.ready(), { code: 'upstream_unavailable', message: /ECONNREFUSED/ })
 })
+
+const SCHEMA = { type: 'object', properties: { a: { type: 'integer' } } }
+const AS_SCHEMA = {
+  response_format: {
+    type: 'json_schema',
+    json_schema: { name: 'answer', schema: SCHEMA, strict: true },
+  },
+}
+
+for (const [flavour, constraint, expected] of [
+  ['openai', { type: 'json_schema', schema: SCHEMA }, AS_SCHEMA],
+  ['openai', { type: 'json_schema', schema: {} }, { response_format: { type: 'json_object' } }],
+  ['vllm', { type: 'json_schema', schema: SCHEMA }, AS_SCHEMA],
+  ['vllm', { type: 'regex', pattern: 'a+' }, { structured_outputs: { regex: 'a+' } }],
+  ['vllm', { type: 'choice', choices: ['a', 'b'] }, { structured_outputs: { choice: ['a', 'b'] } }],
+  ['sglang', { type: 'regex', pattern: 'a+' }, { regex: 'a+' }],
+  ['sglang', { type: 'choice', choices: ['a.b', 'c'] }, { regex: '(a\\.b|c)' }],
+  ['llama.cpp', { type: 'choice', choices: ['a', '"'] }, { grammar: 'root ::= "a" | "\\""' }],
+] as const)
+  test(`an upstream of the flavour ${flavour} is told of a ${constraint.type}: ${JSON.stringify(expected)}`, async (t) => {
+    const upstream = await startUpstream(t, (response) => {
+      stream(response).end(delta('a') + finish('stop') + DONE)
+    })
+    const model = createModel(t, upstream, { flavour })
+    await collect(model.generate(ask({ constraint }), SIGNAL))
+    const body = upstream.seen[0]!.body
+    assert.deepEqual({ ...body, ...expected }, body)
+  })
+
+test('a constraint that the upstream has no field for is refused before anything is sent', async (t) => {
+  const upstream = await startUpstream(t, (response) => {
+    stream(response).end(DONE)
+  })
+  const constraint = { type: 'regex', pattern: 'a' } as const
+  for (const flavour of ['openai', 'llama.cpp'] as const) {
+    const model = createModel(t, upstream, { flavour })
+    await assert.rejects(collect(model.generate(ask({ constraint, samples: 2 }), SIGNAL)), {
+      code: 'unsupported_capability',
+      param: 'constraint',
+    })
+  }
+  const without = createModel(t, upstream, { capabilities: { constrained_output: 'none' } })
+  await assert.rejects(
+    collect(without.generate(ask({ constraint: { type: 'json_schema', schema: {} } }), SIGNAL)),
+    { code: 'unsupported_capability' },
+  )
+  assert.equal(upstream.seen.length, 0)
+})
+
+test('penalties and min_p go by the names of the flavour, and are told of where they cannot go', async (t) => {
+  const upstream = await startUpstream(t, (response) => {
+    stream(response).end(delta('a') + finish('stop') + DONE)
+  })
+  const sampling = {
+    min_p: 0.1,
+    repetition_penalty: 1.2,
+    presence_penalty: 0.5,
+    frequency_penalty: -0.5,
+  }
+  const bodies = []
+  for (const flavour of ['vllm', 'llama.cpp', 'openai'] as const) {
+    const model = createModel(t, upstream, { flavour })
+    const chunks = await collect(model.generate(ask({ sampling }), SIGNAL))
+    const warnings = chunks.flatMap((chunk) => (chunk.type === 'warning' ? [chunk.code] : []))
+    assert.deepEqual(warnings, flavour === 'openai' ? Array(2).fill('ignored_sampling') : [])
+    bodies.push(upstream.seen.at(-1)!.body!)
+  }
+  const [vllm, llama, openai] = bodies
+  assert.deepEqual({ ...vllm, ...sampling }, vllm)
+  assert.deepEqual([llama!['repeat_penalty'], llama!['min_p']], [1.2, 0.1])
+  assert.deepEqual([openai!['presence_penalty'], openai!['frequency_penalty']], [0.5, -0.5])
+  assert.ok(!('min_p' in openai!) && !('repetition_penalty' in openai!))
+})

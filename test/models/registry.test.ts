@@ -10,6 +10,7 @@ import { createScriptedModel } from '../../src/models/scripted.ts'
 const parts = {
   readSecret: (name: string) => (name === 'SOME_KEY' ? 'secret' : undefined),
   onnx: (options: OnnxModelOptions) => createScriptedModel({ id: options.id }),
+  installedFolder: (id: string) => `models/${id}`,
 }
 const source = (value: unknown) => modelSource(readModelConfig(value, '/models/0'), parts)
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText, type Message } from '../../src/core/conversation.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import type { Task } from '../../src/core/task.ts'
 
@@ -13,10 +14,10 @@ const task: Task = {
 }
 const draft = '- Ben: 3 + 2 = 6\n- total: 6 + 3 = 9\n#### 9'
 
-const userOf = (messages: readonly { content: string }[]): string => messages.at(-1)!.content
+const userOf = (messages: readonly Message[]): string => messageText(messages.at(-1)!)
 
 test('every role speaks exactly the format the small model was trained on', () => {
-  const question = task.messages[1]!.content
+  const question = messageText(task.messages[1]!)
   const numbered = '1. Ben: 3 + 2 = 6\n2. total: 6 + 3 = 9\n#### 9'
   assert.deepEqual(compact.solve(task), [
     { role: 'system', content: 'solve' },
@@ -46,7 +47,7 @@ test('every role speaks exactly the format the small model was trained on', () =
 })
 
 test('candidates are lettered, for one solution out of several and for the letter of one', () => {
-  const shown = `${task.messages[1]!.content}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
+  const shown = `${messageText(task.messages[1]!)}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
   const drafts = [draft, '- x: 1 + 1 = 2\n#### 2']
   for (const [form, role] of [
     ['aggregate', 'aggregate'],

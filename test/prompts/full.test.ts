@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText } from '../../src/core/conversation.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import type { Prompt } from '../../src/core/prompts.ts'
 import type { Task } from '../../src/core/task.ts'
@@ -15,7 +16,7 @@ const task: Task = {
   sampling: {},
 }
 
-const userOf = ({ messages }: Prompt): string => messages.at(-1)!.content
+const userOf = ({ messages }: Prompt): string => messageText(messages.at(-1)!)
 
 test('the generator sees the whole conversation as it is', () => {
   assert.deepEqual(full.solve(task), task.messages)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText } from '../../src/core/conversation.ts'
 import type { PromptSet } from '../../src/core/language-model.ts'
 import type { Message, Task } from '../../src/core/task.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
@@ -8,7 +9,10 @@ import { REVIEW_TOKENS, VERDICT_TOKENS, WORDING_TOKENS } from '../../src/strateg
 
 const task: Task = { messages: [{ role: 'user', content: 'Q' }], sampling: {} }
 const tokens = (messages: readonly Message[]): number =>
-  messages.reduce((sum, { content }) => sum + Math.ceil(Buffer.byteLength(content) / 3) + 8, 0)
+  messages.reduce(
+    (sum, message) => sum + Math.ceil(Buffer.byteLength(messageText(message)) / 3) + 8,
+    0,
+  )
 
 for (const set of ['compact', 'full'] as const satisfies readonly PromptSet[]) {
   const prompts = promptsFor(set)

@@ -407,3 +407,21 @@ test('a run can be removed as soon as it has ended, and not before', async (t) =
   assert.equal(await store.read(id), undefined)
   assert.deepEqual(await store.events(id, 0, 10), [])
 })
+
+test('the calls of a run in the background are marked as such, those of others as interactive', async (t) => {
+  const words = wordModel(['one'])
+  const priorities: unknown[] = []
+  const model = {
+    ...words,
+    generate: (...[request, options]: Parameters<typeof words.generate>) => {
+      priorities.push(options.priority)
+      return words.generate(request, options)
+    },
+  }
+  const { runner } = buildRunner(t, { model })
+  for (const background of [true, false, undefined]) {
+    const request = { input: 'Say it.', ...(background === undefined ? {} : { background }) }
+    await runner.ended(await runner.create(request, ''), '', signal)
+  }
+  assert.deepEqual(priorities, ['background', 'interactive', 'interactive'])
+})

@@ -9,6 +9,7 @@ import {
   type GenerationChunk,
   type LanguageModel,
 } from '../../src/core/language-model.ts'
+import { messageText } from '../../src/core/conversation.ts'
 import type { RolePrompts } from '../../src/core/prompts.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { StrategyEvent } from '../../src/core/event.ts'
@@ -40,7 +41,7 @@ export const wordModel = (
   contextLength: 1000,
   price: { input: 1, output: 2 },
   countTokens: (messages) =>
-    messages.reduce((sum, { content }) => sum + content.split(' ').length, 0),
+    messages.reduce((sum, message) => sum + messageText(message).split(' ').length, 0),
   async *generate({ samples, sampling, messages }, { signal }): AsyncGenerator<GenerationChunk> {
     yield { type: 'usage', inputTokens: this.countTokens(messages), cachedTokens: 0 }
     const said = words.slice(0, sampling.max_tokens ?? words.length)
@@ -140,7 +141,11 @@ export const strategyOf = (name: string, run: Strategy['run']): Strategy => ({
   run,
 })
 
-const prompts = { solve: (task: Task) => task.messages } as RolePrompts
+const prompts = {
+  name: 'full',
+  hash: 'h',
+  solve: (task: Task) => task.messages,
+} as RolePrompts
 
 export interface Options {
   readonly model?: LanguageModel
@@ -181,6 +186,7 @@ export const buildRunner = (t: TestContext, options: Options = {}) => {
         scorer: () => assertUnused(),
         comparator: () => assertUnused(),
         has: () => false,
+        alternatives: undefined,
       }),
       defaults: { model: model.id, strategy: 'drafts', maxTokens: 100, budget: {} },
     },

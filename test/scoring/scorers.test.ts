@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { PromptSet } from '../../src/core/language-model.ts'
-import type { ScorerName } from '../../src/core/scorer.ts'
+import type { ScorerName, ScorerSettings } from '../../src/core/scorer.ts'
 import { expectedDigit } from '../../src/scoring/judge.ts'
 import { aggregateSteps } from '../../src/scoring/process-reward.ts'
-import { createScorers, type ScoringOptions } from '../../src/scoring/scorers.ts'
+import { createScorers } from '../../src/scoring/scorers.ts'
 import { FakeModel, type Ask, type FakeOptions } from '../support/fake-model.ts'
 import { createContext, TASK } from '../support/run-strategy.ts'
 
@@ -13,20 +14,20 @@ const DRAFT = { text: '- a: 1 + 1 = 2\n- b: 2 + 0 = 2\n#### 2' }
 const BARE = { log_probabilities: 'none', step_scores: 'none', text_scoring: 'none' } as const
 const { signal } = new AbortController()
 
-const scorersOf = (fake: FakeOptions, prompts: PromptSet = 'full', options?: ScoringOptions) => {
+const scorersOf = (fake: FakeOptions, prompts: PromptSet = 'full') => {
   const model = new FakeModel({ prompts, ...fake })
   const context = createContext(model, { prompts })
-  return { model, scorers: createScorers(context.models, context.prompts, options) }
+  return { model, scorers: createScorers(context.models, context.prompts) }
 }
 
 const scoreBy = async (
   name: ScorerName,
   fake: FakeOptions,
   prompts: PromptSet = 'full',
-  options?: ScoringOptions,
+  settings?: ScorerSettings,
 ) => {
-  const { model, scorers } = scorersOf(fake, prompts, options)
-  const result = await scorers.scorer(name).score(TASK, DRAFT, { signal })
+  const { model, scorers } = scorersOf(fake, prompts)
+  const result = await scorers.scorer(name, settings).score(TASK, DRAFT, { signal })
   return { ...result, calls: model.calls, asks: model.asks }
 }
 
@@ -67,7 +68,7 @@ test('a verdict that cannot be read is shown to the judge once more', async () =
   assert.deepEqual([result.score, result.warning?.code, result.calls], [3, 'judge_retried', 2])
   const said = result.asks[1]!.request.messages.slice(-2)
   assert.deepEqual(said[0], { role: 'assistant', content: 'great!' })
-  assert.match(said[1]!.content, /could not be read/)
+  assert.match(messageText(said[1]!), /could not be read/)
 })
 
 test('after a second unreadable verdict there is no score, but a warning', async () => {
@@ -158,7 +159,7 @@ test('likelihood takes the draft’s own log-probability, else scores the text',
   assert.deepEqual([told.score, model.calls], [-3, 0])
   const scored = await scorer.score(TASK, { text: '123456' }, { signal })
   assert.deepEqual([scored.score, model.calls], [-2, 1])
-  const mean = scorersOf({}, 'full', { likelihoodPerToken: true }).scorers.scorer('likelihood')
+  const mean = scorersOf({}).scorers.scorer('likelihood', { perToken: true })
   const perToken = await mean.score(TASK, { text: 'x', logProbability: -3, tokens: 2 }, { signal })
   assert.equal(perToken.score, -1.5)
   const impossible = { text: 'x', logProbability: -Infinity, tokens: 1 }

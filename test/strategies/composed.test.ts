@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { composed } from '../../src/strategies/composed.ts'
-import { FakeModel } from '../support/fake-model.ts'
+import { FakeModel, type Ask } from '../support/fake-model.ts'
 import { ofType, runStrategy } from '../support/run-strategy.ts'
 
 const refusal = (options: Record<string, unknown>): string[] => {
@@ -85,4 +85,115 @@ test('a gate keeps an easy vote from being refined', async () => {
   })
   assert.deepEqual([selection?.stopReason, model.calls], ['agreement', 4])
   assert.equal(ofType(events, 'gate.decided')[0]?.outcome, 'easy')
+})
+
+const stopsBy = async (
+  stopper: Record<string, unknown>,
+  rest: Record<string, unknown>,
+  reply: (ask: Ask) => string,
+) => {
+  const model = new FakeModel({ prompts: 'full', reply })
+  const options = { stopper, ...rest }
+  const { selection, events } = await runStrategy(composed, model, { options, prompts: 'full' })
+  return { stop: selection?.stopReason, events, model }
+}
+
+test('a window of equal answers ends the sampling', async () => {
+  const sampler = { kind: 'plain', n: 8, batch: 2 }
+  const { stop, model } = await stopsBy({ kind: 'window', length: 4 }, { sampler }, () => '#### 1')
+  assert.deepEqual([stop, model.calls], ['agreement', 4])
+})
+
+test('sampling ends when one more draw costs more than it is expected to gain', async () => {
+  const rest = {
+    sampler: { kind: 'plain', n: 12, batch: 3 },
+    scorer: { kind: 'judge' },
+    selector: { kind: 'best' },
+  }
+  const reply = ({ system }: Ask): string => (system === 'judge' ? '7' : '#### 1')
+  const { stop, model } = await stopsBy({ kind: 'reservation' }, rest, reply)
+  assert.deepEqual([stop, model.tallies.get('generator')?.calls], ['threshold', 3])
+})
+
+const REWRITING = { sampler: { kind: 'plain', n: 1 }, updater: { kind: 'rewrite' }, rounds: 4 }
+
+test('a reviewer who finds nothing wrong ends the run', async () => {
+  const reply = ({ system, call }: Ask): string =>
+    system === 'review'
+      ? call > 3
+        ? 'Verdict: all steps are right'
+        : 'Verdict: step 1 is wrong'
+      : `#### ${call}`
+  const { stop, model } = await stopsBy({ kind: 'all-clear' }, REWRITING, reply)
+  assert.deepEqual([stop, model.tallies.get('reviewer')?.calls], ['threshold', 2])
+})
+
+test('an answer that passes the verifier often enough is accepted', async () => {
+  const reply = ({ system }: Ask): string =>
+    system === 'report' ? 'Verdict: complete and correct' : '#### 1'
+  const { stop, model } = await stopsBy({ kind: 'passes', passes: 3 }, REWRITING, reply)
+  assert.deepEqual([stop, model.tallies.get('reviewer')?.calls], ['threshold', 3])
+})
+
+test('a judge who has seen enough ends the run, after the rounds that it must wait', async () => {
+  const reply = ({ system, call }: Ask): string => (system === 'halt' ? 'STOP.' : `#### ${call}`)
+  const { stop, events } = await stopsBy({ kind: 'judge-halt' }, REWRITING, reply)
+  assert.equal(stop, 'agreement')
+  assert.equal(ofType(events, 'candidate.created').filter(({ round }) => round > 0).length, 1)
+})
+
+test('a round that cannot be expected to gain is not begun', async () => {
+  const rest = { ...REWRITING, sampler: { kind: 'plain', n: 4 } }
+  const agreed = await stopsBy({ kind: 'markov-gain' }, rest, () => '#### 1')
+  assert.deepEqual([agreed.stop, agreed.model.calls], ['no_improvement', 4])
+  const split = await stopsBy({ kind: 'markov-gain' }, rest, ({ call }) => `#### ${call}`)
+  assert.ok(split.model.calls > 4)
+})
+
+test('a rewrite that goes back to an earlier version ends the run', async () => {
+  const texts = ['one two three\n#### 1', 'four five six\n#### 2']
+  let written = 0
+  const reply = ({ system }: Ask): string =>
+    system === 'review' ? 'Verdict: step 1 is wrong' : texts[written++ % 2]!
+  const rest = { ...REWRITING, updater: { kind: 'rewrite', targets: 'all' } }
+  const { stop, events } = await stopsBy({ kind: 'oscillation' }, rest, reply)
+  assert.equal(stop, 'no_improvement')
+  assert.equal(ofType(events, 'candidate.created').length, 3)
+})
+
+test('a round that adds too little to the lead is the last one', async () => {
+  const rest = { ...REWRITING, sampler: { kind: 'plain', n: 2 } }
+  const { stop, events } = await stopsBy(
+    { kind: 'marginal-gain' },
+    rest,
+    ({ call }) => `#### ${call}`,
+  )
+  assert.equal(stop, 'no_improvement')
+  assert.equal(ofType(events, 'candidate.created').length, 3)
+})
+
+test('a local repair keeps what stands before the first bad step', async () => {
+  const draft = '- a: 1 + 1 = 2\n- b: 2 + 2 = 5\n#### 5'
+  const reply = ({ request }: Ask): string =>
+    request.continueFrom === undefined ? draft : '- b: 2 + 2 = 4\n#### 4'
+  const rest = {
+    sampler: { kind: 'plain', n: 1 },
+    scorer: { kind: 'execution' },
+    updater: { kind: 'repair', scope: 'local' },
+    selector: { kind: 'best' },
+    rounds: 1,
+  }
+  const { events } = await stopsBy({ kind: 'none' }, rest, reply)
+  const last = ofType(events, 'answer.revised').at(-1)!
+  assert.deepEqual([last.text, last.score], ['- a: 1 + 1 = 2\n- b: 2 + 2 = 4\n#### 4', 1])
+})
+
+test('a paraphrase that loses a number is not asked', async () => {
+  const reply = ({ system }: Ask): string =>
+    system === 'paraphrase' ? 'How many apples has Ann?' : '#### 2'
+  const rest = { sampler: { kind: 'paraphrase', n: 2, paraphrases: 1 } }
+  const { events, model } = await stopsBy({ kind: 'none' }, rest, reply)
+  assert.ok(ofType(events, 'warning').some(({ code }) => code === 'paraphrase_unfit'))
+  const solved = model.asks.filter(({ system }) => system === 'solve')
+  assert.deepEqual(new Set(solved.map(({ user }) => user)).size, 1)
 })

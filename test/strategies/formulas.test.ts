@@ -3,6 +3,10 @@ import test from 'node:test'
 import { Pool } from '../../src/strategies/parts/pool.ts'
 import { majorityProbability } from '../../src/strategies/parts/ballot.ts'
 import { allowanceAt } from '../../src/strategies/parts/deepening.ts'
+import { logAcceptance } from '../../src/strategies/parts/power.ts'
+import { expectedGain, markovGain } from '../../src/strategies/parts/stop-rules.ts'
+import { leagueMatches } from '../../src/strategies/parts/tournament.ts'
+import { mostPromising, upperBound } from '../../src/strategies/parts/tree.ts'
 import { difficultyOf } from '../../src/strategies/solver-reviewer-refiner.ts'
 
 test('five equal votes make the majority .984 sure, four .969', () => {
@@ -33,7 +37,7 @@ test('the majority probability is the Beta integral it stands for', () => {
 
 /** A pool of completed chains with an answer, an outcome reward and a product of step scores each. */
 const poolOf = (chains: readonly (readonly [answer: string, o: number, p: number])[]): Pool => {
-  const pool = new Pool()
+  const pool = new Pool({ messages: [], sampling: {} })
   chains.forEach(([answer, o, p], candidate) => {
     const range = [0, 1]
     pool.observe({
@@ -121,4 +125,50 @@ test('the allowance doubles up to the limit, and the last stage may use all', ()
     [100, 200, 400, 800, 1000],
   )
   assert.equal(allowanceAt({ ...schedule, triggers: 0 }, 0), 1000)
+})
+
+test('the upper bound of an answer is its value and C · √(ln(N + 1) / n)', () => {
+  const close = (value: number, expected: number): void =>
+    assert.ok(Math.abs(value - expected) < 1e-4, `${value}, not ${expected}`)
+  close(upperBound(0.6, 7, 2, 1.4), 0.6 + 1.4 * Math.sqrt(Math.log(8) / 2))
+  close(upperBound(0.6, 7, 2, 0), 0.6)
+  close(upperBound(0, 0, 1, 1.4), 0)
+})
+
+test('the tree goes on from the best answer, and elsewhere once that is explored', () => {
+  const root = (candidate: number, reward: number) => ({ candidate, parent: undefined, reward })
+  const child = (candidate: number, parent: number, reward: number) => ({
+    candidate,
+    parent,
+    reward,
+  })
+  assert.deepEqual(mostPromising([root(0, 0.2), root(1, 0.9)], 2, 0.5), [1, 0])
+  const explored = [root(0, 0.8), root(1, 0.9), child(2, 1, 0), child(3, 1, 0), child(4, 1, 0)]
+  assert.deepEqual(mostPromising(explored, 1, 1.4), [0])
+  const mature = [root(0, 0), root(1, 0.5), child(2, 1, 0.6), child(3, 1, 0.1), child(4, 1, 0.2)]
+  assert.ok(!mostPromising(mature, 5, 0.5).includes(1), 'three children, one of them better')
+})
+
+test('one more draw is expected to gain what the normal tail above the best says', () => {
+  // Mean 0.5, deviation 0.5, best 1: z = −1, so σ·(φ(1) − Φ(−1)) = 0.5 · 0.0833.
+  assert.ok(Math.abs(expectedGain([0, 0.5, 1]) - 0.5 * (0.2419707 - 0.1586553)) < 1e-6)
+  assert.equal(expectedGain([0.7, 0.7, 0.7]), 0)
+  assert.ok(expectedGain([0, 0, 0, 1]) < expectedGain([0, 1]))
+})
+
+test('a round gains (1 − b)·α − b·β, nothing where belief and rates balance', () => {
+  assert.equal(markovGain(0, 0.3, 0.1), 0.3)
+  assert.equal(markovGain(1, 0.3, 0.1), -0.1)
+  assert.ok(Math.abs(markovGain(0.75, 0.3, 0.1)) < 1e-12)
+})
+
+test('power sampling accepts by (p′/p)^(α−1) · |old|/|new|', () => {
+  const of = (logProbability: number, length: number) => ({ logProbability, length })
+  assert.equal(logAcceptance(4, of(-2, 5), of(-3, 5)), 3)
+  assert.ok(Math.abs(logAcceptance(4, of(-3, 10), of(-3, 5)) - Math.log(0.5)) < 1e-12)
+  assert.equal(logAcceptance(1, of(-9, 5), of(-3, 5)), 0, 'α = 1 is plain sampling')
+})
+
+test('a league has no match twice', () => {
+  assert.deepEqual([leagueMatches(4, 3), leagueMatches(8, 3), leagueMatches(1, 3)], [6, 24, 0])
 })

@@ -1,6 +1,7 @@
 /** A deterministic language model whose every reply is scripted; it keeps account of what was asked and what runs on. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { BudgetSpent } from '../../src/core/budget.ts'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { FinishReason } from '../../src/core/event.ts'
 import type {
@@ -16,6 +17,9 @@ import type {
 } from '../../src/core/language-model.ts'
 import { CAPABILITIES } from '../../src/core/language-model.ts'
 import type { Message, Role } from '../../src/core/task.ts'
+
+const textOf = (message: Message | undefined): string =>
+  message === undefined ? '' : messageText(message)
 
 /** What a reply is made from. `system` is the name of the role as the compact prompts have it, for either set. */
 export interface Ask {
@@ -62,11 +66,13 @@ const FULL_ROLES: readonly (readonly [RegExp, string])[] = [
   [/^You compare/, 'select'],
   [/^You comment/, 'critique'],
   [/^You are a strict examiner/, 'report'],
+  [/^You put questions/, 'paraphrase'],
 ]
 
 const roleIn = (system: string, user: string): string => {
   const found = FULL_ROLES.find(([pattern]) => pattern.test(system))?.[1]
   if (found === undefined) return /^[a-z]+$/.test(system) ? system : 'solve'
+  if (found === 'select' && user.includes('reply STOP')) return 'halt'
   if (found === 'review' && user.includes('{"steps":')) return 'verify'
   return found === 'judge' && user.includes('<answer_b>') ? 'compare' : found
 }
@@ -85,6 +91,10 @@ export const defaultReply = ({ system, sample, user }: Ask): FakeReply => {
       return String(tokensOf(user) % 10)
     case 'compare':
       return 'A'
+    case 'halt':
+      return 'CONTINUE'
+    case 'paraphrase':
+      return 'Of 1 apple Ann has, and 1 more: the sum?'
     case 'select':
       return '2'
     case 'critique':
@@ -171,7 +181,7 @@ export class FakeModel {
   }
 
   #count(messages: readonly Message[]): number {
-    return messages.reduce((sum, { content }) => sum + tokensOf(content), 0)
+    return messages.reduce((sum, message) => sum + tokensOf(messageText(message)), 0)
   }
 
   #tally(role: Role): Tally {
@@ -223,8 +233,8 @@ export class FakeModel {
     this.signals.push(signal)
     if (signal.aborted) this.lateStarts++
     this.running++
-    const user = messages.findLast((message) => message.role === 'user')?.content ?? ''
-    const given = messages.find((message) => message.role === 'system')?.content ?? ''
+    const user = textOf(messages.findLast((message) => message.role === 'user'))
+    const given = textOf(messages.find((message) => message.role === 'system'))
     const system = roleIn(given, user)
     try {
       await this.#pause(firstCall, system, user, signal)

@@ -10,7 +10,8 @@ import type { FeedbackRecord, RequestKey, RunPage } from '../../src/core/run-sto
 import type { Steering } from '../../src/core/steering.ts'
 import type { PolicyStatus } from '../../src/runs/quotas.ts'
 import { checkSteering } from '../../src/runs/steering.ts'
-import { taskOf, type RunRequest } from '../../src/runs/run-request.ts'
+import type { RunRequest } from '../../src/runs/run-request.ts'
+import { taskOf } from '../../src/runs/task-request.ts'
 import type {
   Estimate,
   FeedbackInput,

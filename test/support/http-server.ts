@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { Experiments } from '../../src/experiments/experiments.ts'
+import { RunExports } from '../../src/exports/run-exports.ts'
 import { createServer } from '../../src/http/server.ts'
 import type { ServerOptions } from '../../src/http/server-options.ts'
 import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
@@ -16,12 +17,18 @@ export interface TestServer {
   readonly url: string
 }
 
-/** Experiments that are gone when the test ends, with arms of any strategy. */
-const openExperiments = async (t: TestContext): Promise<Experiments> => {
+/** Experiments and exports that are gone when the test ends, with arms of any strategy. */
+const openKept = async (t: TestContext) => {
   const store = openSqliteStore(IN_MEMORY)
   t.after(() => store.close())
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  return Experiments.open({ store: store.experiments, log, checkArm: () => undefined })
+  return {
+    experiments: await Experiments.open({
+      store: store.experiments,
+      log,
+    }),
+    exports: new RunExports({ store, splitters: [(text) => text.split('\n')] }),
+  }
 }
 
 export const buildServer = async (
@@ -30,8 +37,8 @@ export const buildServer = async (
   options: Partial<ServerOptions> = {},
 ): Promise<FastifyInstance> => {
   const log = pino({ level: 'silent' })
-  const experiments = options.experiments ?? (await openExperiments(t))
-  const app = await createServer({ runs, log, version: '0.0.0-test', ...options, experiments })
+  const kept = await openKept(t)
+  const app = await createServer({ runs, log, version: '0.0.0-test', ...kept, ...options })
   t.after(() => app.close())
   return app
 }

@@ -11,8 +11,12 @@ import { NOT_STEERED, type SteeringView } from '../../src/core/steering.ts'
 import type { Selection, Strategy, StrategyContext } from '../../src/core/strategy.ts'
 import { ROLES, type Role, type Task } from '../../src/core/task.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
+import { createSandbox } from '../../src/scoring/sandbox/sandbox.ts'
 import { createScorers } from '../../src/scoring/scorers.ts'
 import type { FakeModel } from './fake-model.ts'
+
+/** One for all runs of a process; idle, it keeps no process alive. */
+export const SANDBOX = createSandbox()
 
 export const TASK: Task = {
   messages: [{ role: 'user', content: 'Ann has 1 apple and gets 1 more. How many has she?' }],
@@ -49,7 +53,7 @@ export const createContext = (model: FakeModel, setting: Setting = {}): Strategy
   return {
     models,
     prompts,
-    scorers: createScorers(models, prompts),
+    scorers: createScorers(models, prompts, SANDBOX),
     model: (id) => ({ model: { ...model.forRole('generator'), id }, prompts: prompts.generator }),
     budget: {
       remaining: (unit) =>

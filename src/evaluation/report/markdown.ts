@@ -67,6 +67,11 @@ const difficultySection = (arms: readonly ArmResult[]): string => {
   return `## Accuracy by difficulty, % (runs)\n\n${table(['arm', ...levels], rows)}`
 }
 
+const leftOutSection = ({ left_out: leftOut }: Results): string =>
+  leftOut.length === 0
+    ? ''
+    : `## Left out\n\n${leftOut.map(({ arm, reason }) => `- ${arm}: ${reason}`).join('\n')}`
+
 /** What was measured, and whether all of it. */
 export const describeResults = (results: Results): string => {
   const { data, arms, repeats, seed, finished, planned, complete } = results
@@ -89,6 +94,7 @@ export const toMarkdown = (results: Results): string => {
     difficultySection(arms),
     draftSection(arms),
     roleSection(arms),
+    leftOutSection(results),
   ]
   return `${sections.filter((text) => text !== '').join('\n\n')}\n`
 }

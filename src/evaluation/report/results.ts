@@ -3,6 +3,7 @@ import { hashToUnit } from '../../core/random.ts'
 import type { Arm } from '../arm.ts'
 import type { EvaluationPlan } from '../evaluate.ts'
 import { groupBy, mean } from '../grouping.ts'
+import type { LeftOut } from '../preflight.ts'
 import type { RunMeasure } from '../measure.ts'
 import { anytimeCurve, areaUnderSteps, thinned, type Curve } from '../statistics/anytime.ts'
 import { quantile } from '../statistics/interval.ts'
@@ -36,6 +37,8 @@ export interface Results {
   readonly finished: number
   readonly complete: boolean
   readonly baseline: string
+  /** Arms that were not run, because the models cannot. */
+  readonly left_out: readonly LeftOut[]
   /** Where the anytime areas end: the largest 95th percentile of the arms' spending. */
   readonly horizon: { readonly seconds: number; readonly tokens: number }
   readonly arms: readonly ArmResult[]
@@ -79,6 +82,8 @@ export interface ResultsOptions {
   /** How the data set is called in the report. */
   readonly dataName: string
   readonly baseline?: string
+  /** Arms that were not run; they are not part of the plan. */
+  readonly leftOut?: readonly LeftOut[]
 }
 
 type RunsByArm = ReadonlyMap<string, readonly RunMeasure[]>
@@ -106,6 +111,7 @@ export const reportResults = ({
   plan,
   measures,
   dataName,
+  leftOut = [],
   ...options
 }: ResultsOptions): Results => {
   const { arms, items, repeats, seed } = plan
@@ -136,6 +142,7 @@ export const reportResults = ({
     finished: measures.length,
     complete: measures.length === planned,
     baseline,
+    left_out: leftOut,
     horizon,
     arms: arms.filter(({ name }) => runs.has(name)).map(resultOf),
   }

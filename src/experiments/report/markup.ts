@@ -15,3 +15,7 @@ export const range = (interval: readonly (number | null)[] | null): string =>
   interval === null
     ? '–'
     : `${interval[0] === null ? '−∞' : figure(interval[0])} … ${interval[1] === null ? '∞' : figure(interval[1])}`
+
+/** A row of a table; the cells are markup. */
+export const row = (cells: readonly string[], tag: 'td' | 'th' = 'td'): string =>
+  `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join('')}</tr>`

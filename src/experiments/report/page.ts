@@ -3,7 +3,8 @@ import type { Experiment, Metric } from '../experiment.ts'
 import type { ExperimentView } from '../experiments.ts'
 import type { ExperimentResults, MetricResult } from '../results-schema.ts'
 import { MISMATCH_BELOW } from '../sample-ratio.ts'
-import { escapeText, figure, range } from './markup.ts'
+import { duelTables } from './duels.ts'
+import { escapeText, figure, range, row } from './markup.ts'
 import { drawPlot, type Line, type Point } from './plot.ts'
 
 const STYLE = `
@@ -25,9 +26,6 @@ svg { width: 100%; height: auto } svg text { fill: var(--soft); font-size: 11px 
 .line { fill: none; stroke: currentColor; stroke-width: 1.5 } .dot { fill: currentColor }
 .band { fill: currentColor; opacity: .14 }
 ${[0, 1, 2, 3, 4, 5].map((index) => `.c${index} { color: var(--c${index}) }`).join(' ')}`
-
-const row = (cells: readonly string[], tag: 'td' | 'th' = 'td'): string =>
-  `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join('')}</tr>`
 
 const HEAD = [
   'Arm',
@@ -189,7 +187,7 @@ export const renderReport = (view: ExperimentView): string => {
 <title>${escapeText(experiment.key)}</title><style>${STYLE}</style></head>
 <body><h1>${escapeText(experiment.key)}</h1>
 <p class="soft">Version ${version}, as of ${results.at}; α = ${results.alpha}. Split: p = ${figure(results.srm.p)}.</p>
-${about.join('')}${decisionOf(results)}<div class="plots">${plots.join('')}</div>
+${about.join('')}${decisionOf(results)}${duelTables(results)}<div class="plots">${plots.join('')}</div>
 ${experiment.metrics.map((metric) => tableOf(results, metric)).join('')}${guardrailTable(results)}</body></html>
 `
 }

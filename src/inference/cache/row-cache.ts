@@ -23,6 +23,8 @@ export interface PastTensors {
   readonly parts: readonly Tensor[]
   /** [B, 1, 1, 1, PAST] */
   readonly mask: Tensor
+  /** Tokens of each row; they change with the rows. */
+  readonly lengths: readonly number[]
 }
 
 export class RowCache {
@@ -43,10 +45,11 @@ export class RowCache {
     return this.#lengths.length
   }
 
-  /** Adds a row behind the others that begins with a copy of the prefix, or empty. */
-  add(prefix: CachedPrefix | undefined): void {
-    this.#addRow(prefix?.length ?? 0)
-    if (prefix !== undefined) this.#copy(prefix.cache.span, 0, prefix.length)
+  /** Adds a row behind the others that begins with a copy of the prefix from its token `from` on, or empty. */
+  add(prefix: CachedPrefix | undefined, from = 0): void {
+    const length = (prefix?.length ?? from) - from
+    this.#addRow(length)
+    if (length > 0) this.#copy({ ...prefix!.cache.span, at: from }, 0, length)
   }
 
   /** Adds a row of another cache behind the others, after a copy of the prefix that it shared there. */
@@ -71,6 +74,7 @@ export class RowCache {
     this.#tensors ??= {
       parts: this.#parts.map((data) => makeTensor(data.subarray(0, size), dimensions)),
       mask: makeTensor(this.#mask.subarray(0, rows * tokens), [rows, 1, 1, 1, tokens]),
+      lengths: this.#lengths,
     }
     return this.#tensors
   }

@@ -1,7 +1,7 @@
 /** What `config.json` and `generation_config.json` say about a model, checked and with the defaults filled in. */
-import path from 'node:path'
 import { Type, type Static } from 'typebox'
-import { readJson, readOptionalJson } from './json-file.ts'
+import { describeFields, findErrors } from '../../core/validation.ts'
+import { readRotary, RotaryParameters, type Refuse, type Rotary } from './rotary-config.ts'
 import { badModelFile } from './tensor-source.ts'
 
 /** Shape of a decoder of the llama family. Sizes count elements. */
@@ -15,15 +15,30 @@ export interface DecoderShape {
   readonly intermediate: number
   readonly vocabulary: number
   readonly normEpsilon: number
-  readonly ropeTheta: number
+  readonly rotary: Rotary
   readonly tiedEmbeddings: boolean
-  /** Whether the query, key and value projections add a bias; the output projection never does. */
-  readonly attentionBias: boolean
+  /** Which projections add a bias. */
+  readonly biases: {
+    readonly queryKeyValue: boolean
+    readonly attentionOutput: boolean
+    readonly feedForward: boolean
+  }
+  /** Whether each head of the queries and keys is normalised before the rotation. */
+  readonly queryKeyNorm: boolean
+  /** Tokens that all layers can attend to at once. */
   readonly contextLength: number
 }
 
+/** What the checkpoint computes of its last hidden states. `none`: nothing, they are the result. */
+export type Head =
+  | { readonly type: 'tokens' }
+  /** One vector of label scores for each position wanted, or for the end of the text. */
+  | { readonly type: 'labels'; readonly of: 'tokens' | 'sequence'; readonly labels: number }
+  | { readonly type: 'none' }
+
 export interface ModelConfig {
   readonly decoder: DecoderShape
+  readonly head: Head
   /** Tokens that end an answer. */
   readonly endTokens: readonly number[]
   readonly sampling: SamplingDefaults
@@ -37,80 +52,130 @@ export interface SamplingDefaults {
 }
 
 const Size = Type.Integer({ minimum: 1 })
+const MaybeSize = Type.Optional(Type.Union([Size, Type.Null()]))
 const TokenIds = Type.Union([
   Type.Integer({ minimum: 0 }),
   Type.Array(Type.Integer({ minimum: 0 })),
   Type.Null(),
 ])
+const Scaling = Type.Optional(Type.Union([RotaryParameters, Type.Null()]))
 
-const Config = Type.Object({
+export const Config = Type.Object({
   model_type: Type.String(),
+  architectures: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
   hidden_size: Size,
   intermediate_size: Size,
   num_hidden_layers: Size,
   num_attention_heads: Size,
-  num_key_value_heads: Type.Optional(Size),
-  head_dim: Type.Optional(Type.Union([Size, Type.Null()])),
+  num_key_value_heads: MaybeSize,
+  head_dim: MaybeSize,
   vocab_size: Size,
   rms_norm_eps: Type.Number({ exclusiveMinimum: 0 }),
   rope_theta: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
-  rope_scaling: Type.Optional(Type.Unknown()),
-  sliding_window: Type.Optional(Type.Unknown()),
+  rope_scaling: Scaling,
+  rope_parameters: Scaling,
+  sliding_window: MaybeSize,
+  use_sliding_window: Type.Optional(Type.Boolean()),
   max_position_embeddings: Size,
   tie_word_embeddings: Type.Optional(Type.Boolean()),
   attention_bias: Type.Optional(Type.Boolean()),
   mlp_bias: Type.Optional(Type.Boolean()),
   hidden_act: Type.Optional(Type.String()),
   eos_token_id: Type.Optional(TokenIds),
+  num_labels: Type.Optional(Size),
+  id2label: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
-type Config = Static<typeof Config>
+export type Config = Static<typeof Config>
 
-const GenerationConfig = Type.Object({
+export const GenerationConfig = Type.Object({
   eos_token_id: Type.Optional(TokenIds),
   do_sample: Type.Optional(Type.Boolean()),
   temperature: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
   top_p: Type.Optional(Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1 }), Type.Null()])),
   top_k: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
 })
-type GenerationConfig = Static<typeof GenerationConfig>
+export type GenerationConfig = Static<typeof GenerationConfig>
 
-/** What an architecture fixes that its configuration does not say. */
-const ARCHITECTURES: Readonly<Record<string, (config: Config) => { attentionBias: boolean }>> = {
-  llama: (config) => ({ attentionBias: config.attention_bias ?? false }),
-  mistral: () => ({ attentionBias: false }),
+interface Architecture {
+  readonly biases: DecoderShape['biases']
+  readonly queryKeyNorm: boolean
+  /** Tokens that a layer attends to; undefined for all. */
+  readonly window: number | undefined
 }
 
-const refuse = (file: string, config: Config): void => {
-  const expected = (field: string, what: string): never => {
-    throw badModelFile(file, `${field} must be ${what}: nothing else is supported`)
-  }
-  if (!Object.hasOwn(ARCHITECTURES, config.model_type))
-    expected('model_type', `one of ${Object.keys(ARCHITECTURES).join(', ')}`)
-  if ((config.hidden_act ?? 'silu') !== 'silu') expected('hidden_act', 'silu')
-  if (config.mlp_bias === true) expected('mlp_bias', 'false')
-  if ((config.rope_scaling ?? null) !== null) expected('rope_scaling', 'absent')
-  if ((config.sliding_window ?? null) !== null) expected('sliding_window', 'absent')
-  const keyValueHeads = config.num_key_value_heads ?? config.num_attention_heads
-  if (config.num_attention_heads % keyValueHeads !== 0)
-    expected('num_attention_heads', 'a multiple of num_key_value_heads')
-  const headSize = config.head_dim ?? config.hidden_size / config.num_attention_heads
-  if (!Number.isInteger(headSize) || headSize % 2 !== 0) expected('head_dim', 'an even integer')
-}
-
-const decoderShape = (config: Config): DecoderShape => ({
-  layers: config.num_hidden_layers,
-  hidden: config.hidden_size,
-  heads: config.num_attention_heads,
-  keyValueHeads: config.num_key_value_heads ?? config.num_attention_heads,
-  headSize: config.head_dim ?? config.hidden_size / config.num_attention_heads,
-  intermediate: config.intermediate_size,
-  vocabulary: config.vocab_size,
-  normEpsilon: config.rms_norm_eps,
-  ropeTheta: config.rope_theta ?? 10_000,
-  tiedEmbeddings: config.tie_word_embeddings ?? false,
-  attentionBias: ARCHITECTURES[config.model_type]!(config).attentionBias,
-  contextLength: config.max_position_embeddings,
+const biases = (queryKeyValue = false, attentionOutput = false, feedForward = false) => ({
+  queryKeyValue,
+  attentionOutput,
+  feedForward,
 })
+
+const qwenWindow = (config: Config): number | undefined =>
+  config.use_sliding_window === true ? (config.sliding_window ?? undefined) : undefined
+
+/** What an architecture fixes that its configuration does not say. SmolLM2 is a llama. */
+const ARCHITECTURES: Readonly<Record<string, (config: Config) => Architecture>> = {
+  llama: ({ attention_bias: bias, mlp_bias: feedForward, sliding_window: window }) => ({
+    biases: biases(bias, bias, feedForward),
+    queryKeyNorm: false,
+    window: window ?? undefined,
+  }),
+  mistral: (config) => ({
+    biases: biases(),
+    queryKeyNorm: false,
+    window: config.sliding_window ?? undefined,
+  }),
+  qwen2: (config) => ({ biases: biases(true), queryKeyNorm: false, window: qwenWindow(config) }),
+  qwen3: (config) => ({
+    biases: biases(config.attention_bias, config.attention_bias),
+    queryKeyNorm: true,
+    window: qwenWindow(config),
+  }),
+}
+
+const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
+  const architecture = Object.hasOwn(ARCHITECTURES, config.model_type)
+    ? ARCHITECTURES[config.model_type]!(config)
+    : refuse('model_type', `one of ${Object.keys(ARCHITECTURES).join(', ')}`)
+  if ((config.hidden_act ?? 'silu') !== 'silu') refuse('hidden_act', 'silu')
+  const heads = config.num_attention_heads
+  const keyValueHeads = config.num_key_value_heads ?? heads
+  if (heads % keyValueHeads !== 0)
+    refuse('num_attention_heads', 'a multiple of num_key_value_heads')
+  const headSize = config.head_dim ?? config.hidden_size / heads
+  if (!Number.isInteger(headSize) || headSize % 2 !== 0) refuse('head_dim', 'an even integer')
+  const context = config.max_position_embeddings
+  const { window, ...fixed } = architecture
+  return {
+    layers: config.num_hidden_layers,
+    hidden: config.hidden_size,
+    heads,
+    keyValueHeads,
+    headSize,
+    intermediate: config.intermediate_size,
+    vocabulary: config.vocab_size,
+    normEpsilon: config.rms_norm_eps,
+    rotary: readRotary(
+      config.rope_theta,
+      config.rope_parameters ?? config.rope_scaling ?? {},
+      context,
+      refuse,
+    ),
+    tiedEmbeddings: config.tie_word_embeddings ?? false,
+    ...fixed,
+    // A sliding window changes nothing as long as the whole text fits into it, and that is as far as we go.
+    contextLength: Math.min(context, window ?? context),
+  }
+}
+
+const headOf = ({ architectures, num_labels, id2label }: Config): Head => {
+  const [name = ''] = architectures ?? []
+  const labels = num_labels ?? (id2label === undefined ? 2 : Object.keys(id2label).length)
+  if (/For(TokenClassification|ProcessRewardModel)$/.test(name))
+    return { type: 'labels', of: 'tokens', labels }
+  if (name.endsWith('ForSequenceClassification')) return { type: 'labels', of: 'sequence', labels }
+  if (name.endsWith('ForRewardModel')) return { type: 'labels', of: 'sequence', labels: 1 }
+  return name.endsWith('Model') ? { type: 'none' } : { type: 'tokens' }
+}
 
 const samplingDefaults = (generation: GenerationConfig): SamplingDefaults =>
   generation.do_sample === false
@@ -124,15 +189,27 @@ const samplingDefaults = (generation: GenerationConfig): SamplingDefaults =>
 const asList = (ids: Static<typeof TokenIds> | undefined): readonly number[] =>
   ids === undefined || ids === null ? [] : Array.isArray(ids) ? ids : [ids]
 
-/** @throws RefineError model_failed naming the file and the field, also for an architecture we do not know. */
-export const readModelConfig = (folder: string): ModelConfig => {
-  const config = readJson(folder, 'config.json', Config)
-  refuse(path.join(folder, 'config.json'), config)
-  const generation = readOptionalJson(folder, 'generation_config.json', GenerationConfig) ?? {}
-  const endTokens = new Set([...asList(config.eos_token_id), ...asList(generation.eos_token_id)])
+/**
+ * Reads what `config.json` holds, or what was made of other metadata in its form.
+ * @param file named by errors
+ * @throws RefineError model_failed naming the file and the field, also for an architecture we do not know.
+ */
+export const parseModelConfig = (
+  file: string,
+  value: unknown,
+  generation: GenerationConfig = {},
+): ModelConfig => {
+  const fields = findErrors(Config, value)
+  if (fields.length > 0)
+    throw badModelFile(file, describeFields(fields).replaceAll('the body', 'the file'))
+  const config = value as Config
+  const refuse: Refuse = (field, expected) => {
+    throw badModelFile(file, `${field} must be ${expected}: nothing else is supported`)
+  }
   return {
-    decoder: decoderShape(config),
-    endTokens: [...endTokens],
+    decoder: decoderShape(config, refuse),
+    head: headOf(config),
+    endTokens: [...new Set([...asList(config.eos_token_id), ...asList(generation.eos_token_id)])],
     sampling: samplingDefaults(generation),
   }
 }

@@ -1,8 +1,9 @@
 /** Reader of safetensors: 8 bytes of header length, a JSON header, then the data; one file or several with an index. */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Type, type Static } from 'typebox'
 import { describeFields, findErrors } from '../../core/validation.ts'
+import { BinaryFile } from './binary-file.ts'
 import { BYTES_PER_ELEMENT, toFloat32, type FloatFormat } from './float-formats.ts'
 import { readJson } from './json-file.ts'
 import { badModelFile, sizeOf, type TensorSource } from './tensor-source.ts'
@@ -25,26 +26,10 @@ const isFloatFormat = (dtype: string): dtype is FloatFormat =>
   Object.hasOwn(BYTES_PER_ELEMENT, dtype)
 
 interface OpenFile {
-  readonly file: string
-  readonly descriptor: number
+  readonly file: BinaryFile
   /** Where the data begins in the file. */
   readonly start: number
   readonly entries: ReadonlyMap<string, Entry>
-}
-
-const readRange = (
-  descriptor: number,
-  file: string,
-  offset: number,
-  length: number,
-): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  for (let done = 0; done < length;) {
-    const count = readSync(descriptor, bytes, done, length - done, offset + done)
-    if (count === 0) throw badModelFile(file, `is cut off: expected ${length} bytes at ${offset}`)
-    done += count
-  }
-  return bytes
 }
 
 const parseHeader = (file: string, bytes: Uint8Array): Map<string, Entry> => {
@@ -79,26 +64,19 @@ const checkEntries = (
       )
 }
 
-const openFile = (file: string): OpenFile => {
-  let descriptor: number
+const openFile = (path: string): OpenFile => {
+  const file = new BinaryFile(path, 'safetensors')
   try {
-    descriptor = openSync(file, 'r')
-  } catch (cause) {
-    throw badModelFile(file, 'expected a readable safetensors file', cause)
-  }
-  try {
-    const { size } = fstatSync(descriptor)
-    if (size < LENGTH_BYTES) throw badModelFile(file, 'is too short for a safetensors file')
-    const lengthBytes = readRange(descriptor, file, 0, LENGTH_BYTES)
-    const length = Number(new DataView(lengthBytes.buffer).getBigUint64(0, true))
-    if (length > MAX_HEADER_BYTES || LENGTH_BYTES + length > size)
-      throw badModelFile(file, `is cut off or damaged: its header should take ${length} bytes`)
-    const entries = parseHeader(file, readRange(descriptor, file, LENGTH_BYTES, length))
+    if (file.size < LENGTH_BYTES) throw badModelFile(path, 'is too short for a safetensors file')
+    const length = Number(new DataView(file.read(0, LENGTH_BYTES).buffer).getBigUint64(0, true))
+    if (length > MAX_HEADER_BYTES || LENGTH_BYTES + length > file.size)
+      throw badModelFile(path, `is cut off or damaged: its header should take ${length} bytes`)
+    const entries = parseHeader(path, file.read(LENGTH_BYTES, length))
     const start = LENGTH_BYTES + length
-    checkEntries(file, entries, size - start)
-    return { file, descriptor, start, entries }
+    checkEntries(path, entries, file.size - start)
+    return { file, start, entries }
   } catch (error) {
-    closeSync(descriptor)
+    file.close()
     throw error
   }
 }
@@ -127,21 +105,21 @@ class SafetensorsSource implements TensorSource {
     } = entry
     if (entry.shape.join() !== shape.join())
       throw badModelFile(
-        home.file,
+        home.file.path,
         `${name} has shape [${entry.shape.join(', ')}], expected [${shape.join(', ')}]`,
       )
     if (!isFloatFormat(dtype))
-      throw badModelFile(home.file, `${name} is stored as ${dtype}, expected F32, F16 or BF16`)
+      throw badModelFile(home.file.path, `${name} is stored as ${dtype}, expected F32, F16 or BF16`)
     if (end - begin !== sizeOf(shape) * BYTES_PER_ELEMENT[dtype])
       throw badModelFile(
-        home.file,
+        home.file.path,
         `${name} takes ${end - begin} bytes, which does not fit its shape`,
       )
-    return toFloat32(dtype, readRange(home.descriptor, home.file, home.start + begin, end - begin))
+    return toFloat32(dtype, home.file.read(home.start + begin, end - begin))
   }
 
   close(): void {
-    for (const { descriptor } of this.#files) closeSync(descriptor)
+    for (const { file } of this.#files) file.close()
   }
 }
 
@@ -165,7 +143,7 @@ export const openSafetensors = (folder: string): TensorSource => {
   try {
     for (const name of fileNames(folder)) files.push(openFile(path.join(folder, name)))
   } catch (error) {
-    for (const { descriptor } of files) closeSync(descriptor)
+    for (const { file } of files) file.close()
     throw error
   }
   return new SafetensorsSource(folder, files)

@@ -18,3 +18,14 @@ export const badModelFile = (file: string, message: string, cause?: unknown): Re
 
 export const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, dimension) => product * dimension, 1)
+
+/** The source under the names of a whole model: checkpoints of a model without its head leave out `model.` in front. */
+export const withModelPrefix = (source: TensorSource): TensorSource => {
+  if (source.has('model.embed_tokens.weight') || !source.has('embed_tokens.weight')) return source
+  const bare = (name: string): string => name.replace(/^model\./, '')
+  return {
+    has: (name) => source.has(bare(name)),
+    read: (name, shape) => source.read(bare(name), shape),
+    close: () => source.close(),
+  }
+}

@@ -1,6 +1,7 @@
 /** Grouped-query attention over a shared prefix, a past per row and the new tokens; see `decoder-graph.ts`. */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
 import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
+import { rotaryTables } from './rotary.ts'
 
 /** Names of the inputs and of the int64 size vectors that all layers share. */
 export interface AttentionInputs {
@@ -47,18 +48,11 @@ const TRANSPOSE_RIGHT = { domain: CONTRIB, attributes: { transB: 1 } }
 /** A zero in the shape means no elements, not "as before": the prefix may be empty. */
 const LITERAL = { attributes: { allowzero: 1 } }
 
-/** Cosines and sines of the rotary embedding, one row per position (Su et al. 2021, arXiv:2104.09864). */
 const addRotary = (builder: GraphBuilder, shape: DecoderShape) => {
-  const { headSize, ropeTheta, contextLength } = shape
-  const half = headSize / 2
-  const angles = Float64Array.from({ length: contextLength * half }, (_, index) => {
-    const position = Math.floor(index / half)
-    return position * ropeTheta ** ((-2 * (index % half)) / headSize)
-  })
-  const dimensions = [contextLength, half]
+  const { cosines, sines, dimensions } = rotaryTables(shape)
   return {
-    cosines: builder.weight('cosines', Float32Array.from(angles, Math.cos), dimensions),
-    sines: builder.weight('sines', Float32Array.from(angles, Math.sin), dimensions),
+    cosines: builder.weight('cosines', cosines, dimensions),
+    sines: builder.weight('sines', sines, dimensions),
   }
 }
 
@@ -95,12 +89,40 @@ export const addAttentionInputs = (
   }
 }
 
+/** Names of the weights that scale the normalised heads, [H] each. */
+export interface HeadNorms {
+  readonly query: string
+  readonly key: string
+}
+
+/** Normalises each query and key head of [B, heads + K, S, H] by itself. */
+const normaliseHeads = (
+  builder: GraphBuilder,
+  { heads, keyValueHeads, normEpsilon }: DecoderShape,
+  queryAndKey: string,
+  norms: HeadNorms,
+): string => {
+  const [query, key] = builder.nodes(
+    'Split',
+    [queryAndKey, builder.integers([heads, keyValueHeads])],
+    2,
+    { attributes: { axis: 1 } },
+  )
+  const attributes = { axis: -1, epsilon: { float: normEpsilon } }
+  const normalise = (value: string, scale: string): string =>
+    builder.node('SimplifiedLayerNormalization', [value, scale], { attributes })
+  const parts = [normalise(query!, norms.query), normalise(key!, norms.key)]
+  return builder.node('Concat', parts, { attributes: { axis: 1 } })
+}
+
 const splitHeads = (
   builder: GraphBuilder,
-  { heads, keyValueHeads, headSize }: DecoderShape,
+  shape: DecoderShape,
   projected: string,
   { positions, cosines, sines, sizes }: AttentionInputs,
+  norms: HeadNorms | undefined,
 ): Heads => {
+  const { heads, keyValueHeads, headSize } = shape
   const separate = builder.node('Reshape', [projected, sizes.heads])
   const byHead = builder.node('Transpose', [separate], SWAP_MIDDLE)
   const split = (value: string, first: number, second: number): string[] =>
@@ -108,7 +130,9 @@ const splitHeads = (
       attributes: { axis: 1 },
     })
   const [queryAndKey, value] = split(byHead, heads + keyValueHeads, keyValueHeads)
-  const rotated = builder.node('RotaryEmbedding', [queryAndKey!, positions, cosines, sines], {
+  const even =
+    norms === undefined ? queryAndKey! : normaliseHeads(builder, shape, queryAndKey!, norms)
+  const rotated = builder.node('RotaryEmbedding', [even, positions, cosines, sines], {
     domain: CONTRIB,
   })
   const [query, key] = split(rotated, heads, keyValueHeads)
@@ -190,9 +214,10 @@ export const addAttention = (
   layer: number,
   projected: string,
   inputs: AttentionInputs,
+  norms?: HeadNorms,
 ): string => {
   const { heads, keyValueHeads: K, headSize: H } = shape
-  const parts = splitHeads(builder, shape, projected, inputs)
+  const parts = splitHeads(builder, shape, projected, inputs, norms)
   const cached = (part: string) => ({
     prefix: builder.input(`prefix.${layer}.${part}`, 'float32', [K, 'PREFIX', H]),
     past: builder.input(`past.${layer}.${part}`, 'float32', ['B', K, 1, 'PAST', H]),

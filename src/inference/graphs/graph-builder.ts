@@ -2,13 +2,22 @@
 import { ProtobufMessage } from './protobuf.ts'
 
 /** Element types with ONNX's numbers for them. */
-export const ELEMENT_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
+export const ELEMENT_TYPE = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+} as const
 export type ElementType = keyof typeof ELEMENT_TYPE
 
 /** A name stands for a size that is known only when the graph runs. */
 export type Dimension = number | string
 export type Attribute = number | string | readonly number[] | { readonly float: number }
-export type Weights = Float32Array | Int8Array | Uint8Array
+/** Words of 16 bits are halves. */
+export type Weights = Float32Array | Uint16Array | Int8Array | Uint8Array
 
 export interface NodeOptions {
   readonly domain?: string
@@ -57,8 +66,11 @@ const encodeValue = (name: string, type: ElementType, dimensions: readonly Dimen
 const entry = (key: string, value: string): ProtobufMessage =>
   new ProtobufMessage().text(1, key).text(2, value)
 
-const elementTypeOf = (data: Weights): ElementType =>
-  data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8'
+const elementTypeOf = (data: Weights): ElementType => {
+  if (data instanceof Float32Array) return 'float32'
+  if (data instanceof Uint16Array) return 'float16'
+  return data instanceof Int8Array ? 'int8' : 'uint8'
+}
 
 const tensor = (name: string, type: ElementType, dimensions: readonly number[]) => {
   const message = new ProtobufMessage()
@@ -100,6 +112,11 @@ export class GraphBuilder {
 
   floats(values: readonly number[], dimensions: readonly number[] = [values.length]): string {
     return this.#constant('float32', dimensions, Float32Array.from(values), values)
+  }
+
+  /** A single unsigned byte. */
+  byte(value: number): string {
+    return this.#constant('uint8', [], Uint8Array.of(value), [value])
   }
 
   /** A weight outside the model. The builder keeps the array; it must not change afterwards. */
@@ -161,7 +178,7 @@ export class GraphBuilder {
   #constant(
     type: ElementType,
     dimensions: readonly number[],
-    data: BigInt64Array | Float32Array,
+    data: BigInt64Array | Float32Array | Uint8Array,
     values: readonly number[],
   ): string {
     const key = `${type} ${dimensions.join()} ${values.join()}`

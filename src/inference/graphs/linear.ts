@@ -1,9 +1,29 @@
 /** A linear layer in the weight format that was chosen. */
-import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
+import { toHalf } from '../checkpoint/float-formats.ts'
+import type { DecoderShape } from '../checkpoint/model-config.ts'
+import { CONTRIB, ELEMENT_TYPE, type GraphBuilder } from './graph-builder.ts'
+import { quantiseColumns, quantiseNibbles } from './quantisation.ts'
 
-/** `int8`: one scale per output, inputs quantised as they come; a quarter of the memory, less exact. */
-export const WEIGHT_FORMATS = ['float32', 'int8'] as const
+/**
+ * fp16: halves; a CPU computes with their values as fp32. int8: a scale per output, inputs quantised as they come.
+ * int4: a scale and a zero point per 32 weights.
+ */
+export const WEIGHT_FORMATS = ['fp32', 'fp16', 'int8', 'int4'] as const
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number]
+
+/** `auto`: see `chooseFormat`. */
+export type WeightChoice = 'auto' | WeightFormat
+
+/** From this many weights on a step waits for memory rather than for the processor. */
+const LARGE = 50_000_000
+
+/** int8 for models that do not fit into a processor's cache, fp32 for those that do: these gain nothing. */
+export const chooseFormat = (choice: WeightChoice, shape: DecoderShape): WeightFormat => {
+  if (choice !== 'auto') return choice
+  const { layers, hidden, heads, keyValueHeads, headSize, intermediate, vocabulary } = shape
+  const perLayer = hidden * (2 * heads * headSize + 2 * keyValueHeads * headSize + 3 * intermediate)
+  return layers * perLayer + vocabulary * hidden >= LARGE ? 'int8' : 'fp32'
+}
 
 export interface Linear {
   readonly name: string
@@ -14,49 +34,92 @@ export interface Linear {
   readonly bias: Float32Array | undefined
 }
 
-/** Seven bits: processors without VNNI add two products in 16 bits, which eight would overflow. */
-const LARGEST = 63
+type AddLinear = (builder: GraphBuilder, linear: Linear, bias: readonly string[]) => string
 
-/** Symmetric, per output; the values are transposed to (inputs, outputs). */
-export const quantise = (
-  weight: Float32Array,
-  inputs: number,
-): { readonly values: Int8Array; readonly scales: Float32Array } => {
+const cast = (builder: GraphBuilder, value: string, type: 'float16' | 'float32'): string =>
+  builder.node('Cast', [value], { attributes: { to: ELEMENT_TYPE[type] } })
+
+const addBias = (builder: GraphBuilder, product: string, bias: readonly string[]): string =>
+  bias.length === 0 ? product : builder.node('Add', [product, bias[0]!])
+
+const addFull: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
+  const values = builder.weight(name, weight, [weight.length / inputs, inputs])
+  return builder.node('Gemm', [input, values, ...bias], { attributes: { transB: 1 } })
+}
+
+const addHalf: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
+  const values = builder.weight(name, toHalf(weight), [weight.length / inputs, inputs])
+  const product = builder.node('Gemm', [cast(builder, input, 'float16'), values], {
+    attributes: { transB: 1 },
+  })
+  return addBias(builder, cast(builder, product, 'float32'), bias)
+}
+
+/** Steps on either side of zero for a quantised input. */
+const STEPS = 127
+
+/**
+ * The inputs of each position get a scale of their own. With one for the whole run, as the runtime's fused operator has
+ * it, the few huge inputs of the first positions (Sun et al. 2024, arXiv:2402.17762) leave hardly a bit to the others.
+ */
+const addBytes: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
   const outputs = weight.length / inputs
-  const values = new Int8Array(weight.length)
-  const scales = new Float32Array(outputs)
-  for (let output = 0; output < outputs; output++) {
-    const start = output * inputs
-    let largest = 0
-    for (let index = start; index < start + inputs; index++)
-      largest = Math.max(largest, Math.abs(weight[index]!))
-    const scale = largest / LARGEST || 1
-    scales[output] = scale
-    for (let input = 0; input < inputs; input++)
-      values[input * outputs + output] = Math.round(weight[start + input]! / scale)
+  const { values, scales } = quantiseColumns(weight, inputs)
+  const largest = builder.node('ReduceMax', [builder.node('Abs', [input])], {
+    attributes: { axes: [-1] },
+  })
+  const extent = builder.node('Max', [largest, builder.floats([1e-30], [])])
+  const parts = [
+    builder.node('QuantizeLinear', [
+      builder.node('Div', [input, extent]),
+      builder.floats([1 / STEPS], []),
+      builder.byte(128),
+    ]),
+    builder.weight(name, values, [inputs, outputs]),
+    builder.floats([1 / STEPS], []),
+    builder.weight(`${name}.scale`, scales, [outputs]),
+    builder.byte(128),
+  ]
+  const product = builder.node('MatMulIntegerToFloat', parts, { domain: CONTRIB })
+  return addBias(builder, builder.node('Mul', [product, extent]), bias)
+}
+
+const BLOCK = 32
+/** The runtime multiplies in 8 bits, with a scale per block of the input. */
+const MULTIPLY_BYTES = 4
+
+const addNibbles: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
+  const outputs = weight.length / inputs
+  const { values, scales, zeros } = quantiseNibbles(weight, inputs, BLOCK)
+  const blocks = Math.ceil(inputs / BLOCK)
+  const parts = [
+    input,
+    builder.weight(name, values, [outputs, blocks, BLOCK / 2]),
+    builder.weight(`${name}.scale`, scales, [outputs * blocks]),
+    builder.weight(`${name}.zero`, zeros, [zeros.length]),
+  ]
+  const attributes = {
+    K: inputs,
+    N: outputs,
+    bits: 4,
+    block_size: BLOCK,
+    accuracy_level: MULTIPLY_BYTES,
   }
-  return { values, scales }
+  const product = builder.node('MatMulNBits', parts, { domain: CONTRIB, attributes })
+  return addBias(builder, product, bias)
+}
+
+const WRITERS: Readonly<Record<WeightFormat, AddLinear>> = {
+  fp32: addFull,
+  fp16: addHalf,
+  int8: addBytes,
+  int4: addNibbles,
 }
 
 /** Adds input [T, inputs] times the transposed weight, plus the bias; returns the name of [T, outputs]. */
 export const addLinear = (builder: GraphBuilder, format: WeightFormat, linear: Linear): string => {
-  const { name, input, inputs, weight, bias } = linear
+  const { name, inputs, weight, bias } = linear
   const outputs = weight.length / inputs
   const offset = bias === undefined ? [] : [builder.weight(`${name}.bias`, bias, [outputs])]
-  if (format === 'float32') {
-    const values = builder.weight(name, weight, [outputs, inputs])
-    return builder.node('Gemm', [input, values, ...offset], { attributes: { transB: 1 } })
-  }
-  const { values, scales } = quantise(weight, inputs)
-  return builder.node(
-    'DynamicQuantizeMatMul',
-    [
-      input,
-      builder.weight(name, values, [inputs, outputs]),
-      builder.weight(`${name}.scale`, scales, [outputs]),
-      '', // no zero points: the weights are symmetric
-      ...offset,
-    ],
-    { domain: CONTRIB },
-  )
+  return WRITERS[format](builder, linear, offset)
 }

@@ -3,7 +3,6 @@
  * JavaScript would cost more than the model itself, and so would bringing the logits out.
  *
  * Inputs, for R positions where logits are wanted:
- *   rows         int64 [R]      index into the B * S new tokens; one position may be named several times
  *   temperature  float32 [R, 1] above 0
  *   uniform      float32 [R, 1] in [0, 1)
  *   targets      int64 [R, M]   tokens whose logits are wanted
@@ -90,23 +89,30 @@ const addMass = (builder: GraphBuilder, logits: string, highest: string, tempera
 const asInt32 = (builder: GraphBuilder, value: string): string =>
   builder.node('Cast', [value], { attributes: { to: 6 } })
 
-/** `hidden` is [B * S, hidden], already normalised; `weight` is [vocabulary, hidden]. */
-export const addTokenHead = (
-  builder: GraphBuilder,
-  hidden: string,
-  weight: string,
-  vocabulary: number,
-): void => {
-  const rows = builder.input('rows', 'int64', ['R'])
-  const temperature = builder.input('temperature', 'float32', ['R', 1])
-  const uniform = builder.input('uniform', 'float32', ['R', 1])
-  const targets = builder.input('targets', 'int64', ['R', 'M'])
-  const topCount = builder.input('top_count', 'int64', [1])
-  const gather = (values: string, at: string): string =>
-    builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+/** Names of what a choice is made by. */
+export interface ChoiceInputs {
+  readonly temperature: string
+  readonly uniform: string
+  readonly topCount: string
+}
 
-  const wanted = builder.node('Gather', [hidden, rows])
-  const logits = builder.node('Gemm', [wanted, weight], { attributes: { transB: 1 } })
+export const addChoiceInputs = (builder: GraphBuilder, rows: string): ChoiceInputs => ({
+  temperature: builder.input('temperature', 'float32', [rows, 1]),
+  uniform: builder.input('uniform', 'float32', [rows, 1]),
+  topCount: builder.input('top_count', 'int64', [1]),
+})
+
+const gather = (builder: GraphBuilder, values: string, at: string): string =>
+  builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+
+/** Draws from `logits` [rows, vocabulary] and finds the highest of them, which it returns [rows, 1]. */
+export const addChoice = (
+  builder: GraphBuilder,
+  logits: string,
+  { temperature, uniform, topCount }: ChoiceInputs,
+  vocabulary: number,
+  rows: string,
+): string => {
   const [topLogits, topTokens] = builder.nodes('TopK', [logits, topCount], 2, ALONG_VOCABULARY)
   const highest = builder.node('Slice', [
     topLogits!,
@@ -114,17 +120,24 @@ export const addTokenHead = (
     builder.integers([1]),
     builder.integers([1]),
   ])
-  const plain = addMass(builder, logits, highest)
   const scaled = addMass(builder, logits, highest, temperature)
   const drawn = addDraw(builder, scaled.terms, uniform, vocabulary)
-  const normaliser = builder.node('Add', [highest, builder.node('Log', [plain.sum])])
+  builder.output('drawn', asInt32(builder, drawn), 'int32', [rows, 1])
+  builder.output('drawn_logit', gather(builder, logits, drawn), 'float32', [rows, 1])
+  builder.output('top_logits', topLogits!, 'float32', [rows, 'TOP'])
+  builder.output('top_tokens', asInt32(builder, topTokens!), 'int32', [rows, 'TOP'])
+  builder.output('scaled_mass', scaled.sum, 'float32', [rows, 1])
+  return highest
+}
 
-  builder.output('drawn', asInt32(builder, drawn), 'int32', ['R', 1])
-  builder.output('drawn_logit', gather(logits, drawn), 'float32', ['R', 1])
-  builder.output('target_logits', gather(logits, targets), 'float32', ['R', 'M'])
-  builder.output('top_logits', topLogits!, 'float32', ['R', 'TOP'])
-  builder.output('top_tokens', asInt32(builder, topTokens!), 'int32', ['R', 'TOP'])
+/** `logits` is [R, vocabulary]. */
+export const addTokenHead = (builder: GraphBuilder, logits: string, vocabulary: number): void => {
+  const inputs = addChoiceInputs(builder, 'R')
+  const targets = builder.input('targets', 'int64', ['R', 'M'])
+  const highest = addChoice(builder, logits, inputs, vocabulary, 'R')
+  const { sum } = addMass(builder, logits, highest)
+  const normaliser = builder.node('Add', [highest, builder.node('Log', [sum])])
+  builder.output('target_logits', gather(builder, logits, targets), 'float32', ['R', 'M'])
   builder.output('normaliser', normaliser, 'float32', ['R', 1])
-  builder.output('scaled_mass', scaled.sum, 'float32', ['R', 1])
   builder.output('logits', logits, 'float32', ['R', vocabulary])
 }

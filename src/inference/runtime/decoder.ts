@@ -37,7 +37,7 @@ export interface DecoderResults {
 }
 
 /** Names of the parts of a cache, in the order of `CacheParts`. */
-const partNames = (kind: string, layers: number): readonly string[] =>
+export const partNames = (kind: string, layers: number): readonly string[] =>
   ['key', 'value'].flatMap((part) =>
     Array.from({ length: layers }, (_, layer) => `${kind}.${layer}.${part}`),
   )
@@ -45,14 +45,30 @@ const partNames = (kind: string, layers: number): readonly string[] =>
 const feedParts = (names: readonly string[], tensors: readonly Tensor[]): Feeds =>
   Object.fromEntries(names.map((name, part) => [name, tensors[part]!]))
 
-const NONE = new Float32Array()
+/** A mask over `count` tokens that nobody sees. */
+const unseen = (count: number): Float32Array => new Float32Array(count).fill(MASKED)
 
-export class Decoder {
+/** Computes what the scheduler asks for. `GraphDecoder` does it with our own graphs, `ExportDecoder` with anyone's. */
+export interface Decoder {
+  readonly shape: DecoderShape
+  readonly cache: CacheShape
+  /** Bytes of weights that a run reads. */
+  readonly weightBytes: number
+  /** Blocks this thread while it computes. */
+  run(run: DecoderRun): Promise<DecoderResults>
+}
+
+export class GraphDecoder implements Decoder {
   readonly shape: DecoderShape
   readonly cache: CacheShape
   readonly #session: Session
   readonly #names: Readonly<Record<'prefix' | 'past' | 'present', readonly string[]>>
   readonly #noPrefix: Feeds
+  /**
+   * Tokens that stand for no cache at all. Several operators of the WebGPU provider end the process on a tensor without
+   * elements; a token that is masked changes no result.
+   */
+  readonly #none: 0 | 1
   #singleMask: Tensor | undefined
 
   constructor(session: Session, shape: DecoderShape) {
@@ -63,19 +79,20 @@ export class Decoder {
       partNames(kind, shape.layers),
     )
     this.#names = { prefix: prefix!, past: past!, present: present! }
-    const empty = makeTensor(NONE, [this.cache.heads, 0, this.cache.headSize])
+    this.#none = session.chosen.device === 'cpu' ? 0 : 1
+    const { heads, headSize } = this.cache
+    const none = this.#none
+    const empty = makeTensor(new Float32Array(heads * none * headSize), [heads, none, headSize])
     this.#noPrefix = {
-      prefix_mask: makeTensor(NONE, [1, 1, 0]),
+      prefix_mask: makeTensor(unseen(none), [1, 1, none]),
       ...Object.fromEntries(prefix!.map((name) => [name, empty])),
     }
   }
 
-  /** Bytes of weights that a run reads. */
   get weightBytes(): number {
     return this.#session.weightBytes
   }
 
-  /** Blocks this thread while it computes. */
   async run(run: DecoderRun): Promise<DecoderResults> {
     const dimensions = [run.rows, run.length]
     const feeds: Feeds = {
@@ -84,7 +101,7 @@ export class Decoder {
       causal_mask: this.#causalMask(run.length),
       ...this.#prefixFeeds(run.prefix),
       ...this.#pastFeeds(run.past, run.rows),
-      ...headFeeds(run.head),
+      ...this.#headFeeds(run.head),
     }
     const { present } = this.#names
     const outputs = await this.#session.run(feeds, [...present, ...run.head.outputs])
@@ -100,11 +117,20 @@ export class Decoder {
   #pastFeeds(past: PastTensors | undefined, rows: number): Feeds {
     if (past !== undefined)
       return { past_mask: past.mask, ...feedParts(this.#names.past, past.parts) }
-    const empty = makeTensor(NONE, [rows, this.cache.heads, 1, 0, this.cache.headSize])
+    const { heads, headSize } = this.cache
+    const none = this.#none
+    const values = new Float32Array(rows * heads * none * headSize)
+    const empty = makeTensor(values, [rows, heads, 1, none, headSize])
     return {
-      past_mask: makeTensor(NONE, [rows, 1, 1, 1, 0]),
+      past_mask: makeTensor(unseen(rows * none), [rows, 1, 1, 1, none]),
       ...Object.fromEntries(this.#names.past.map((name) => [name, empty])),
     }
+  }
+
+  /** What the graph's own head takes: one that scores labels has no temperature. */
+  #headFeeds(wanted: HeadInputs): Feeds {
+    const feeds = Object.entries(headFeeds(wanted))
+    return Object.fromEntries(feeds.filter(([name]) => this.#session.inputTypes.has(name)))
   }
 
   /** [G * S, S]: a token sees itself and those before it. */
@@ -123,7 +149,7 @@ export class Decoder {
 /** Where no logits are wanted, those of one row stand in: several operators of the runtime fail on none. */
 const NO_ROWS: HeadInputs = { rows: BigInt64Array.of(0n), outputs: [] }
 
-const headFeeds = (wanted: HeadInputs): Feeds => {
+export const headFeeds = (wanted: HeadInputs): Feeds => {
   const head = wanted.rows.length === 0 ? NO_ROWS : wanted
   const count = head.rows.length
   const { targets = new BigInt64Array(count) } = head

@@ -1,24 +1,7 @@
-/** The bytes that each token stands for, read from `tokenizer.json` without building a whole tokenizer. */
-import path from 'node:path'
-import { Type, type Static } from 'typebox'
-import { readJson } from '../checkpoint/json-file.ts'
+/** The bytes that each token stands for, without building a whole tokenizer. */
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
-
-const Decoder = Type.Object({
-  type: Type.String(),
-  decoders: Type.Optional(Type.Array(Type.Object({ type: Type.String() }))),
-})
-
-const TokenizerFile = Type.Object({
-  added_tokens: Type.Optional(
-    Type.Array(
-      Type.Object({ id: Type.Integer(), content: Type.String(), special: Type.Boolean() }),
-    ),
-  ),
-  decoder: Type.Union([Decoder, Type.Null()]),
-  model: Type.Object({ vocab: Type.Record(Type.String(), Type.Integer()) }),
-})
-type TokenizerFile = Static<typeof TokenizerFile>
+import type { TokenizerFile } from '../checkpoint/tokenizer-file.ts'
 
 /** GPT-2's printable stand-ins for the 256 bytes: those that print stand for themselves, the rest follow from U+0100. */
 const byteOfCharacter = (): Map<string, number> => {
@@ -57,7 +40,7 @@ const decoderFor = (file: string, { decoder }: TokenizerFile) => {
   const types = new Set([decoder?.type, ...(decoder?.decoders ?? []).map(({ type }) => type)])
   if (types.has('ByteLevel')) return byteLevel()
   if (types.has('Metaspace') || types.has('ByteFallback') || types.has('Replace')) return metaspace
-  throw badModelFile(file, 'decoder must be ByteLevel, Metaspace or ByteFallback')
+  throw badModelFile(file, 'the tokenizer’s decoder must be ByteLevel, Metaspace or ByteFallback')
 }
 
 export interface TokenText {
@@ -67,11 +50,10 @@ export interface TokenText {
   text(token: number): string
 }
 
-/** @throws RefineError model_failed when `tokenizer.json` is absent or of a kind we do not know. */
-export const readTokenText = (folder: string): TokenText => {
-  const file = path.join(folder, 'tokenizer.json')
-  const contents = readJson(folder, 'tokenizer.json', TokenizerFile)
-  const decode = decoderFor(file, contents)
+/** @throws RefineError model_failed when the tokenizer is absent or of a kind we do not know. */
+export const readTokenText = (checkpoint: Checkpoint): TokenText => {
+  const contents = checkpoint.tokenizer()
+  const decode = decoderFor(checkpoint.path, contents)
   const table = new Map<number, Uint8Array>()
   for (const [token, id] of Object.entries(contents.model.vocab)) table.set(id, decode(token))
   for (const { id, content, special } of contents.added_tokens ?? [])

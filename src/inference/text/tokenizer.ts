@@ -1,18 +1,11 @@
-/** Text to tokens, by the checkpoint's `tokenizer.json`. */
+/** Text to tokens, by the checkpoint's own tokenizer. */
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { LRUCache } from 'lru-cache'
-import path from 'node:path'
-import { Type } from 'typebox'
-import { readJson } from '../checkpoint/json-file.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 
 /** Prompts are counted first and sent afterwards, so the last few are worth keeping. */
 const KEPT_TEXTS = 64
-
-const TokenizerFile = Type.Object({
-  model: Type.Object({ vocab: Type.Record(Type.String(), Type.Integer()) }),
-  added_tokens: Type.Optional(Type.Array(Type.Object({ content: Type.String() }))),
-})
 
 export interface Tokenizer {
   /** Special tokens in the text are recognised; none is added. The array must not be changed. */
@@ -22,15 +15,15 @@ export interface Tokenizer {
   readonly longestToken: number
 }
 
-/** @throws RefineError model_failed when the file is absent or not a tokenizer. */
-export const readTokenizer = (folder: string, config: object): Tokenizer => {
-  const contents = readJson(folder, 'tokenizer.json', TokenizerFile)
+/** @throws RefineError model_failed when there is none or it cannot be used. */
+export const readTokenizer = (checkpoint: Checkpoint): Tokenizer => {
+  const contents = checkpoint.tokenizer()
   let tokenizer: HuggingFaceTokenizer
   try {
-    tokenizer = new HuggingFaceTokenizer(contents, config)
+    tokenizer = new HuggingFaceTokenizer(contents, checkpoint.tokenizerConfig())
   } catch (cause) {
-    const file = path.join(folder, 'tokenizer.json')
-    throw badModelFile(file, `cannot be used as a tokenizer: ${String(cause)}`, cause)
+    const message = `its tokenizer cannot be used: ${String(cause)}`
+    throw badModelFile(checkpoint.path, message, cause)
   }
   const tokens = [
     ...Object.keys(contents.model.vocab),

@@ -1,6 +1,7 @@
 /** Reads the chunks of a streamed chat completion, tolerantly, and tells them as the model port's chunks. */
 import type { RefineError } from '../../core/errors.ts'
 import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import { ToolCallAssembly } from './tool-call-assembly.ts'
 import { BROKEN, count, FINISH, textOf, tokensOf, type Fields } from './upstream-fields.ts'
 import { failureOfForm, failureOfFrame, isRecord, type Origin } from './upstream-error.ts'
 
@@ -19,6 +20,7 @@ export interface Reading {
 
 interface Sample {
   readonly number: number
+  readonly calls: ToolCallAssembly
   /** High surrogate that waits for its other half. */
   carry: string
   /** End of the text so far, as long as a stop string may be. */
@@ -50,6 +52,7 @@ export class ChunkMapping {
     this.#reading = reading
     this.#samples = Array.from({ length: reading.samples }, (_, index) => ({
       number: reading.firstSample + index,
+      calls: new ToolCallAssembly(),
       carry: '',
       tail: '',
       deltas: 0,
@@ -164,8 +167,10 @@ export class ChunkMapping {
   ): Generator<GenerationChunk, void, void> {
     const text = textOf(delta['content'])
     const thought = textOf(delta['reasoning_content']) || textOf(delta['reasoning'])
-    if (text !== '' || thought !== '') sample.deltas++
-    sample.bytes += Buffer.byteLength(text) + Buffer.byteLength(thought)
+    const called = sample.calls.add(delta['tool_calls'])
+    if (text !== '' || thought !== '' || called > 0) sample.deltas++
+    if (called > 0) sample.state = 'open'
+    sample.bytes += Buffer.byteLength(text) + Buffer.byteLength(thought) + called
     const tokens = this.#reading.logProbabilities ? tokensOf(choice) : []
     const whole = sample.carry + text
     const cut = /[\ud800-\udbff]$/.test(whole) ? whole.length - 1 : whole.length
@@ -214,10 +219,14 @@ export class ChunkMapping {
     const outputTokens = this.#outputTokens(sample)
     this.#told += outputTokens
     this.delivered = true
+    const calls = sample.calls.finish()
+    for (const call of calls) yield { type: 'tool_call', sample: sample.number, call }
+    const told = FINISH[raw] ?? 'other'
     yield {
       type: 'finish',
       sample: sample.number,
-      reason: { unified: FINISH[raw] ?? 'other', raw },
+      // Where a certain function had to be called, OpenAI itself says "stop".
+      reason: { unified: calls.length > 0 && told === 'stop' ? 'tool_calls' : told, raw },
       outputTokens,
       ...(sample.tokens > 0 && { logProbability: sample.logProbability }),
     }

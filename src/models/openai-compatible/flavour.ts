@@ -9,17 +9,21 @@ export type Flavour = (typeof FLAVOURS)[number]
 const OUT_OF_REACH = {
   text_scoring: 'none',
   step_scores: 'none',
+  outcome_scores: 'none',
   embeddings: 'none',
-  constrained_output: 'none',
 } as const
 
+/** What an upstream takes depends on its model; one that refuses images or tools says so itself. */
 const SELF_HOSTED: CapabilityRecord = {
   ...OUT_OF_REACH,
   parallel_samples: 'native',
   assistant_continuation: 'native',
   stop_kept: 'native',
   log_probabilities: 'native',
+  constrained_output: 'native',
   seed: 'native',
+  images: 'native',
+  tools: 'native',
 }
 
 /** A hosted API passes a seed on without promising anything, hence `none` there. */
@@ -91,3 +95,15 @@ export const topKField = (flavour: Flavour, topK: number): number | undefined =>
   if (flavour === 'openai') return undefined
   return topK === 0 && flavour !== 'llama.cpp' ? -1 : topK
 }
+
+/** Sampling beyond the OpenAI dialect, by the names that the flavour gives it; `openai` takes none of it. */
+const EXTENSIONS: Readonly<Record<Flavour, Readonly<Record<string, string>>>> = {
+  openai: {},
+  vllm: { min_p: 'min_p', repetition_penalty: 'repetition_penalty' },
+  sglang: { min_p: 'min_p', repetition_penalty: 'repetition_penalty' },
+  'llama.cpp': { min_p: 'min_p', repetition_penalty: 'repeat_penalty' },
+}
+
+/** The upstream's field for `min_p` or `repetition_penalty`; undefined where it has none. */
+export const extensionField = (flavour: Flavour, wish: string): string | undefined =>
+  EXTENSIONS[flavour][wish]

@@ -1,7 +1,14 @@
 /** Turns a generation request into the body of `POST /chat/completions`. */
 import type { CapabilityRecord, GenerationRequest } from '../../core/language-model.ts'
 import type { Message } from '../../core/task.ts'
-import { continuationFields, keptStopFields, topKField, type Flavour } from './flavour.ts'
+import { constraintFields } from './constraint.ts'
+import {
+  continuationFields,
+  extensionField,
+  keptStopFields,
+  topKField,
+  type Flavour,
+} from './flavour.ts'
 
 export interface Warning {
   readonly type: 'warning'
@@ -32,24 +39,47 @@ const messagesOf = (upstream: Upstream, request: GenerationRequest): readonly Me
     : [...messages, started, { role: 'user', content: GO_ON }]
 }
 
+const EXTENDED = ['min_p', 'repetition_penalty'] as const
+
+const extensionFields = ({ flavour }: Upstream, { sampling }: GenerationRequest) =>
+  Object.fromEntries(
+    EXTENDED.flatMap((wish) => {
+      const [field, value] = [extensionField(flavour, wish), sampling[wish]]
+      return field === undefined || value === undefined ? [] : [[field, value]]
+    }),
+  )
+
 const samplingFields = (upstream: Upstream, request: GenerationRequest) => {
   const { temperature, top_p, top_k, max_tokens, stop } = request.sampling
+  const { presence_penalty, frequency_penalty } = request.sampling
   const topK = top_k === undefined ? undefined : topKField(upstream.flavour, top_k)
   return {
     ...(temperature !== undefined && { temperature }),
     ...(top_p !== undefined && { top_p }),
     ...(topK !== undefined && { top_k: topK }),
+    ...(presence_penalty !== undefined && { presence_penalty }),
+    ...(frequency_penalty !== undefined && { frequency_penalty }),
+    ...extensionFields(upstream, request),
     ...(max_tokens !== undefined && { [upstream.maxTokensField]: max_tokens }),
     ...(stop !== undefined && stop.length > 0 && { stop }),
   }
 }
 
-/** JSON body of the call; undefined fields are left out, as strict upstreams refuse nulls. */
+const toolFields = ({ tools, toolChoice, parallelToolCalls }: GenerationRequest) => ({
+  ...(tools !== undefined && { tools }),
+  ...(toolChoice !== undefined && { tool_choice: toolChoice }),
+  ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
+})
+
+/**
+ * JSON body of the call; undefined fields are left out, as strict upstreams refuse nulls.
+ * @throws RefineError unsupported_capability for a constraint that the upstream has no field for.
+ */
 export const requestBody = (
   upstream: Upstream,
   request: GenerationRequest,
 ): Readonly<Record<string, unknown>> => {
-  const { flavour, capabilities } = upstream
+  const { id, flavour, capabilities } = upstream
   const alternatives = request.topLogProbabilities
   const continues = request.continueFrom !== undefined && request.continueFrom !== ''
   return {
@@ -60,6 +90,8 @@ export const requestBody = (
     seed: request.seed,
     ...(request.samples > 1 && { n: request.samples }),
     ...samplingFields(upstream, request),
+    ...toolFields(request),
+    ...(request.constraint && constraintFields(id, flavour, request.constraint)),
     ...(alternatives !== undefined && { logprobs: true }),
     ...(alternatives !== undefined && alternatives > 0 && { top_logprobs: alternatives }),
     ...(continues &&
@@ -96,5 +128,8 @@ export const degradations = (upstream: Upstream, request: GenerationRequest): Wa
   if (request.sampling.top_k !== undefined && topKField(flavour, 1) === undefined) {
     warn('ignored_sampling', 'top_k is no part of the OpenAI interface and was left out.')
   }
+  for (const wish of EXTENDED)
+    if (request.sampling[wish] !== undefined && extensionField(flavour, wish) === undefined)
+      warn('ignored_sampling', `${wish} is no part of the OpenAI interface and was left out.`)
   return warnings
 }

@@ -1,4 +1,5 @@
 /** Finds out from the form of a prompt (set `compact`) which role is asked for and what about. */
+import { contentText } from '../../core/conversation.ts'
 import type { Message } from '../../core/task.ts'
 
 export type Conversation =
@@ -72,11 +73,10 @@ const splitCandidates = (text: string): { question: string; drafts: string[] } =
 
 /** A prompt without the word of another role as its system message asks for a solution. */
 export const readConversation = (messages: readonly Message[]): Conversation => {
-  const system = messages
-    .find(({ role }) => role === 'system')
-    ?.content.trim()
-    .toLowerCase()
-  const text = messages.findLast(({ role }) => role === 'user')?.content ?? ''
+  const told = messages.find(({ role }) => role === 'system')
+  const asked = messages.findLast(({ role }) => role === 'user')
+  const system = told === undefined ? '' : contentText(told).trim().toLowerCase()
+  const text = asked === undefined ? '' : contentText(asked)
   if (system === 'review' || system === 'judge') return { role: system, ...splitDraft(text, 0) }
   if (system === 'refine') return { role: system, ...splitDraft(text, 1) }
   if (system === 'compare') return { role: system, ...splitPair(text) }

@@ -1,10 +1,19 @@
 /** Words as tokens, and their log-probabilities. */
+import { messageText, type Message } from '../../core/conversation.ts'
 import type { TokenLogProbability } from '../../core/language-model.ts'
 import { createRandom, hashToUnit } from '../../core/random.ts'
+import type { Tool } from '../../core/tools.ts'
 import type { Reply } from './reply.ts'
 
 /** Cuts a text into words with the space before them, none longer than eight characters; joined, they are the text. */
 export const tokenize = (text: string): string[] => text.match(/\s*\S{1,8}|\s+$/gu) ?? []
+
+const TOKENS_PER_MESSAGE = 2
+
+export const countTokens = (messages: readonly Message[], tools: readonly Tool[] = []): number => {
+  const texts = [...messages.map(messageText), ...tools.map((tool) => JSON.stringify(tool))]
+  return texts.reduce((sum, text) => sum + tokenize(text).length + TOKENS_PER_MESSAGE, 0)
+}
 
 const MEAN_RIGHT = -0.1
 const MEAN_WRONG = -0.4

@@ -2,6 +2,7 @@
  * MAgICoRe's reward of a chain, r = o + Π p in [0, 2]: an outcome reward and the product of the step scores, each in
  * [0, 1]. A part that is missing (no such scorer, or one that failed) counts as ½: nothing is known.
  */
+import { merge } from '../../core/merge.ts'
 import type { ScorerName, Scorers } from '../../core/scorer.ts'
 import type { Events, Refinement } from '../compose.ts'
 import type { Pool } from './pool.ts'
@@ -26,12 +27,11 @@ export const isRated = (pool: Pool, candidate: number): boolean =>
 
 /** Scores a chain by every reward the models can give; ends with its `chain-reward`, null when there is none at all. */
 export async function* rate(refinement: Refinement, scorers: Scorers, candidate: number): Events {
-  let known = false
-  for (const name of [OUTCOME, PROCESS]) {
-    if (!scorers.has(name)) continue
-    const value = yield* score(refinement, scorers.scorer(name), candidate)
-    known ||= value !== null
-  }
+  const names = [OUTCOME, PROCESS].filter((name) => scorers.has(name))
+  const values = yield* merge(
+    names.map((name) => score(refinement, scorers.scorer(name), candidate)),
+  )
+  const known = values.some((value) => value !== null)
   yield {
     type: 'candidate.scored',
     candidate,

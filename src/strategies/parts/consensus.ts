@@ -20,5 +20,5 @@ export function* consent(
       range: [0, 1],
     }
   }
-  yield* pool.promoteBest('consensus')
+  yield* pool.promoteBest('consensus', candidates)
 }

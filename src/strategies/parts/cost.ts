@@ -7,6 +7,8 @@ import type { Role } from '../../core/task.ts'
 export const WORDING_TOKENS = 640
 /** Longest review (`Prompt.maxTokens`). */
 export const REVIEW_TOKENS = 1024
+/** Longest other wording of a question. */
+export const PARAPHRASE_TOKENS = 1024
 /** Longest verdict of a judge or of a critic of steps. */
 export const VERDICT_TOKENS = 544
 /** Steps in a numbered draft, and what number and score of a step take. */
@@ -52,6 +54,9 @@ const SCORER_ROLES: Readonly<Record<ScorerName, Role>> = {
   'outcome-reward': 'outcome_reward',
   'process-reward': 'process_reward',
   likelihood: 'generator',
+  'self-certainty': 'generator',
+  'token-confidence': 'generator',
+  execution: 'generator',
 }
 
 /** A digit, a verdict and one retry. */
@@ -60,6 +65,9 @@ const CALLS_PER_SCORE: Readonly<Record<ScorerName, number>> = {
   'outcome-reward': 3,
   'process-reward': 2,
   likelihood: 1,
+  'self-certainty': 0,
+  'token-confidence': 0,
+  execution: 0,
 }
 
 export const scoreCost = (size: TaskSize, name: ScorerName, scores: number): RoleCost =>

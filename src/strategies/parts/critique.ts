@@ -4,6 +4,7 @@ import type { StrategyEvent } from '../../core/event.ts'
 import type { Critique, Prompt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
+import type { Voice } from './question.ts'
 
 /** Whether someone has marked a step as wrong since the candidate was reviewed. */
 export const isOutdated = (
@@ -13,12 +14,6 @@ export const isOutdated = (
 ): boolean => {
   const marked = context.steering.markedStep(candidate)
   return marked !== undefined && (verdict !== 'wrong' || step !== marked)
-}
-
-/** How a remark is sampled; default: temperature 0, so that the same candidate is told the same. */
-interface Voice {
-  readonly temperature: number
-  readonly seed: number
 }
 
 /** Yields `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
@@ -61,7 +56,7 @@ export const critiqueCompleted = (
 
 /**
  * A located critique: yields its deltas and `critique.completed` in the end. Where someone has marked a step as wrong,
- * that is the critique and the reviewer is not asked.
+ * that is the critique and the reviewer is not asked; nor is it about an answer that lacks the form asked for.
  */
 export async function* critique(
   refinement: Refinement,
@@ -74,6 +69,13 @@ export async function* critique(
     const mark: Critique = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' }
     yield critiqueCompleted(candidate, mark)
     return mark
+  }
+  const fault = pool.fault(candidate)
+  if (fault !== undefined) {
+    const text = `The answer does not have the form that is asked for: ${fault}.`
+    const found: Critique = { text, step: undefined, verdict: 'wrong' }
+    yield critiqueCompleted(candidate, found)
+    return found
   }
   const prompts = context.prompts.reviewer
   const prompt = prompts.review(task, pool.text(candidate), stepScores)

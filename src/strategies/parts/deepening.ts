@@ -2,7 +2,8 @@
 import { answerOf } from '../../core/answer.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
 import type { FinishReason, StrategyEvent } from '../../core/event.ts'
-import type { GenerationRequest } from '../../core/language-model.ts'
+import type { GenerationRequest, TokenLogProbability } from '../../core/language-model.ts'
+import { peakednessOf } from '../../core/peakedness.ts'
 import type { Message } from '../../core/task.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
@@ -31,6 +32,7 @@ export class Deepening {
   #candidate: number | undefined
   #text = ''
   #tokens = 0
+  readonly #confidences: number[] = []
   #reason: FinishReason | undefined
 
   /** `seeds`: one per stage; `responses`: how many are written side by side. */
@@ -78,13 +80,15 @@ export class Deepening {
   }
 
   #request(stage: number): GenerationRequest {
-    const { task } = this.#refinement
+    const { task, context } = this.#refinement
+    const { alternatives } = context.scorers
     const room = allowanceAt(this.#schedule, stage) - this.#tokens
     return {
       messages: this.#messages,
       samples: 1,
       sampling: { ...draftSampling(task, this.#responses), max_tokens: room },
       seed: this.#seeds[stage]!,
+      ...(alternatives === undefined ? {} : { topLogProbabilities: alternatives }),
       ...(stage === 0 ? {} : { continueFrom: this.#text + this.#reflection }),
     }
   }
@@ -99,12 +103,15 @@ export class Deepening {
         signal,
       })) {
         if (chunk.type === 'warning') yield chunk
-        if (chunk.type === 'warning' || chunk.type === 'usage') continue
+        if (chunk.type === 'warning' || chunk.type === 'usage' || chunk.type === 'tool_call')
+          continue
         if (chunk.type === 'failure') return chunk.error
         if (!begun) yield* this.#begin(stage)
         begun = true
-        if (chunk.type === 'delta') yield* this.#append(chunk.text)
-        else {
+        if (chunk.type === 'delta') {
+          this.#listen(chunk.tokens ?? [])
+          yield* this.#append(chunk.text)
+        } else {
           this.#tokens += chunk.outputTokens
           this.#reason = chunk.reason.unified
         }
@@ -128,6 +135,11 @@ export class Deepening {
     yield* this.#append(this.#reflection)
   }
 
+  #listen(tokens: readonly TokenLogProbability[]): void {
+    const heard = tokens.map(peakednessOf).filter((peakedness) => peakedness !== undefined)
+    this.#confidences.push(...heard)
+  }
+
   *#create(): Generator<StrategyEvent, void, void> {
     const { context, pool } = this.#refinement
     this.#candidate = pool.allocate()
@@ -149,7 +161,8 @@ export class Deepening {
 
   *#complete(): Generator<StrategyEvent, number, void> {
     const candidate = this.#candidate!
-    this.#refinement.pool.note(candidate, { tokens: this.#tokens })
+    const confidences = this.#confidences
+    this.#refinement.pool.note(candidate, { tokens: this.#tokens, confidences })
     yield {
       type: 'candidate.completed',
       candidate,

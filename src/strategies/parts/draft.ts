@@ -1,29 +1,17 @@
 /** Samples candidates: one model call, one event per chunk. */
-import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
+import type { StrategyEvent } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
-import type { GenerationChunk, LanguageModel } from '../../core/language-model.ts'
+import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import { peakednessOf } from '../../core/peakedness.ts'
 import { merge } from '../../core/merge.ts'
-import type { Message, Sampling, Task } from '../../core/task.ts'
+import type { Sampling, Task } from '../../core/task.ts'
+import type { ToolCall } from '../../core/tools.ts'
+import { asksForForm, FORM } from '../../core/validity.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
+import { logprobOf, requestOf, type SampleCall } from './sample-request.ts'
 
-export interface SampleCall {
-  readonly model: LanguageModel
-  readonly messages: readonly Message[]
-  readonly samples: number
-  readonly sampling: Sampling
-  readonly role: CandidateRole
-  readonly round: number
-  readonly parents: readonly number[]
-  /** Drawn when the call starts, where absent; calls that run side by side draw theirs beforehand. */
-  readonly seed?: number
-  /** The beginning of every sample, which the model goes on from. */
-  readonly continueFrom?: string
-  /** Asks for the log-probability of each draft, where the model can tell it. */
-  readonly likelihood?: boolean
-  /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
-  readonly ended?: (sample: number, candidate: number | undefined) => void
-}
+export type { SampleCall }
 
 /** Where drafts should differ and the task does not say how much. */
 const DIVERSE_TEMPERATURE = 0.8
@@ -40,6 +28,8 @@ class Block {
   readonly #refinement: Refinement
   readonly #numbers: number[] = []
   readonly #open = new Set<number>()
+  readonly #toolCalls: ToolCall[][] = []
+  readonly #confidences: number[][] = []
 
   constructor(call: SampleCall, refinement: Refinement) {
     this.#call = call
@@ -66,14 +56,24 @@ class Block {
     return this.#numbers[sample]!
   }
 
+  listen(sample: number, tokens: readonly TokenLogProbability[]): void {
+    const heard = (this.#confidences[sample] ??= [])
+    for (const token of tokens) {
+      const peakedness = peakednessOf(token)
+      if (peakedness !== undefined) heard.push(peakedness)
+    }
+  }
+
   *complete(
     chunk: Extract<GenerationChunk, { type: 'finish' }>,
   ): Generator<StrategyEvent, void, void> {
     const { sample, reason, outputTokens, logProbability } = chunk
     const candidate = yield* this.reveal(sample)
     this.#open.delete(sample)
+    const confidences = this.#confidences[sample]
     this.#refinement.pool.note(candidate, {
       tokens: outputTokens,
+      ...(confidences === undefined ? {} : { confidences }),
       ...(logProbability === undefined ? {} : { logProbability }),
     })
     yield {
@@ -81,8 +81,22 @@ class Block {
       candidate,
       finish_reason: reason.unified,
       usage: { output_tokens: outputTokens },
+      ...(this.#toolCalls[sample] === undefined ? {} : { tool_calls: this.#toolCalls[sample] }),
     }
+    yield* this.#judgeForm(candidate)
     this.#call.ended?.(sample, candidate)
+  }
+
+  call(sample: number, call: ToolCall): void {
+    ;(this.#toolCalls[sample] ??= []).push(call)
+  }
+
+  /** Whether the form is right costs nothing to know, so every candidate is told its score. */
+  *#judgeForm(candidate: number): Generator<StrategyEvent, void, void> {
+    const { task, pool } = this.#refinement
+    if (!asksForForm(task)) return
+    const score = pool.fault(candidate) === undefined ? 1 : 0
+    yield { type: 'candidate.scored', candidate, scorer: FORM, score, range: [0, 1] }
   }
 
   *fail(sample: number, error: RefineError): Generator<StrategyEvent, void, void> {
@@ -98,14 +112,26 @@ class Block {
   }
 }
 
-function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, void, void> {
+/** `wanted`: alternatives told with the text; undefined: no log-probabilities. */
+function* take(
+  block: Block,
+  chunk: GenerationChunk,
+  wanted: number | undefined,
+): Generator<StrategyEvent, void, void> {
   switch (chunk.type) {
     case 'delta': {
-      if (chunk.text === '') return
+      const tokens = wanted === undefined ? [] : (chunk.tokens ?? [])
+      const logprobs = tokens.map((token) => logprobOf(token, wanted ?? 0))
+      if (chunk.tokens !== undefined) block.listen(chunk.sample, chunk.tokens)
+      if (chunk.text === '' && logprobs.length === 0) return
       const candidate = yield* block.reveal(chunk.sample)
-      yield { type: 'candidate.delta', candidate, text: chunk.text }
+      const told = logprobs.length === 0 ? {} : { logprobs }
+      yield { type: 'candidate.delta', candidate, text: chunk.text, ...told }
       return
     }
+    case 'tool_call':
+      yield* block.reveal(chunk.sample)
+      return block.call(chunk.sample, chunk.call)
     case 'finish':
       return yield* block.complete(chunk)
     case 'failure':
@@ -123,21 +149,14 @@ function* take(block: Block, chunk: GenerationChunk): Generator<StrategyEvent, v
  * @throws RefineError when the whole call fails before any candidate of the run was completed or begun.
  */
 export async function* sample(refinement: Refinement, call: SampleCall): Events {
-  const { context, pool } = refinement
-  const { model, messages, samples, sampling, likelihood } = call
-  const told = likelihood === true && model.capabilities.log_probabilities !== 'none'
-  const request = {
-    messages,
-    samples,
-    sampling,
-    seed: call.seed ?? context.random.seed(),
-    ...(told ? { topLogProbabilities: 0 } : {}),
-    ...(call.continueFrom === undefined ? {} : { continueFrom: call.continueFrom }),
-  }
+  const { context, pool, task } = refinement
+  const { model } = call
+  const request = requestOf(refinement, call)
+  const wanted = task.topLogProbabilities
   const block = new Block(call, refinement)
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
-      yield* take(block, chunk)
+      yield* take(block, chunk, wanted)
     }
     yield* block.failOpen(new RefineError('model_failed', 'The model ended without an answer.'))
   } catch (thrown) {

@@ -1,6 +1,7 @@
 /** Local refinement: keep a solution up to its first bad step, and write the rest anew. */
 import type { Events, Refinement } from '../compose.ts'
-import { draftSampling, sample } from './draft.ts'
+import { draftSampling } from './draft.ts'
+import { sampleOne } from './sample-one.ts'
 
 /** Index of the first step whose score is below the threshold. */
 export const firstBadStep = (steps: readonly number[], threshold: number): number | undefined => {
@@ -41,18 +42,14 @@ export async function* regrow(
   const text = pool.text(parent)
   const steps = context.prompts.process_reward.splitSteps(text)
   const prefix = prefixBefore(text, steps, step)
-  let completed: number | undefined
-  yield* sample(refinement, {
+  return yield* sampleOne(refinement, {
     model: context.models.generator,
     messages: context.prompts.generator.solve(task),
-    samples: 1,
     sampling: draftSampling(task, 2),
     role: 'revision',
     round,
     parents: [parent],
     seed,
     ...(prefix.trim() === '' ? {} : { continueFrom: prefix }),
-    ended: (_, candidate) => (completed = candidate),
   })
-  return completed
 }

@@ -52,9 +52,9 @@ export const threshold = () =>
   Type.Optional(
     Type.Number({
       minimum: -1_000_000,
-      maximum: 9,
+      maximum: 100,
       description:
-        'Stops as soon as a candidate reaches this score, in the scorer’s own units: judge 0 to 9, rewards 0 to 1, likelihood up to 0. Absent: never.',
+        'Stops as soon as a candidate reaches this score, in the scorer’s own units: judge 0 to 9, rewards and execution 0 to 1, confidences 0 to 100, likelihood up to 0. Absent: never.',
     }),
   )
 

@@ -4,35 +4,50 @@
  */
 import { answerOf } from '../../core/answer.ts'
 import type { CandidateRole, StrategyEvent } from '../../core/event.ts'
+import type { Task } from '../../core/task.ts'
+import type { ToolCall } from '../../core/tools.ts'
+import { canonicalProposal, faultOf, proposalText } from '../../core/validity.ts'
 import { RefineError } from '../../core/errors.ts'
 import type { Draft } from '../../core/scorer.ts'
 
 type Scored = Extract<StrategyEvent, { type: 'candidate.scored' }>
+type Completed = Extract<StrategyEvent, { type: 'candidate.completed' }>
 type Revised = Extract<StrategyEvent, { type: 'answer.revised' }>
 
 interface Entry {
   status: 'open' | 'completed' | 'ended'
   readonly role: CandidateRole
+  readonly parents: readonly number[]
   text: string
+  toolCalls: readonly ToolCall[]
+  fault: string | undefined
   answer: { readonly value: string | undefined } | undefined
   readonly scores: Map<string, Scored>
 }
 
-const emptyEntry = (role: CandidateRole): Entry => ({
+const emptyEntry = (role: CandidateRole, parents: readonly number[]): Entry => ({
   status: 'open',
   role,
+  parents,
   text: '',
+  toolCalls: [],
+  fault: undefined,
   answer: undefined,
   scores: new Map(),
 })
 
 export class Pool {
+  readonly #task: Task
   readonly #entries: Entry[] = []
   readonly #likelihoods = new Map<number, Omit<Draft, 'text'>>()
   readonly #failures: RefineError[] = []
   #allocated = 0
   #revision = 0
   #incumbent: number | undefined
+
+  constructor(task: Task) {
+    this.#task = task
+  }
 
   /** The number of the next candidate; its `candidate.created` must follow at once. */
   allocate(): number {
@@ -52,14 +67,13 @@ export class Pool {
   observe(event: StrategyEvent): void {
     switch (event.type) {
       case 'candidate.created':
-        this.#entries[event.candidate] = emptyEntry(event.role)
+        this.#entries[event.candidate] = emptyEntry(event.role, event.parents)
         return
       case 'candidate.delta':
         this.#entry(event.candidate).text += event.text
         return
       case 'candidate.completed':
-        this.#entry(event.candidate).status = 'completed'
-        return
+        return this.#complete(event)
       case 'candidate.failed':
       case 'candidate.dropped':
         this.#entry(event.candidate).status = 'ended'
@@ -104,18 +118,34 @@ export class Pool {
     return this.#entry(candidate).role
   }
 
+  /** What it was made from. */
+  parents(candidate: number): readonly number[] {
+    return this.#entry(candidate).parents
+  }
+
+  /** The candidate as others see it: its text, and its tool calls as text. */
   text(candidate: number): string {
-    return this.#entry(candidate).text
+    return proposalText(this.#entry(candidate))
+  }
+
+  /** What is wrong with the form of a completed candidate; undefined when it has the form that the task asks for. */
+  fault(candidate: number): string | undefined {
+    return this.#entry(candidate).fault
   }
 
   draft(candidate: number): Draft {
     return { text: this.text(candidate), ...this.#likelihoods.get(candidate) }
   }
 
-  /** Canonical answer of a completed candidate; undefined when it has none. */
+  /** Canonical answer of a completed candidate; undefined when it has none, or has not the form asked for. */
   answer(candidate: number): string | undefined {
     const entry = this.#entry(candidate)
-    entry.answer ??= { value: answerOf(entry.text) }
+    entry.answer ??= {
+      value:
+        entry.fault === undefined
+          ? (canonicalProposal(this.#task, entry) ?? answerOf(entry.text))
+          : undefined,
+    }
     return entry.answer.value
   }
 
@@ -131,26 +161,31 @@ export class Pool {
   /** Makes a candidate the incumbent; the caller knows why it is better. */
   promote(candidate: number, reason: string, score: number | null): Revised {
     const revision = this.#revision + 1
+    const { text, toolCalls } = this.#entry(candidate)
     return {
       type: 'answer.revised',
       revision,
       candidate,
-      text: this.text(candidate),
+      text,
+      ...(toolCalls.length === 0 ? {} : { tool_calls: [...toolCalls] }),
       reason,
       score,
     }
   }
 
   /**
-   * Promotes the best-scored candidate when it beats the incumbent under the same scorer. An incumbent that waits for
+   * Promotes the best-scored candidate (of all, or of those that were scored together) when it beats the incumbent under the same scorer. An incumbent that waits for
    * its score is kept; one that the scorer could not read loses to any that it could. Ties keep the incumbent.
    */
-  *promoteBest(scorer: string): Generator<StrategyEvent, void, void> {
+  *promoteBest(
+    scorer: string,
+    among: readonly number[] = this.completed,
+  ): Generator<StrategyEvent, void, void> {
     if (this.#incumbent === undefined) return
     const held = this.score(this.#incumbent, scorer)
     if (held === undefined) return
     let best: { readonly candidate: number; readonly score: number } | undefined
-    for (const candidate of this.completed) {
+    for (const candidate of among) {
       const score = this.score(candidate, scorer)
       if (score === undefined || score === null) continue
       if (score > (best?.score ?? held ?? -Infinity)) best = { candidate, score }
@@ -173,6 +208,12 @@ export class Pool {
       `No candidate could be generated. ${told}`.trim(),
       first === undefined ? {} : { cause: new AggregateError(this.#failures, told) },
     )
+  }
+
+  #complete({ candidate, tool_calls: toolCalls = [] }: Completed): void {
+    const entry = this.#entry(candidate)
+    Object.assign(entry, { status: 'completed', toolCalls })
+    entry.fault = faultOf(this.#task, entry)
   }
 
   #withStatus(status: Entry['status']): number[] {

@@ -20,13 +20,15 @@ async function* renew(
 
 /**
  * The next generation, as large as the present one: all slots side by side, each from `k` distinct members drawn at
- * random. A slot that fails keeps its old member; undefined when all did.
+ * random; `rate` is called with each new one as soon as it is there. A slot that fails keeps its old member; undefined
+ * when all did.
  */
 export async function* nextGeneration(
   refinement: Refinement,
   population: readonly number[],
   k: number,
   round: number,
+  rate?: (candidate: number) => Events,
 ): Events<readonly number[] | undefined> {
   const { random } = refinement.context
   const slots = population.map(() => ({
@@ -34,7 +36,11 @@ export async function* nextGeneration(
     seed: random.seed(),
   }))
   const made = yield* merge(
-    slots.map(({ parents, seed }) => renew(refinement, parents, round, seed)),
+    slots.map(async function* ({ parents, seed }): Events<number | undefined> {
+      const candidate = yield* renew(refinement, parents, round, seed)
+      if (candidate !== undefined && rate !== undefined) yield* rate(candidate)
+      return candidate
+    }),
   )
   if (made.every((candidate) => candidate === undefined)) return undefined
   return made.map((candidate, slot) => candidate ?? population[slot]!)

@@ -4,16 +4,23 @@ import type { Prompt } from '../../core/prompts.ts'
 import type { Role } from '../../core/task.ts'
 import type { Events, Refinement } from '../compose.ts'
 
-/** Temperature 0. A role that fails gives a warning and undefined. */
+/** How a reply is sampled; default: temperature 0, so that the same question is answered the same. */
+export interface Voice {
+  readonly temperature: number
+  readonly seed: number
+}
+
+/** A role that fails gives a warning and undefined. */
 export async function* question(
   { context }: Refinement,
   role: Role,
   { messages, maxTokens }: Prompt,
+  { temperature, seed }: Voice = { temperature: 0, seed: 0 },
 ): Events<string | undefined> {
-  const sampling = { temperature: 0, max_tokens: maxTokens }
+  const sampling = { temperature, max_tokens: maxTokens }
   let text = ''
   try {
-    const request = { messages, samples: 1, sampling, seed: 0 }
+    const request = { messages, samples: 1, sampling, seed }
     const chunks = context.models[role].generate(request, { signal: context.signal })
     for await (const chunk of chunks) {
       if (chunk.type === 'failure') throw chunk.error

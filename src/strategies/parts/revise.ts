@@ -1,7 +1,7 @@
 /** Lets the refiner rewrite a candidate. */
 import type { Attempt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
-import { sample } from './draft.ts'
+import { sampleOne } from './sample-one.ts'
 
 /** Self-Refine's; above 0, so that a second try on the same critique can come out differently. */
 const REVISION_TEMPERATURE = 0.7
@@ -31,17 +31,13 @@ export async function* revise(
   const { task, context, pool } = refinement
   const told = advice(critique, context.steering.hints())
   const prompt = context.prompts.refiner.refine(task, pool.text(parent), told, earlier)
-  let completed: number | undefined
-  yield* sample(refinement, {
+  return yield* sampleOne(refinement, {
     model: context.models.refiner,
     messages: prompt.messages,
-    samples: 1,
     sampling: { temperature: REVISION_TEMPERATURE, ...task.sampling },
     role: 'revision',
     round,
     parents: [parent],
     ...(seed === undefined ? {} : { seed }),
-    ended: (_, candidate) => (completed = candidate),
   })
-  return completed
 }

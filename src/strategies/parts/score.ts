@@ -37,6 +37,13 @@ export async function* score(
   return value
 }
 
+/** Scorers that ask no model, where the generator tells what it thought of its words. */
+const FREE: readonly string[] = ['likelihood', 'self-certainty', 'token-confidence', 'execution']
+
+/** Calls that a scored draft takes when all goes well. */
+export const callsPerDraft = ({ name }: Pick<Scorer, 'name'>): number =>
+  FREE.includes(name) ? 1 : 2
+
 /** Compares the incumbent with a challenger in both orders; returns whether the challenger won. */
 export async function* challenge(
   { task, context, pool }: Refinement,

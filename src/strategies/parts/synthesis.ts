@@ -2,8 +2,9 @@
 import type { NamedModel, RoleCost, TaskSize } from '../../core/strategy.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { roleInput } from './cost.ts'
-import { draftSampling, sample } from './draft.ts'
+import { draftSampling } from './draft.ts'
 import { formIn } from './forms.ts'
+import { sampleOne } from './sample-one.ts'
 
 export interface Synthesis {
   readonly form: 'aggregate' | 'synthesise'
@@ -31,19 +32,15 @@ export async function* synthesise(
     prompts: context.prompts.refiner,
   }
   const texts = parents.map((parent) => withoutThinking(pool.text(parent)))
-  let completed: number | undefined
-  yield* sample(refinement, {
+  return yield* sampleOne(refinement, {
     model,
     messages: formIn(prompts, form)(task, texts).messages,
-    samples: 1,
     sampling: draftSampling(task, isOneOfMany ? 2 : 1),
     role: 'aggregate',
     round,
     parents,
     seed,
-    ended: (_, candidate) => (completed = candidate),
   })
-  return completed
 }
 
 /** Number and tags of a candidate. */

@@ -83,15 +83,17 @@ async function* decide(
 
 /**
  * Single elimination in random order: the matches of a round are played side by side, an odd one out goes on. The
- * champion is the incumbent in the end. (N − 1) · comparisons · 2 calls.
+ * champion is the incumbent in the end. (N − 1) · comparisons · 2 calls. Returns who stood in each round, all of them in
+ * the first and the champion in the last.
  */
 export async function* knockout(
   refinement: Refinement,
   comparator: Comparator,
   candidates: readonly number[],
   comparisons: number,
-): Events {
+): Events<readonly (readonly number[])[]> {
   let left: readonly number[] = refinement.context.random.shuffle(candidates)
+  const rounds = [left]
   while (left.length > 1) {
     const resting = left.length % 2 === 1 ? left.slice(-1) : []
     const matches = Array.from({ length: Math.floor(left.length / 2) }, (_, at) =>
@@ -99,8 +101,31 @@ export async function* knockout(
     )
     const winners = yield* merge(matches.map((match) => decide(refinement, comparator, match)))
     left = [...resting, ...winners]
+    rounds.push(left)
   }
+  return rounds
 }
+
+/** A knockout whose candidates get the share of its rounds that they survived as their score. */
+export async function* rankByKnockout(
+  refinement: Refinement,
+  comparator: Comparator,
+  candidates: readonly number[],
+  comparisons: number,
+): Events {
+  const rounds = yield* knockout(refinement, comparator, candidates, comparisons)
+  const most = Math.max(1, rounds.length - 1)
+  for (const candidate of candidates) {
+    const survived = rounds.filter((left) => left.includes(candidate)).length - 1
+    const score = survived / most
+    yield { type: 'candidate.scored', candidate, scorer: 'knockout', score, range: [0, 1] }
+  }
+  yield* refinement.pool.promoteBest('knockout', candidates)
+}
+
+/** Matches of a league at most: no pair plays twice. */
+export const leagueMatches = (n: number, opponents: number): number =>
+  Math.min((n * (n - 1)) / 2, n * opponents)
 
 /**
  * Each candidate meets the next `opponents` ones in a random circle, no pair twice; the share of comparisons won, a tie
@@ -132,5 +157,5 @@ export async function* league(
     const score = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length)
     yield { type: 'candidate.scored', candidate, scorer: 'league', score, range: [0, 1] }
   }
-  yield* refinement.pool.promoteBest('league')
+  yield* refinement.pool.promoteBest('league', candidates)
 }

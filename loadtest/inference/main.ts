@@ -1,0 +1,144 @@
+/** `npm run bench:inference -- [--model FOLDER|FILE] [--quick] [--json FILE] [--weights fp32|int8] [--threads N] [--soak]` */
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus, homedir, loadavg } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { probeSpeed, type Speed } from '../../src/inference/runtime/speed-probe.ts'
+import { prepareModel } from './model-files.ts'
+import { findPeers } from './peers.ts'
+import { openAll, runRounds, usualWeights, type Cell, type Plan } from './rounds.ts'
+import { measureEventLoop, measureFirstTokens, soak, withEngine } from './serving.ts'
+import { sharesOf, standingOf } from './summary.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '..', '..', '..')
+const PEBBLE = path.join(ROOT, 'models', 'pebble')
+const SOAK_SEQUENCES = 10_000
+
+const FULL: Plan = { contexts: [256, 1024], samples: [1, 4, 16, 32], rounds: 3, steps: 16 }
+const QUICK: Plan = { contexts: [1024], samples: [1, 16, 32], rounds: 1, steps: 4 }
+
+const tell = (line: string): void => void process.stdout.write(`${line}\n`)
+
+type Weights = 'fp32' | 'int8'
+
+const readWeights = (text: string | undefined): Weights | undefined => {
+  if (text === undefined || text === 'fp32' || text === 'int8') return text
+  throw new Error(`--weights must be fp32 or int8, not ${text}`)
+}
+
+const readArguments = () => {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', multiple: true },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      weights: { type: 'string' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+      soak: { type: 'boolean', default: false },
+      cache: { type: 'string' },
+    },
+  })
+  const threads = Number(values.threads)
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new Error(`--threads must be a whole number from 1, not ${values.threads}`)
+  const weights = readWeights(values.weights)
+  const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache')
+  const cache = values.cache ?? path.join(caches, 'whetstone', 'bench')
+  return { ...values, models: values.model ?? [PEBBLE], threads, weights, cache }
+}
+
+type Arguments = ReturnType<typeof readArguments>
+
+const describeMachine = (threads: number, speed: Speed) => ({
+  processor: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: cpus().length,
+  threads,
+  node: process.version,
+  platform: `${process.platform}/${process.arch}`,
+  load_average: loadavg().map((load) => Number(load.toFixed(2))),
+  gigabytes_per_second: speed.gigabytesPerSecond,
+  gigaflops: speed.gigaflops,
+})
+
+const serve = async (location: string, args: Arguments, weights: Weights, plan: Plan) => {
+  const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
+  const { threads, quick } = args
+  const length = Math.min(plan.contexts.at(-1)!, contextLength - 64)
+  return withEngine({ location, weights, threads, vocabulary }, async (engine) => ({
+    event_loop_p99_ms: await measureEventLoop(engine, vocabulary, length, quick ? 8 : 32),
+    first_token_ms: await measureFirstTokens(
+      engine,
+      vocabulary,
+      64,
+      quick ? [1, 16, 64] : [1, 2, 4, 8, 16, 32, 64],
+    ),
+    ...(args.soak && { soak: await soak(engine, vocabulary, SOAK_SEQUENCES, tell) }),
+  }))
+}
+
+const showShares = (location: string, cells: readonly Cell[], speed: Speed) => {
+  const { decoder: shape } = openCheckpoint(location).config()
+  return cells
+    .filter(({ engine }) => engine === 'whetstone')
+    .map((cell) => {
+      const { bandwidth, arithmetic } = sharesOf(cell, shape, speed)
+      tell(
+        `context ${cell.context}, ${cell.samples} samples: ${(bandwidth * 100).toFixed(0)} % of the bandwidth, ${(arithmetic * 100).toFixed(0)} % of the float32 arithmetic`,
+      )
+      return { context: cell.context, samples: cell.samples, bandwidth, arithmetic }
+    })
+}
+
+const benchModel = async (location: string, args: Arguments, speed: Speed) => {
+  const plan = args.quick ? QUICK : FULL
+  const weights = args.weights ?? usualWeights(location)
+  tell(`\n${location}, weights ${weights}, ${args.threads} threads`)
+  const packages = await findPeers(args.cache, !args.quick, tell)
+  const files = await prepareModel(location, weights, args.cache, packages, tell)
+  const remotes = await openAll(files, args.threads, tell)
+  let cells: Cell[]
+  try {
+    cells = await runRounds(remotes, location, plan, tell)
+  } finally {
+    await Promise.all(remotes.map((remote) => remote.close()))
+  }
+  const shares = showShares(location, cells, speed)
+  const serving = await serve(location, args, weights, plan)
+  const summary = {
+    samples_1: standingOf(cells, 1),
+    samples_16: standingOf(cells, 16),
+    samples_32: standingOf(cells, 32),
+    event_loop_p99_ms: serving.event_loop_p99_ms,
+  }
+  tell(JSON.stringify(summary, null, 2))
+  for (const [concurrency, { p50, max }] of Object.entries(serving.first_token_ms))
+    tell(
+      `first token, ${concurrency} at once: median ${p50?.toFixed(0)} ms, last ${max?.toFixed(0)} ms`,
+    )
+  return { model: location, weights, summary, cells, shares, serving }
+}
+
+const main = async (): Promise<void> => {
+  const args = readArguments()
+  const { chosen, ...speed } = await probeSpeed('cpu', args.threads)
+  const machine = describeMachine(args.threads, speed)
+  tell(
+    `${machine.processor}, ${chosen.device}: ${machine.threads} threads read ${speed.gigabytesPerSecond.toFixed(1)} GB/s and compute ${speed.gigaflops.toFixed(0)} GFLOP/s; load average ${machine.load_average.join(' ')}`,
+  )
+  tell("llama.cpp's own server takes no part: the bench cannot start it yet")
+  const models = []
+  for (const location of args.models)
+    models.push(await benchModel(path.resolve(location), args, speed))
+  const after = loadavg().map((load) => Number(load.toFixed(2)))
+  const report = { machine: { ...machine, load_average_after: after }, models }
+  if (args.json === undefined) return
+  // The summary is that of the last model: the one named last matters most.
+  const { summary } = models.at(-1)!
+  await writeFile(args.json, `${JSON.stringify({ summary, ...report }, null, 2)}\n`)
+}
+
+await main().catch((thrown: unknown) => {
+  process.stderr.write(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
+  process.exitCode = 2
+})

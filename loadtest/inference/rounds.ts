@@ -1,0 +1,143 @@
+/** Rounds in which every engine gets the same job in turn, so that a busy machine disturbs all alike. */
+import { chooseFormat } from '../../src/inference/graphs/linear.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import {
+  CONTESTANTS,
+  Remote,
+  type ContestantName,
+  type Job,
+  type ModelFiles,
+  type Timing,
+} from './contestant.ts'
+
+export interface Plan {
+  readonly contexts: readonly number[]
+  readonly samples: readonly number[]
+  readonly rounds: number
+  /** Tokens per sample. */
+  readonly steps: number
+}
+
+export interface Cell {
+  readonly engine: ContestantName
+  readonly precision: string
+  /** Tokens of the prompt, all engines alike. */
+  readonly context: number
+  readonly samples: number
+  /** Medians of the rounds. */
+  readonly decode_tokens_per_second: number
+  readonly prefill_tokens_per_second: number
+  /** Resident bytes of its process. */
+  readonly memory: number
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((left, right) => left - right)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** A small generator of equal prompts for all; no engine's cache knows one of an earlier round. */
+export const randomPrompt = (length: number, vocabulary: number, seed: number): number[] => {
+  let state = seed * 2_654_435_761
+  return Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return 100 + (state % Math.min(vocabulary - 200, 5000))
+  })
+}
+
+const isAble = (name: ContestantName, files: ModelFiles): boolean => {
+  if (name === 'whetstone') return true
+  if (name === 'stock-loop') return files.onnx !== undefined
+  if (name === 'transformers.js')
+    return files.onnx !== undefined && '@huggingface/transformers' in files.packages
+  return files.gguf !== undefined && 'node-llama-cpp' in files.packages
+}
+
+/** Opens all that can take part; the others are told. */
+export const openAll = async (
+  files: ModelFiles,
+  threads: number,
+  tell: (line: string) => void,
+): Promise<Remote[]> => {
+  const remotes: Remote[] = []
+  for (const name of CONTESTANTS.filter((candidate) => isAble(candidate, files))) {
+    try {
+      remotes.push(await Remote.open({ name, files, threads }))
+    } catch (thrown) {
+      if (name === 'whetstone') throw thrown
+      tell(`${name} takes no part: ${(thrown as Error).message}`)
+    }
+  }
+  return remotes
+}
+
+const cellOf = (remote: Remote, job: Job, timings: readonly Timing[]): Cell => ({
+  engine: remote.name,
+  precision: remote.precision,
+  context: job.prompt.length,
+  samples: job.samples,
+  decode_tokens_per_second: median(timings.map((t) => t.tokens / t.decodeSeconds)),
+  prefill_tokens_per_second: median(timings.map((t) => job.prompt.length / t.prefillSeconds)),
+  memory: remote.memory,
+})
+
+const runCell = async (
+  remotes: readonly Remote[],
+  jobs: readonly Job[],
+  tell: (line: string) => void,
+): Promise<Cell[]> => {
+  const timings = new Map<Remote, Timing[]>(remotes.map((remote) => [remote, []]))
+  for (const job of jobs)
+    for (const [remote, list] of timings) {
+      try {
+        list.push(await remote.run(job))
+      } catch (thrown) {
+        tell(
+          `${remote.name}, ${job.samples} samples of ${job.prompt.length}: ${(thrown as Error).message}`,
+        )
+        timings.delete(remote)
+      }
+    }
+  return [...timings].map(([remote, list]) => cellOf(remote, jobs[0]!, list))
+}
+
+export const runRounds = async (
+  remotes: readonly Remote[],
+  location: string,
+  plan: Plan,
+  tell: (line: string) => void,
+): Promise<Cell[]> => {
+  const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
+  const cells: Cell[] = []
+  let seed = 1
+  // Once without the clock; who fails here takes no part.
+  const fit = await runCell(
+    remotes,
+    [{ prompt: randomPrompt(32, vocabulary, seed++), samples: 2, steps: 2 }],
+    tell,
+  )
+  const taking = remotes.filter(({ name }) => fit.some(({ engine }) => engine === name))
+  for (const context of plan.contexts) {
+    const length = Math.min(context, contextLength - plan.steps - 1)
+    for (const samples of plan.samples) {
+      const jobs = Array.from({ length: plan.rounds }, () => ({
+        prompt: randomPrompt(length, vocabulary, seed++),
+        samples,
+        steps: plan.steps,
+      }))
+      const found = await runCell(taking, jobs, tell)
+      cells.push(...found)
+      for (const cell of found) tell(cellLine(cell))
+    }
+  }
+  return cells
+}
+
+const cellLine = (cell: Cell): string =>
+  `${cell.engine.padEnd(16)} ${cell.precision.padEnd(5)} context ${String(cell.context).padStart(5)}  samples ${String(cell.samples).padStart(2)}  ` +
+  `prefill ${cell.prefill_tokens_per_second.toFixed(0).padStart(6)} tok/s  decode ${cell.decode_tokens_per_second.toFixed(1).padStart(7)} tok/s  ${(cell.memory / 2 ** 20).toFixed(0).padStart(6)} MiB`
+
+/** The format that Whetstone itself would take, as far as every engine has one like it. */
+export const usualWeights = (location: string): 'fp32' | 'int8' =>
+  chooseFormat('auto', openCheckpoint(location).config().decoder) === 'int8' ? 'int8' : 'fp32'

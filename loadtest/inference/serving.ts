@@ -1,0 +1,132 @@
+/** The engine as the server has it, in its own thread: the first token under load, and the event loop beside it. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Engine } from '../../src/inference/engine.ts'
+import type { GenerateWork } from '../../src/inference/protocol.ts'
+import { summarise, type Summary } from '../statistics.ts'
+import { randomPrompt } from './rounds.ts'
+
+export interface ServingOptions {
+  readonly location: string
+  readonly weights: 'fp32' | 'int8'
+  readonly threads: number
+  readonly vocabulary: number
+}
+
+const RESOLUTION_MS = 10
+/** Draws from the model's own distribution, `maxTokens` tokens at most. */
+export const plainSampling = (maxTokens: number): GenerateWork['sampling'] => ({
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  maxTokens,
+  stop: [],
+})
+
+/** One for each call: nothing here is ever cancelled. */
+const patience = (): AbortSignal => new AbortController().signal
+
+const workOf = (prompt: readonly number[], samples: number, maxTokens: number): GenerateWork => ({
+  prompt: Int32Array.from(prompt),
+  samples,
+  sampling: plainSampling(maxTokens),
+  keepStop: false,
+  seed: 1,
+  topLogProbabilities: undefined,
+})
+
+export const withEngine = async <Result>(
+  { location, weights, threads }: ServingOptions,
+  use: (engine: Engine) => Promise<Result>,
+): Promise<Result> => {
+  const engine = new Engine({ folder: location, weights, threads, device: 'cpu', maxRows: 64 })
+  try {
+    await engine.ready()
+    return await use(engine)
+  } finally {
+    await engine.close()
+  }
+}
+
+/** Milliseconds from the call to the first token of its answer. */
+const firstToken = async (engine: Engine, work: GenerateWork): Promise<number> => {
+  const start = performance.now()
+  for await (const chunk of engine.generate(work, patience()))
+    if (chunk.type !== 'usage') return performance.now() - start
+  return performance.now() - start
+}
+
+/** Requests with different prompts, all at once. */
+export const measureFirstTokens = async (
+  engine: Engine,
+  vocabulary: number,
+  length: number,
+  concurrencies: readonly number[],
+): Promise<Record<string, Summary>> => {
+  const result: Record<string, Summary> = {}
+  let seed = 1000
+  for (const concurrency of concurrencies) {
+    const calls = Array.from({ length: concurrency }, () =>
+      firstToken(engine, workOf(randomPrompt(length, vocabulary, seed++), 1, 8)),
+    )
+    result[String(concurrency)] = summarise(await Promise.all(calls))
+  }
+  return result
+}
+
+/** The 99th percentile of this thread's delay, in milliseconds, while 32 samples decode and stream their text. */
+export const measureEventLoop = async (
+  engine: Engine,
+  vocabulary: number,
+  length: number,
+  steps: number,
+): Promise<number> => {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  delay.enable()
+  const work = workOf(randomPrompt(length, vocabulary, 7), 32, steps)
+  for await (const chunk of engine.generate(work, patience())) void chunk
+  delay.disable()
+  // The histogram holds the whole interval between two ticks of the timer.
+  return Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS)
+}
+
+const BATCH = 100
+const SAMPLES = 4
+
+/** Resident bytes of this process. */
+const memory = (): number => process.memoryUsage.rss()
+
+export interface Soak {
+  readonly sequences: number
+  /** Resident bytes after the first tenth, and at the end. */
+  readonly warm: number
+  readonly end: number
+}
+
+/** Generates many short answers to ever new prompts. @param tell is told the memory now and then */
+export const soak = async (
+  engine: Engine,
+  vocabulary: number,
+  sequences: number,
+  tell: (line: string) => void,
+): Promise<Soak> => {
+  let warm = 0
+  for (let done = 0; done < sequences; done += BATCH) {
+    const works = Array.from({ length: BATCH / SAMPLES }, (_, index) =>
+      workOf(randomPrompt(8 + ((done + index) % 48), vocabulary, done + index + 1), SAMPLES, 8),
+    )
+    await Promise.all(
+      works.map(async (work) => {
+        for await (const chunk of engine.generate(work, patience())) void chunk
+      }),
+    )
+    const isWarm = done + BATCH >= sequences / 10
+    if (isWarm && warm === 0) warm = memory()
+    if ((done + BATCH) % Math.ceil(sequences / 10) === 0)
+      tell(`${done + BATCH} sequences: ${(memory() / 2 ** 20).toFixed(0)} MiB`)
+  }
+  return { sequences, warm, end: memory() }
+}

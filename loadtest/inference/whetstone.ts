@@ -1,0 +1,55 @@
+/** Our engine without its thread: what a sample costs is the same, and no end token cuts an answer short. */
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
+import type { EngineEvent } from '../../src/inference/protocol.ts'
+import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
+import { Session } from '../../src/inference/runtime/session.ts'
+import { Scheduler } from '../../src/inference/scheduler.ts'
+import { readTokenText } from '../../src/inference/text/token-text.ts'
+import type { Contestant, Job, OpenRequest, Timing } from './contestant.ts'
+import { plainSampling } from './serving.ts'
+
+const SETTINGS = { maxRows: 64, cacheBytes: 2 ** 32, promptBytes: 2 ** 27, prefillTokens: 128 }
+
+export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Contestant> => {
+  const checkpoint = openCheckpoint(files.checkpoint)
+  const { decoder: shape, head } = checkpoint.config()
+  const weights = checkpoint.weights()
+  const graph = writeDecoderGraph(shape, weights, files.weights, head)
+  weights.close()
+  const session = await Session.create(graph, { threads, device: 'cpu' })
+  const decoder = new GraphDecoder(session, shape)
+  const vocabulary = {
+    text: readTokenText(checkpoint),
+    endTokens: new Set<number>(),
+    contextLength: shape.contextLength,
+  }
+  let onEvents: (events: readonly EngineEvent[]) => void = () => undefined
+  const scheduler = new Scheduler(decoder, vocabulary, { ...SETTINGS, threads }, (events) =>
+    onEvents(events),
+  )
+  let id = 0
+  const run = async ({ prompt, samples, steps }: Job): Promise<Timing> => {
+    const start = performance.now()
+    let filled = start
+    onEvents = (events) => {
+      for (const event of events)
+        if (event.type === 'chunk' && event.chunk.type === 'usage') filled = performance.now()
+    }
+    scheduler.generate(id++, {
+      prompt: Int32Array.from(prompt),
+      samples,
+      sampling: plainSampling(steps),
+      keepStop: false,
+      seed: id,
+      topLogProbabilities: undefined,
+    })
+    await scheduler.run()
+    return {
+      prefillSeconds: (filled - start) / 1000,
+      decodeSeconds: (performance.now() - filled) / 1000,
+      tokens: samples * steps,
+    }
+  }
+  return { precision: files.weights, run, close: () => session.close() }
+}

@@ -1,0 +1,86 @@
+/** Records from the data folder of this machine, or from a server. */
+import { createInterface } from 'node:readline/promises'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { setTimeout as wait } from 'node:timers/promises'
+import { RefineError } from '../core/errors.ts'
+import type { ExportQuery } from '../exports/export-query.ts'
+import type { RunExports } from '../exports/run-exports.ts'
+import type { ExportSource } from './export.ts'
+import { requestServer, type Server } from './server-request.ts'
+
+/** Everybody's runs: whoever may read the folder may read them all. */
+export const localExports = (exports: RunExports): ExportSource => ({
+  async *lines(query, signal) {
+    for await (const record of exports.open(query, undefined)) {
+      if (signal.aborted) return
+      yield JSON.stringify(record)
+    }
+  },
+})
+
+const MOST_ATTEMPTS = 5
+
+const pathOf = (query: ExportQuery): string => {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of [value].flat()) search.append(name, String(each))
+  }
+  return `v1/exports?${search.toString()}`
+}
+
+async function* readLines(
+  server: Server,
+  query: ExportQuery,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const { body } = await requestServer(server, pathOf(query), { signal })
+  const input = Readable.fromWeb(body as ReadableStream)
+  // A connection that breaks must not end the process while nobody waits for a line.
+  const broken = new Promise<never>((_, reject) => input.once('error', reject))
+  broken.catch(() => undefined)
+  const lines = createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await Promise.race([lines.next(), broken])
+      if (next.done === true) break
+      yield next.value
+    }
+    if (input.errored) throw input.errored
+  } finally {
+    input.destroy()
+  }
+}
+
+/** A connection that breaks is taken up again behind the last record that arrived in whole. */
+export const remoteExports = (server: Server, retryDelay = 200): ExportSource => ({
+  async *lines(query, signal) {
+    let after: string | undefined
+    for (let failures = 0; ; failures++) {
+      try {
+        const asked = after === undefined ? query : { ...query, after }
+        for await (const line of readLines(server, asked, signal)) {
+          after = cursorOf(line)
+          failures = 0
+          yield line
+        }
+        return
+      } catch (thrown) {
+        if (signal.aborted) return
+        const isLost = thrown instanceof RefineError ? thrown.retryable : true
+        if (!isLost || failures >= MOST_ATTEMPTS) throw lost(thrown)
+        await wait(retryDelay * 2 ** failures)
+      }
+    }
+  },
+})
+
+/** @throws SyntaxError for the part of a line that a broken connection leaves */
+const cursorOf = (line: string): string => (JSON.parse(line) as { cursor: string }).cursor
+
+const lost = (cause: unknown): RefineError =>
+  cause instanceof RefineError
+    ? cause
+    : new RefineError('upstream_unavailable', 'The connection to the server broke too often.', {
+        cause,
+      })

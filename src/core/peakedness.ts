@@ -1,0 +1,15 @@
+/** How peaked the distribution of a token was, from its likeliest alternatives. Pure arithmetic. */
+import type { TokenLogProbability } from './language-model.ts'
+
+/** Confidences have no upper end of their own; ranges on the wire are finite. */
+export const MOST_PEAKED = 100
+
+/**
+ * Mean of −ln p over the alternatives, in [0, 100]: large where one of them has nearly all the probability. Undefined
+ * when the model told no alternatives. Source: DeepConf (Fu et al. 2025), which takes the 20 likeliest.
+ */
+export const peakednessOf = ({ alternatives }: TokenLogProbability): number | undefined => {
+  if (alternatives.length === 0) return undefined
+  const sum = alternatives.reduce((total, { logProbability }) => total - logProbability, 0)
+  return Math.min(MOST_PEAKED, Math.max(0, sum / alternatives.length))
+}

@@ -1,0 +1,63 @@
+/** Which version of an experiment may follow another. */
+import { invalidField, RefineError } from '../core/errors.ts'
+import type { Experiment, ExperimentStatus } from './experiment.ts'
+
+const NEXT: Readonly<Record<ExperimentStatus, readonly ExperimentStatus[]>> = {
+  draft: ['draft', 'running'],
+  running: ['running', 'paused', 'decided'],
+  paused: ['paused', 'running', 'decided'],
+  decided: ['decided'],
+}
+
+/** Text that is equal for equal values, in whatever order their fields were written. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  )
+
+/** Whether two definitions say the same. */
+export const isSameDefinition = (left: unknown, right: unknown): boolean =>
+  canonical(left) === canonical(right)
+
+/** What decides which arm a unit gets, apart from the coverage. */
+const splitOf = ({ unit, arms, layer }: Experiment): string =>
+  canonical([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
+
+/** What an arm does: changing it mid-phase would mix two treatments in one estimate. */
+const treatmentsOf = ({ arms }: Experiment): string =>
+  canonical(arms.map((arm) => ({ ...arm, killed: undefined })))
+
+/** What is measured and how it is added up: sums of one phase must mean one thing. */
+const measurementOf = ({ metrics, allocation, mode, duel }: Experiment): string =>
+  canonical([metrics, allocation.type, mode, duel?.judge])
+
+/**
+ * Whether one version may follow another. Coverage, kill switches, texts and the stop rule may change while the
+ * experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a new phase.
+ * @throws RefineError conflict (status), invalid_request (field)
+ */
+export const checkChange = (before: Experiment, after: Experiment): void => {
+  if (after.key !== before.key) throw invalidField('/key', `must stay "${before.key}"`)
+  if (!NEXT[before.status].includes(after.status)) {
+    throw new RefineError(
+      'conflict',
+      `An experiment that is ${before.status} cannot become ${after.status}; it can become: ${NEXT[before.status].join(', ')}.`,
+      { fields: [{ pointer: '/status', message: `cannot follow "${before.status}"` }] },
+    )
+  }
+  if (before.status === 'draft' || after.salt !== before.salt) return
+  if (splitOf(before) !== splitOf(after)) {
+    throw invalidField('/salt', 'must change with unit, arms or weights: they move units')
+  }
+  if (treatmentsOf(before) !== treatmentsOf(after)) {
+    throw invalidField('/salt', 'must change with what an arm does: outcomes would be mixed')
+  }
+  if (measurementOf(before) !== measurementOf(after)) {
+    throw invalidField(
+      '/salt',
+      'must change with metrics, allocation, mode and judge: sums would be mixed',
+    )
+  }
+}

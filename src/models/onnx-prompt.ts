@@ -1,0 +1,57 @@
+/** Conversations and texts as tokens of one checkpoint, never more than its context holds. */
+import { RefineError } from '../core/errors.ts'
+import type { Message } from '../core/task.ts'
+import type { ChatTemplate } from '../inference/text/chat-template.ts'
+import type { Tokenizer } from '../inference/text/tokenizer.ts'
+
+export class PromptEncoder {
+  readonly #id: string
+  readonly #contextLength: number
+  readonly #tokenizer: Tokenizer
+  readonly #render: ChatTemplate
+
+  constructor(id: string, contextLength: number, tokenizer: Tokenizer, render: ChatTemplate) {
+    this.#id = id
+    this.#contextLength = contextLength
+    this.#tokenizer = tokenizer
+    this.#render = render
+  }
+
+  /** Exact, but for a text that cannot fit the context: of that only the least number of tokens is told. */
+  count(messages: readonly Message[]): number {
+    const text = this.#render(messages)
+    const least = Math.ceil(text.length / this.#tokenizer.longestToken)
+    return least > this.#contextLength ? least : this.#tokenizer.encode(text).length
+  }
+
+  /** Up to where the assistant's answer begins, and its beginning: encoded apart, as generated tokens would follow. */
+  prompt(messages: readonly Message[], answer = ''): Int32Array {
+    return Int32Array.from([...this.tokens(this.#render(messages)), ...this.tokens(answer)])
+  }
+
+  /** The conversation with the assistant's answer, and no more. */
+  conversation(messages: readonly Message[], answer: string): Int32Array {
+    const whole = [...messages, { role: 'assistant' as const, content: answer }]
+    return Int32Array.from(this.tokens(this.#render(whole, false)))
+  }
+
+  /** @throws RefineError context_length_exceeded before a hopeless text is encoded. */
+  tokens(text: string): readonly number[] {
+    this.checkLength(Math.ceil(text.length / this.#tokenizer.longestToken))
+    return text === '' ? [] : this.#tokenizer.encode(text)
+  }
+
+  tokenId(token: string): number | undefined {
+    return this.#tokenizer.tokenId(token)
+  }
+
+  /** @throws RefineError context_length_exceeded */
+  checkLength(tokens: number): void {
+    if (tokens <= this.#contextLength) return
+    throw new RefineError(
+      'context_length_exceeded',
+      `${this.#id} takes ${this.#contextLength} tokens of prompt and answer together; at least ${tokens} are needed.`,
+      { param: 'messages' },
+    )
+  }
+}

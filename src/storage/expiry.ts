@@ -1,0 +1,54 @@
+/** Removes what is old, a little at a time: nothing else waits long for it. */
+import type { Expiry } from '../core/run-store.ts'
+import { statement, type Database, type Statement } from './database.ts'
+
+/** Rows of the events that may go, found by the key of the table. */
+const expireEvents = (before: string, limit: number): Statement =>
+  statement(
+    `DELETE FROM events WHERE (run_id, sequence) IN (
+       SELECT run_id, sequence FROM events
+       WHERE run_id < ? AND run_id NOT IN (SELECT id FROM runs WHERE finished = 0)
+       ORDER BY run_id, sequence LIMIT ?)`,
+    before,
+    limit,
+  )
+
+const expireFeedback = (before: string, limit: number): Statement =>
+  statement(
+    'DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < ? ORDER BY at LIMIT ?)',
+    before,
+    limit,
+  )
+
+/** A run goes when its events are gone, so that no statement removes more rows than a few for each run. */
+const OLD_RUNS = `SELECT id FROM runs WHERE id < ? AND finished = 1
+  AND NOT EXISTS (SELECT 1 FROM events WHERE run_id = runs.id) ORDER BY id LIMIT ?`
+
+const GOES_WITH_RUN = ['feedback', 'request_keys', 'deliveries', 'experiment_runs']
+
+const expireRuns = (before: string, limit: number): Statement[] => [
+  ...GOES_WITH_RUN.map((table) =>
+    statement(`DELETE FROM ${table} WHERE run_id IN (${OLD_RUNS})`, before, limit),
+  ),
+  statement(`DELETE FROM runs WHERE id IN (${OLD_RUNS})`, before, limit),
+]
+
+const later = (left: string | undefined, right: string | undefined): string | undefined =>
+  left === undefined || (right !== undefined && right > left) ? right : left
+
+/** Resolves with the number of rows that went, those that go with a run not counted. */
+export const expire = async (
+  database: Database,
+  { runsBefore, eventsBefore, feedbackBefore }: Expiry,
+  limit: number,
+): Promise<number> => {
+  const events = later(runsBefore, eventsBefore)
+  const groups = [
+    events === undefined ? [] : [expireEvents(events, limit)],
+    runsBefore === undefined ? [] : expireRuns(runsBefore, limit),
+    feedbackBefore === undefined ? [] : [expireFeedback(feedbackBefore, limit)],
+  ]
+  let count = 0
+  for (const group of groups) count += (await database.write(group)).at(-1) ?? 0
+  return count
+}

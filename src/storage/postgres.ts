@@ -1,0 +1,159 @@
+/**
+ * A PostgreSQL database. One server at a time works with it, as with the SQLite file: a lock that lasts as long as its
+ * session keeps a second one from taking the runs of the first for left-overs of a crash.
+ */
+import { hash } from 'node:crypto'
+import pg from 'pg'
+import { RefineError } from '../core/errors.ts'
+import type { Log } from '../core/strategy.ts'
+import type { Database, Statement, Value } from './database.ts'
+import { migratePostgres } from './postgres-migrations.ts'
+import { DatabaseRunStore } from './run-store.ts'
+
+/** Whoever works with a database holds this advisory lock of it. */
+const LOCK = 0x57_68_65_74
+
+const MOST_CONNECTIONS = 10
+const CONNECT_MILLISECONDS = 10_000
+
+/** Whole numbers and averages as numbers: none of ours is beyond 2⁵³. */
+const parsers = new pg.TypeOverrides()
+parsers.setTypeParser(pg.types.builtins.INT8, Number)
+parsers.setTypeParser(pg.types.builtins.NUMERIC, Number)
+
+/** What may be said of an address: never its password. */
+const nameOf = (url: string): string => {
+  const { host, pathname, searchParams } = new URL(url)
+  return `${searchParams.get('host') ?? host}${pathname}`
+}
+
+/** @throws RefineError when it cannot be reached, is in use, or was made by another version */
+export const openPostgresStore = async (url: string, log: Log): Promise<DatabaseRunStore> => {
+  const database = new PostgresDatabase(url, log)
+  try {
+    await database.open()
+    return new DatabaseRunStore(database)
+  } catch (cause) {
+    await database.close()
+    const reason = (cause as Error).message
+    throw new RefineError('internal', `The database ${nameOf(url)} cannot be opened: ${reason}.`, {
+      cause,
+    })
+  }
+}
+
+interface Prepared {
+  /** By which the server knows the statement in each session. */
+  readonly name: string
+  readonly text: string
+}
+
+class PostgresDatabase implements Database {
+  readonly #pool: pg.Pool
+  readonly #log: Log
+  readonly #prepared = new Map<string, Prepared>()
+  /** The session that holds the lock. */
+  #owner: pg.PoolClient | undefined
+  #owning: Promise<void> | undefined
+
+  constructor(connectionString: string, log: Log) {
+    this.#log = log
+    this.#pool = new pg.Pool({
+      connectionString,
+      max: MOST_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_MILLISECONDS,
+      application_name: 'whetstone',
+      types: parsers,
+    })
+    // An idle connection that breaks is replaced by the next query.
+    this.#pool.on('error', (cause) => log.warn({ err: cause }, 'a database connection broke'))
+  }
+
+  async open(): Promise<void> {
+    await this.#own()
+    await migratePostgres(this.#owner!)
+  }
+
+  async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    await this.#own()
+    const { rows } = await this.#pool.query({ ...this.#prepare(sql), values: [...values] })
+    return rows as Row[]
+  }
+
+  async write(statements: readonly Statement[]): Promise<readonly number[]> {
+    if (statements.length === 0) return []
+    await this.#own()
+    const client = await this.#pool.connect()
+    let broken: Error | undefined
+    try {
+      return await this.#transact(client, statements)
+    } catch (cause) {
+      await client.query('ROLLBACK').catch((error: Error) => (broken = error))
+      throw cause
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async close(): Promise<void> {
+    const owner = this.#owner
+    this.#owner = undefined
+    owner?.release(true)
+    await this.#pool.end()
+  }
+
+  async #transact(client: pg.PoolClient, statements: readonly Statement[]): Promise<number[]> {
+    const changes: number[] = []
+    // A statement by itself is a transaction.
+    if (statements.length > 1) await client.query('BEGIN')
+    for (const { sql, values } of statements) {
+      const { rowCount } = await client.query({ ...this.#prepare(sql), values: [...values] })
+      changes.push(rowCount ?? 0)
+    }
+    if (statements.length > 1) await client.query('COMMIT')
+    return changes
+  }
+
+  /** Resolves while the lock is held; takes it again when its session was lost. */
+  #own(): Promise<void> {
+    if (this.#owner !== undefined) return Promise.resolve()
+    this.#owning ??= this.#lock().finally(() => (this.#owning = undefined))
+    return this.#owning
+  }
+
+  async #lock(): Promise<void> {
+    const client = await this.#pool.connect()
+    try {
+      const { rows } = await client.query<{ held: boolean }>(
+        'SELECT pg_try_advisory_lock($1) AS held',
+        [LOCK],
+      )
+      if (rows[0]?.held !== true) {
+        throw new RefineError(
+          'internal',
+          'another server uses it; give this one a database of its own',
+        )
+      }
+    } catch (cause) {
+      client.release(true)
+      throw cause
+    }
+    client.once('error', (cause) => {
+      this.#log.error({ err: cause }, 'the database was lost')
+      if (this.#owner === client) this.#owner = undefined
+      client.release(cause)
+    })
+    this.#owner = client
+  }
+
+  /** `?` becomes `$1`, `$2`, …: no text of ours holds a question mark. */
+  #prepare(sql: string): Prepared {
+    const known = this.#prepared.get(sql)
+    if (known !== undefined) return known
+    let parameter = 0
+    const text = sql.replaceAll('?', () => `$${++parameter}`)
+    const prepared = { name: hash('sha1', text).slice(0, 16), text }
+    this.#prepared.set(sql, prepared)
+    return prepared
+  }
+}

@@ -1,0 +1,91 @@
+/** What a call for candidates asks of its model: what the task says of their form, and what scorers need to know. */
+import type { CandidateRole, TokenLogprob } from '../../core/event.ts'
+import type {
+  GenerationRequest,
+  LanguageModel,
+  TokenLogProbability,
+} from '../../core/language-model.ts'
+import { constraintOf } from '../../core/response-format.ts'
+import type { Message, Sampling, Task } from '../../core/task.ts'
+import type { Refinement } from '../compose.ts'
+
+export interface SampleCall {
+  readonly model: LanguageModel
+  readonly messages: readonly Message[]
+  readonly samples: number
+  readonly sampling: Sampling
+  readonly role: CandidateRole
+  readonly round: number
+  readonly parents: readonly number[]
+  /** Drawn when the call starts, where absent; calls that run side by side draw theirs beforehand. */
+  readonly seed?: number
+  /** The beginning of every sample, which the model goes on from. */
+  readonly continueFrom?: string
+  /** Asks for the log-probability of each sample even though no scorer does, where the model can tell it. */
+  readonly likelihood?: boolean
+  /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
+  readonly ended?: (sample: number, candidate: number | undefined) => void
+}
+
+/** What the candidates may call and what form they must have: that of the task, whoever writes them. */
+const formFields = ({
+  tools,
+  toolChoice,
+  parallelToolCalls,
+  responseFormat,
+}: Task): Pick<GenerationRequest, 'tools' | 'toolChoice' | 'parallelToolCalls' | 'constraint'> => {
+  const constraint = constraintOf(responseFormat)
+  return {
+    ...(tools !== undefined && { tools }),
+    ...(toolChoice !== undefined && { toolChoice }),
+    ...(parallelToolCalls !== undefined && { parallelToolCalls }),
+    ...(constraint !== undefined && { constraint }),
+  }
+}
+
+/**
+ * What the scorers of the run ask of the tokens. A likelihood is that of an answer to the task, so only drafts carry
+ * theirs; how peaked the tokens were can be told of every text.
+ */
+const alternativesFor = (
+  { context: { models, scorers } }: Refinement,
+  { model, likelihood = false, role, continueFrom }: SampleCall,
+): number | undefined => {
+  if (model.capabilities.log_probabilities === 'none') return undefined
+  const wanted = scorers.alternatives
+  if (wanted !== undefined && wanted > 0) return wanted
+  const isWhole = role === 'draft' && continueFrom === undefined && model.id === models.generator.id
+  return isWhole && (likelihood || wanted !== undefined) ? 0 : undefined
+}
+
+/** Alternatives told per token where the run's caller wishes to see them, or its scorers to use them. */
+export const requestOf = (refinement: Refinement, call: SampleCall): GenerationRequest => {
+  const { task, context } = refinement
+  const { model, messages, samples, sampling, continueFrom } = call
+  const shown =
+    model.capabilities.log_probabilities === 'none' ? undefined : task.topLogProbabilities
+  const used = alternativesFor(refinement, call)
+  const alternatives = shown === undefined ? used : Math.max(shown, used ?? 0)
+  return {
+    messages,
+    samples,
+    sampling,
+    seed: call.seed ?? context.random.seed(),
+    ...formFields(task),
+    ...(alternatives !== undefined && { topLogProbabilities: alternatives }),
+    ...(continueFrom !== undefined && { continueFrom }),
+  }
+}
+
+/** As the wire has it. */
+export const logprobOf = (
+  { text, logProbability, alternatives }: TokenLogProbability,
+  count: number,
+): TokenLogprob => ({
+  token: text,
+  logprob: logProbability,
+  top_logprobs: alternatives.slice(0, count).map((other) => ({
+    token: other.text,
+    logprob: other.logProbability,
+  })),
+})

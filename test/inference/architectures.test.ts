@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import test from 'node:test'
+import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
+import { RowCache } from '../../src/inference/cache/row-cache.ts'
+import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { Engine } from '../../src/inference/engine.ts'
+import { readTokenText } from '../../src/inference/text/token-text.ts'
+import {
+  ascending,
+  FIXTURES,
+  largestDifference,
+  MODELS,
+  openDecoder,
+  score,
+  writeCheckpoint,
+  type LanguageReference,
+} from './checkpoint-fixture.ts'
+import { never, generateWork, samplingParameters } from './model-fixture.ts'
+
+const TOLERANCE = 1e-3
+const { ids } = MODELS
+
+const assertEqualsReference = async (
+  location: string,
+  { last_logits, token_log_probabilities }: LanguageReference,
+): Promise<void> => {
+  const { decoder, close } = await openDecoder(location)
+  const { last, logProbabilities } = await score(decoder, ids)
+  await close()
+  assert.ok(
+    largestDifference(last, last_logits) < TOLERANCE,
+    `${largestDifference(last, last_logits)}`,
+  )
+  assert.ok(largestDifference(logProbabilities, token_log_probabilities) < TOLERANCE)
+}
+
+/** The tokens of greedy samples, as texts. */
+const greedyTexts = async (
+  location: string,
+  samples: number,
+  count: number,
+): Promise<string[][]> => {
+  const engine = new Engine({ folder: location, threads: 1, weights: 'fp32' })
+  const found: string[][] = Array.from({ length: samples }, () => [])
+  const work = generateWork({
+    prompt: Int32Array.from(ids),
+    samples,
+    sampling: samplingParameters({ maxTokens: count }),
+    topLogProbabilities: 0,
+  })
+  for await (const chunk of engine.generate(work, never))
+    if (chunk.type === 'delta')
+      for (const { text } of chunk.tokens ?? []) found[chunk.sample]!.push(text)
+  await engine.close()
+  return found
+}
+
+for (const model of MODELS.language) {
+  const folder = writeCheckpoint(model)
+
+  test(`${model.name}: logits equal the independent implementation`, () =>
+    assertEqualsReference(folder, model))
+
+  test(`${model.name}: a prompt in chunks and rows that share it equal single runs`, async () => {
+    const { decoder, close } = await openDecoder(folder)
+    const [shared, steps] = [20, 6]
+    const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, shared)))
+    for (const end of [9, shared]) {
+      const start = cache.length
+      const { present } = await decoder.run({
+        rows: 1,
+        length: end - start,
+        tokens: BigInt64Array.from(ids.slice(start, end), BigInt),
+        positions: ascending(end - start, start),
+        ...(start > 0 && { prefix: { cache, length: start } }),
+        head: { rows: ascending(0), outputs: [] },
+      })
+      cache.append({ parts: present, stride: end - start, row: 0, at: 0 }, end - start)
+    }
+    const rows = new RowCache(decoder.cache)
+    const texts = [0, 1, 2].map((row) => ids.slice(shared + row, shared + row + steps))
+    for (const _ of texts) rows.add(undefined)
+    const logits: Float32Array[] = []
+    for (let step = 0; step < steps; step++) {
+      rows.prepare()
+      const { head, present } = await decoder.run({
+        rows: texts.length,
+        length: 1,
+        tokens: BigInt64Array.from(texts, (text) => BigInt(text[step]!)),
+        positions: BigInt64Array.from(texts, () => BigInt(shared + step)),
+        prefix: { cache, length: shared },
+        past: rows.tensors(),
+        head: { rows: ascending(texts.length), outputs: ['logits'] },
+      })
+      rows.append(present)
+      logits.push(head['logits'] as Float32Array)
+    }
+    const { vocabulary } = decoder.shape
+    for (const [row, text] of texts.entries()) {
+      const { last } = await score(decoder, [...ids.slice(0, shared), ...text])
+      const found = logits.at(-1)!.slice(row * vocabulary, (row + 1) * vocabulary)
+      assert.ok(largestDifference(found, last) < 1e-4)
+    }
+    await close()
+  })
+}
+
+for (const model of MODELS.gguf)
+  test(`${model.name}.gguf: logits equal the independent implementation`, () =>
+    assertEqualsReference(path.join(FIXTURES, model.file), model))
+
+test('four samples share a prompt, and each is the greedy continuation', async () => {
+  const model = MODELS.language.find(({ name }) => name === 'qwen3')!
+  const folder = writeCheckpoint(model)
+  const { decoder, close } = await openDecoder(folder)
+  const expected: number[] = []
+  for (const _ of model.greedy_ids) {
+    const { last } = await score(decoder, [...ids, ...expected])
+    expected.push(last.indexOf(Math.max(...last)))
+  }
+  await close()
+  assert.deepEqual(expected, model.greedy_ids)
+  const samples = await greedyTexts(folder, 4, expected.length)
+  const words = readTokenText(openCheckpoint(folder))
+  assert.ok(!expected.includes(2), 'the end token would cut the comparison short')
+  for (const sample of samples)
+    assert.deepEqual(
+      sample,
+      expected.map((id) => words.text(id)),
+    )
+})
+
+test('a sliding window ends the context, and one that is switched off does not', () => {
+  const contextOf = (name: string): number => {
+    const model = MODELS.language.find((each) => each.name === name)!
+    return openCheckpoint(writeCheckpoint(model)).config().decoder.contextLength
+  }
+  assert.deepEqual([contextOf('mistral-window'), contextOf('qwen2')], [64, 128])
+})
+
+/** Worst difference of a token's log-probability from fp32, in nats, on random weights, which are the hardest case. */
+const BOUNDS = { fp16: 0.01, int8: 0.2, int4: 1.6 } as const
+
+for (const [format, bound] of Object.entries(BOUNDS) as [keyof typeof BOUNDS, number][])
+  test(`${format} weights keep log-probabilities within ${bound} of fp32`, async () => {
+    const model = MODELS.language.find(({ name }) => name === 'llama-biases')!
+    const { decoder, close } = await openDecoder(writeCheckpoint(model), format)
+    const { logProbabilities } = await score(decoder, ids)
+    const worst = largestDifference(logProbabilities, model.token_log_probabilities)
+    assert.ok(worst < bound && worst > 0, `worst difference ${worst}`)
+    await close()
+  })
+
+test('with int8 weights a row gives the same whatever is computed beside it', async () => {
+  const model = MODELS.language.find(({ name }) => name === 'qwen2')!
+  const { decoder, close } = await openDecoder(writeCheckpoint(model), 'int8')
+  const run = async (texts: readonly (readonly number[])[]) => {
+    const length = texts[0]!.length
+    const { head } = await decoder.run({
+      rows: texts.length,
+      length,
+      tokens: BigInt64Array.from(texts.flat(), BigInt),
+      positions: BigInt64Array.from(texts.flat(), (_, index) => BigInt(index % length)),
+      head: { rows: BigInt64Array.of(BigInt(length - 1)), outputs: ['logits'] },
+    })
+    return head['logits'] as Float32Array
+  }
+  const text = ids.slice(0, 10)
+  const beside = ids.slice(20, 30)
+  assert.ok(largestDifference(await run([text]), await run([text, beside, beside])) < 1e-4)
+  await close()
+})

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { openSqliteThread } from '../../src/storage/sqlite-thread.ts'
+import { temporaryFolder } from '../runs/support.ts'
+import { storeContract } from './contract.ts'
+
+storeContract({ open: openSqliteThread, create: async () => temporaryFolder() })
+
+test('a folder in use is refused from the thread with the way out, and the thread ends', async () => {
+  const folder = temporaryFolder()
+  const first = await openSqliteThread(folder)
+  try {
+    await assert.rejects(openSqliteThread(folder), {
+      name: 'RefineError',
+      message: /another process uses it \(give this one another --data/,
+    })
+  } finally {
+    await first.close()
+  }
+})
+
+test('writes handed in before the store is closed are kept, and later ones fail with the reason', async () => {
+  const folder = temporaryFolder()
+  const feedback = { id: 'f', run_id: 'run_a', metric: 'correct', value: true, source: 'user' }
+  const store = await openSqliteThread(folder)
+  const writing = store.addFeedback({ ...feedback, at: '2026-01-01T00:00:00.000Z' })
+  await store.close()
+  await writing
+  await assert.rejects(store.unfinished(), /thread of the database has ended/)
+  const again = await openSqliteThread(folder)
+  assert.deepEqual(
+    (await again.feedback('run_a')).map(({ id }) => id),
+    ['f'],
+  )
+  await again.close()
+})
