@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from pebble import roles
+from pebble import roles, tokens
 from pebble.model import Llama
 from pebble.problems import Problem
 from pebble.sampling import generate, next_logits, step_scores
@@ -22,6 +22,8 @@ from pebble.statistics import auc, difference, majority, wilson
 from pebble.store import load_checkpoint
 
 SEED = 5
+# Room for a new solution behind a prompt that shows several.
+ANSWER = 240
 SETS = ("names", "longer", "wordings")
 
 
@@ -183,10 +185,16 @@ class Evaluation:
         right = [is_right(p, Candidate.read(g + t)) for p, g, t in zip(problems, given, texts)]
         show("continue from half of a right solution", wilson(sum(right), len(right)))
 
+    def fits(self, prompt: tuple[str, str]) -> bool:
+        return len(tokens.prompt_ids(self.tokenizer, *prompt)) + ANSWER <= self.model.config.max_position_embeddings
+
     def together(self, problems: list[Problem], shown: int = 4) -> None:
         """The roles that read several samples, against a vote among the same samples."""
         candidates = self.solve([p for p in problems for _ in range(shown)], 0.8)
-        rows = [candidates[n * shown : (n + 1) * shown] for n in range(len(problems))]
+        drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
+        fitting = [(p, row) for p, row in drawn if self.fits(roles.aggregate_prompt(p.text, row))]
+        show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))
+        problems, rows = [p for p, _ in fitting], [row for _, row in fitting]
         texts = self.write([roles.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
         made = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
         letters = [self.tokenizer.token_to_id(letter) for letter in roles.LETTERS[:shown]]

@@ -70,7 +70,7 @@ export const collect = async (
   return { texts, chunks, finishes: chunks.filter((chunk) => chunk.type === 'finish') }
 }
 
-/** Greedy, at most 48 tokens, nothing cut off and nothing changed, but for what is given. */
+/** Greedy, at most `GREEDY_TOKENS`, nothing cut off and nothing changed, but for what is given. */
 export const samplingParameters = (
   wishes: Partial<SamplingParameters> = {},
 ): SamplingParameters => ({
