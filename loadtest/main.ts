@@ -1,10 +1,18 @@
-/** `npm run loadtest -- [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--json FILE] [--profile FOLDER]` */
+/** `npm run loadtest -- [--scenario NAME] [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--json FILE] [--profile FOLDER]` */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { loadExperiments } from './feedback-load.ts'
 import { probeWhile } from './probe.ts'
 import { reportTable, type ScenarioReport } from './report.ts'
-import { loadJson, loadSockets, loadStreams, type Load } from './scenarios.ts'
-import { runningServer, startServer } from './target.ts'
+import {
+  loadJson,
+  loadSockets,
+  loadStreams,
+  type JsonResult,
+  type Load,
+  type StreamResult,
+} from './scenarios.ts'
+import { runningServer, startServer, type Target } from './target.ts'
 
 const MAX_STREAMS = 2000
 const MAX_SECONDS = 300
@@ -20,6 +28,7 @@ const readArguments = () => {
   const { values } = parseArgs({
     options: {
       url: { type: 'string' },
+      scenario: { type: 'string', multiple: true, default: ['json', 'sse', 'websocket'] },
       streams: { type: 'string', default: '200' },
       seconds: { type: 'string', default: '10' },
       json: { type: 'string' },
@@ -33,26 +42,46 @@ const readArguments = () => {
   }
 }
 
-const SCENARIOS = [loadJson, loadStreams, loadSockets] as const
+type Scenario = (target: Target, load: Load) => Promise<ScenarioReport>
 
-const runAll = async (url: URL, load: Load): Promise<ScenarioReport[]> => {
-  const reports: ScenarioReport[] = []
-  for (const scenario of SCENARIOS) {
-    const { result, probe } = await probeWhile<Awaited<ReturnType<typeof scenario>>>(url, () =>
-      scenario(url, load),
-    )
-    reports.push({ ...result, probe })
+const probed =
+  (scenario: (url: URL, load: Load) => Promise<JsonResult | StreamResult>): Scenario =>
+  async ({ url }, load) => {
+    const { result, probe } = await probeWhile(url, () => scenario(url, load))
+    return { ...result, probe }
   }
+
+const SCENARIOS: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
+  ['json', probed(loadJson)],
+  ['sse', probed(loadStreams)],
+  ['websocket', probed(loadSockets)],
+  ['experiments', (target, { seconds }) => loadExperiments(target, seconds)],
+])
+
+const scenarioOf = (name: string): Scenario => {
+  const scenario = SCENARIOS.get(name)
+  if (scenario !== undefined) return scenario
+  throw new Error(`--scenario must be one of ${[...SCENARIOS.keys()].join(', ')}, not ${name}`)
+}
+
+const runAll = async (
+  target: Target,
+  scenarios: readonly Scenario[],
+  load: Load,
+): Promise<ScenarioReport[]> => {
+  const reports: ScenarioReport[] = []
+  for (const scenario of scenarios) reports.push(await scenario(target, load))
   return reports
 }
 
 const main = async (): Promise<void> => {
-  const { url, streams, seconds, json, profile } = readArguments()
+  const { url, scenario, streams, seconds, json, profile } = readArguments()
+  const scenarios = scenario.map(scenarioOf)
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const target = url === undefined ? await startServer(flags) : await runningServer(url)
   try {
     const load = { streams, seconds, model: target.model }
-    const reports = await runAll(target.url, load)
+    const reports = await runAll(target, scenarios, load)
     process.stdout.write(reportTable(reports))
     const setting = { node: process.version, platform: process.platform, ...load }
     if (json !== undefined)

@@ -1,9 +1,12 @@
 /** The results as a table. */
+import type { ExperimentResult } from './feedback-load.ts'
 import type { Probe, ServerProbe } from './probe.ts'
 import type { JsonResult, StreamResult } from './scenarios.ts'
 import type { Summary } from './statistics.ts'
 
-export type ScenarioReport = (JsonResult | StreamResult) & { readonly probe: Probe }
+export type ScenarioReport = (JsonResult | StreamResult | ExperimentResult) & {
+  readonly probe: Probe
+}
 
 const ms = (value: number | null): string => (value === null ? '-' : value.toFixed(1))
 
@@ -16,30 +19,43 @@ const HEAD = `  ${'ms'.padEnd(16)}${['count', 'p50', 'p90', 'p99', 'max']
   .map((cell) => cell.padStart(10))
   .join('')}`
 
-const titleOf = (report: ScenarioReport): string =>
-  report.scenario === 'json'
-    ? `json: ${report.connections} connections, ${report.requests_per_second.toFixed(0)} runs/s, ${report.errors} errors`
-    : `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s, ${report.errors} errors`
+const titleOf = (report: ScenarioReport): string => {
+  switch (report.scenario) {
+    case 'json':
+      return `json: ${report.connections} connections, ${report.requests_per_second.toFixed(0)} runs/s, ${report.errors} errors`
+    case 'experiments':
+      return `experiments: ${report.exposures_per_second} exposures/s by runs, ${report.feedbacks_per_second} feedbacks/s, ${report.rows_per_request} a request; ${report.exposures} and ${report.feedbacks} acknowledged, ${report.errors} not counted`
+    case 'sse':
+    case 'websocket':
+      return `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s, ${report.errors} errors`
+  }
+}
 
-const rowsOf = (report: ScenarioReport): string[] =>
-  report.scenario === 'json'
-    ? [row('answer', report.latency)]
-    : [
+const rowsOf = (report: ScenarioReport): string[] => {
+  switch (report.scenario) {
+    case 'json':
+      return [row('answer', report.latency)]
+    case 'experiments':
+      return [row('run', report.run), row('feedback', report.request)]
+    case 'sse':
+    case 'websocket':
+      return [
         row('event delay', report.event_delay),
         row('first event', report.first_event),
         row('first revision', report.first_revision),
         row('end', report.end),
         ...Object.entries(report.error_kinds).map(([kind, count]) => `  ${count} × ${kind}`),
       ]
+  }
+}
 
 const mebibytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1)
 
 const serverLine = (report: ScenarioReport, { delay, memoryBefore, memoryMost }: ServerProbe) => {
   const grown = memoryMost - memoryBefore
-  const perStream =
-    report.scenario === 'json'
-      ? ''
-      : `, ${(grown / 1024 / report.streams).toFixed(1)} KiB per stream`
+  const perStream = !('streams' in report)
+    ? ''
+    : `, ${(grown / 1024 / report.streams).toFixed(1)} KiB per stream`
   return `  server's event loop: delay p50 ${ms(delay.p50)}, p99 ${ms(delay.p99)}, max ${ms(delay.max)}; memory ${mebibytes(memoryBefore)} to ${mebibytes(memoryMost)} MiB${perStream}`
 }
 

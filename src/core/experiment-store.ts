@@ -178,7 +178,8 @@ export interface ExperimentStore {
   record(facts: readonly ExperimentFact[]): Promise<void>
   /** The exposure of a unit that stands. */
   exposure(phase: Phase, unit: string): Promise<Exposure | undefined>
-  exposedRun(runId: string): Promise<ExposedRun | undefined>
+  /** By run; runs that were never exposed are left out. */
+  exposedRuns(runIds: readonly string[]): Promise<ReadonlyMap<string, ExposedRun>>
   /** Ids of exposed runs that are not settled: left behind by a crash, when asked at the start. */
   unsettled(): Promise<readonly string[]>
   /**

@@ -140,7 +140,10 @@ export interface RunStore {
   meanUsage(kind: RunKind): Promise<MeanUsage | undefined>
   /** Ids of the runs that were not finished: left behind by a crash, when asked at the start. */
   unfinished(): Promise<readonly string[]>
-  addFeedback(feedback: FeedbackRecord): Promise<void>
+  /** Who may see each of the runs; those that are not there are left out. */
+  owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /** Keeps all or none. */
+  addFeedback(...feedback: readonly FeedbackRecord[]): Promise<void>
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
   close(): Promise<void>
 }

@@ -1,25 +1,19 @@
 /** Experiments as the rest of the server uses them: who gets which arm, what came of it, and what follows. */
 import { hash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
-import { invalidField } from '../core/errors.ts'
+import { invalidField, type RefineError } from '../core/errors.ts'
 import type { Assignment } from '../core/event.ts'
-import type {
-  ExperimentFact,
-  ExperimentStore,
-  ExposedRun,
-  Outcome,
-} from '../core/experiment-store.ts'
+import type { ExperimentFact, ExperimentStore, Outcome } from '../core/experiment-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Log } from '../core/strategy.ts'
 import { assign, unitOf, type ArmAssignment } from './assignment.ts'
-import { AUTOMATIC } from './automatic-metrics.ts'
 import { Definitions, type Versioned } from './definitions.ts'
 import { DuelBook } from './duel-book.ts'
 import type { DefinitionChecks } from './experiment-rules.ts'
 import type { Arm, Experiment } from './experiment.ts'
+import { ExposedRuns } from './exposed-runs.ts'
 import { FactWriter } from './fact-writer.ts'
 import { Looks, phaseOf, type CoursePoint } from './looks.ts'
-import { automaticOutcomes, checkReported, covariateOutcomes, outcomeOf } from './outcome.ts'
+import { automaticOutcomes, covariateOutcomes, reportedOutcome, type Report } from './outcome.ts'
 import type { ExperimentResults } from './results-schema.ts'
 
 export interface ExperimentsOptions {
@@ -75,8 +69,7 @@ export class Experiments {
   readonly #writer: FactWriter
   readonly #looks: Looks
   readonly #now: () => Date
-  /** Runs exposed or asked for lately: most reports come soon. */
-  readonly #exposed = new LRUCache<string, ExposedRun>({ max: 10_000 })
+  readonly #exposed: ExposedRuns
   readonly #looking = new Set<Promise<unknown>>()
 
   private constructor({ store, log, checks = {}, now = () => new Date() }: ExperimentsOptions) {
@@ -84,6 +77,7 @@ export class Experiments {
     this.#log = log
     this.#now = now
     this.#writer = new FactWriter(store)
+    this.#exposed = new ExposedRuns(store)
     this.#looks = new Looks(store, now)
     this.definitions = new Definitions(store, checks, now)
     this.duels = new DuelBook(store.duels, this.definitions, now)
@@ -135,7 +129,7 @@ export class Experiments {
     const covariates = covariateOutcomes(experiment, runId, metadata)
     if (reason === 'assigned' && this.#looks.count(experiment)) this.#lookSoon(experiment)
     await this.#writer.add([{ type: 'exposure', ...exposure }, ...covariates.map(toFact)])
-    this.#exposed.set(runId, { ...phaseOf(experiment), unit, arm, reason })
+    this.#exposed.remember(runId, { ...phaseOf(experiment), unit, arm, reason })
   }
 
   /**
@@ -144,7 +138,7 @@ export class Experiments {
    */
   async settled(run: RunState, firstRevisionAt: string | undefined): Promise<void> {
     if (run.assignment === null) return
-    const exposed = await this.#exposedRun(run.id)
+    const exposed = (await this.#exposed.find([run.id])).get(run.id)
     if (exposed === undefined) return
     const experiment = await this.definitions.ofPhase(exposed.experiment, exposed.salt)
     const outcomes =
@@ -165,24 +159,23 @@ export class Experiments {
   }
 
   /**
-   * Checks what somebody says of a run against the metrics of its experiment. Resolves with what `record` takes.
-   * @throws RefineError invalid_request for a reserved name or a value of another type
+   * Checks what somebody says of runs against the metrics of their experiments. Resolves with what `record` takes, in the
+   * order of the reports: undefined where nothing is to be counted, the error where a report is at fault.
    */
-  async reported(runId: string, metric: string, value: unknown): Promise<Outcome | undefined> {
-    if (metric.startsWith(AUTOMATIC)) {
-      throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
-    }
-    const exposed = await this.#exposedRun(runId)
-    if (exposed === undefined) return undefined
-    const experiment = await this.definitions.ofPhase(exposed.experiment, exposed.salt)
-    if (experiment === undefined) return undefined
-    checkReported(experiment, metric, value)
-    return outcomeOf(experiment, runId, metric, value)
+  async reported(reports: readonly Report[]): Promise<(Outcome | undefined | RefineError)[]> {
+    const exposed = await this.#exposed.find(reports.map(({ runId }) => runId))
+    return Promise.all(
+      reports.map(async (report) => {
+        const run = exposed.get(report.runId)
+        const experiment = run && (await this.definitions.ofPhase(run.experiment, run.salt))
+        return reportedOutcome(experiment, report)
+      }),
+    )
   }
 
-  /** Resolves when the outcome is durable; it replaces an earlier one of the same run and name. */
-  record(outcome: Outcome): Promise<void> {
-    return this.#writer.add([toFact(outcome)])
+  /** Resolves when all outcomes are durable; each replaces an earlier one of the same run and name. */
+  record(outcomes: readonly Outcome[]): Promise<void> {
+    return this.#writer.add(outcomes.map(toFact))
   }
 
   /**
@@ -210,12 +203,6 @@ export class Experiments {
   async idle(): Promise<void> {
     await this.#writer.idle()
     while (this.#looking.size > 0) await Promise.all(this.#looking)
-  }
-
-  async #exposedRun(runId: string): Promise<ExposedRun | undefined> {
-    const found = this.#exposed.get(runId) ?? (await this.#store.exposedRun(runId))
-    if (found !== undefined) this.#exposed.set(runId, found)
-    return found
   }
 
   /** Under adaptive allocation a unit stays with the arm it met first. */

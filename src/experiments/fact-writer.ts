@@ -8,14 +8,16 @@ interface Entry {
   readonly reject: (cause: unknown) => void
 }
 
-/** Entries in one transaction: a longer one would hold the event loop. */
-const MOST_TOGETHER = 256
-/** Entries that may wait before more are refused. */
-const MOST_WAITING = 50_000
+/** Facts in one transaction, unless a single entry has more: a longer one would hold all others up. */
+const MOST_TOGETHER = 1024
+/** Facts that may wait before more are refused. */
+const MOST_WAITING = 100_000
 
 export class FactWriter {
   readonly #store: ExperimentStore
   #waiting: Entry[] = []
+  /** Facts of the entries that wait. */
+  #facts = 0
   #flushing: Promise<void> | undefined
 
   constructor(store: ExperimentStore) {
@@ -27,7 +29,7 @@ export class FactWriter {
    * @throws RefineError overloaded when the store cannot keep up; else what the store throws.
    */
   add(facts: readonly ExperimentFact[]): Promise<void> {
-    if (this.#waiting.length >= MOST_WAITING) {
+    if (this.#facts + facts.length > MOST_WAITING) {
       const message = 'Outcomes come faster than they can be stored.'
       return Promise.reject(new RefineError('overloaded', message, { retryAfter: 1 }))
     }
@@ -47,6 +49,7 @@ export class FactWriter {
   #enter(facts: readonly ExperimentFact[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ facts, resolve, reject })
+      this.#facts += facts.length
       this.#flushing ??= this.#flush()
     })
   }
@@ -55,9 +58,20 @@ export class FactWriter {
     while (this.#waiting.length > 0) {
       // One turn of the event loop gathers what others hand in at the same time, and lets them work in between.
       await new Promise((resolve) => setImmediate(resolve))
-      await this.#write(this.#waiting.splice(0, MOST_TOGETHER))
+      await this.#write(this.#nextGroup())
     }
     this.#flushing = undefined
+  }
+
+  #nextGroup(): Entry[] {
+    let [entries, facts] = [0, 0]
+    for (const { facts: own } of this.#waiting) {
+      if (entries > 0 && facts + own.length > MOST_TOGETHER) break
+      facts += own.length
+      entries++
+    }
+    this.#facts -= facts
+    return this.#waiting.splice(0, entries)
   }
 
   async #write(group: readonly Entry[]): Promise<void> {

@@ -1,10 +1,17 @@
 /** From what was measured or reported to what a store adds up. */
-import { invalidField } from '../core/errors.ts'
+import { invalidField, RefineError } from '../core/errors.ts'
 import type { Outcome, Series } from '../core/experiment-store.ts'
 import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
 import { observedValue, type Experiment, type Metric } from './experiment.ts'
 import { bucketOf } from './quantile.ts'
 import type { RunState } from '../core/run-state.ts'
+
+/** What somebody says came of a run. */
+export interface Report {
+  readonly runId: string
+  readonly metric: string
+  readonly value: unknown
+}
 
 /** All metrics in which a value of this name takes part. */
 const seriesOf = ({ metrics, allocation }: Experiment, name: string): Series[] =>
@@ -63,10 +70,16 @@ export const covariateOutcomes = (
   return [...names].flatMap((name) => outcomeOf(experiment, runId, name, metadata[name]) ?? [])
 }
 
-/** @throws RefineError invalid_request when a metric of this name takes no such value. */
-export const checkReported = (experiment: Experiment, name: string, value: unknown): void => {
-  const metric = experiment.metrics.find((each) => each.name === name)
-  if (metric === undefined) return
+/**
+ * Checks a report of a run, with its experiment if it has one.
+ * @throws RefineError invalid_request for a reserved name, or when a metric of this name takes no such value.
+ */
+const checkReported = (experiment: Experiment | undefined, name: string, value: unknown): void => {
+  if (name.startsWith(AUTOMATIC)) {
+    throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
+  }
+  const metric = experiment?.metrics.find((each) => each.name === name)
+  if (experiment === undefined || metric === undefined) return
   const of = `"${name}" is a ${metric.type} metric of the experiment "${experiment.key}"`
   if (metric.type === 'boolean' && typeof value !== 'boolean') {
     throw invalidField('/value', `must be true or false: ${of}`)
@@ -77,4 +90,18 @@ export const checkReported = (experiment: Experiment, name: string, value: unkno
   if (observedValue(metric, value) === undefined) {
     throw invalidField('/value', `must be above 0: ${of} that compares logarithms`)
   }
+}
+
+/** What a report adds to the experiment of its run, if there is one; an error when it is at fault. */
+export const reportedOutcome = (
+  experiment: Experiment | undefined,
+  { runId, metric, value }: Report,
+): Outcome | undefined | RefineError => {
+  try {
+    checkReported(experiment, metric, value)
+  } catch (error) {
+    if (error instanceof RefineError) return error
+    throw error
+  }
+  return experiment && outcomeOf(experiment, runId, metric, value)
 }

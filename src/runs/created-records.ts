@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FeedbackRecord } from '../core/run-store.ts'
 import type { Strategy } from '../core/strategy.ts'
-import type { FeedbackInput, StrategyDescription } from './run-service.ts'
+import type { FeedbackRow, StrategyDescription } from './run-service.ts'
 
 const TIME_DIGITS = 9
 
@@ -13,11 +13,10 @@ export const runIdAt = (time: number): string =>
 /** `run_`, then the time, so that names sort by time of creation. */
 export const createRunId = (): string => `${runIdAt(Date.now())}${randomBytes(9).toString('hex')}`
 
-export const feedbackRecord = (runId: string, feedback: FeedbackInput): FeedbackRecord => ({
+export const feedbackRecord = (row: FeedbackRow): FeedbackRecord => ({
   id: `feedback_${randomBytes(12).toString('hex')}`,
-  run_id: runId,
   at: new Date().toISOString(),
-  ...feedback,
+  ...row,
 })
 
 /** Entry of `GET /v1/strategies`. */

@@ -1,4 +1,5 @@
 /** Tells experiments what became of runs. A store that fails must not stop the runs: the failure is logged. */
+import type { RefineError } from '../core/errors.ts'
 import type { RunStore } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Outcome } from '../core/experiment-store.ts'
@@ -6,7 +7,7 @@ import type { Log } from '../core/strategy.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import type { Plan } from './plan.ts'
 import { storedEvents } from './recovery.ts'
-import type { FeedbackInput } from './run-service.ts'
+import type { FeedbackRow } from './run-service.ts'
 
 export class OutcomeRecorder {
   readonly #experiments: Experiments | undefined
@@ -30,14 +31,15 @@ export class OutcomeRecorder {
     return this.#logged(state.id, this.#experiments?.settled(state, firstRevisionAt))
   }
 
-  /** What somebody says of a run, for `record`. @throws RefineError invalid_request naming the field */
-  async reported(runId: string, { metric, value }: FeedbackInput): Promise<Outcome | undefined> {
-    return this.#experiments?.reported(runId, metric, value)
+  /** What somebody says of runs, for `record`, in the same order; an error for what is at fault. */
+  async reported(rows: readonly FeedbackRow[]): Promise<(Outcome | undefined | RefineError)[]> {
+    const reports = rows.map(({ run_id: runId, metric, value }) => ({ runId, metric, value }))
+    return (await this.#experiments?.reported(reports)) ?? rows.map(() => undefined)
   }
 
-  /** Resolves when the outcome is durable. */
-  async record(outcome: Outcome | undefined): Promise<void> {
-    if (outcome !== undefined) await this.#experiments?.record(outcome)
+  /** Resolves when all outcomes are durable. */
+  async record(outcomes: readonly Outcome[]): Promise<void> {
+    if (outcomes.length > 0) await this.#experiments?.record(outcomes)
   }
 
   /** Settles the runs that an earlier process exposed; all of them have ended by now. */

@@ -80,6 +80,14 @@ export class RunReader {
     return live
   }
 
+  /** Errors for those of the runs that are not there, or not for the caller. */
+  async missing(ids: readonly string[], owner: string): Promise<ReadonlyMap<string, RefineError>> {
+    const distinct = [...new Set(ids)]
+    const owners = await this.#store.owners(distinct.filter((id) => !this.#live.has(id)))
+    const isOwned = (id: string): boolean => (this.#live.get(id)?.owner ?? owners.get(id)) === owner
+    return new Map(distinct.filter((id) => !isOwned(id)).map((id) => [id, this.#missing(id)]))
+  }
+
   /** What is kept of the run. @throws RefineError run_not_found */
   async stored(id: string, owner: string): Promise<RunRecord> {
     const record = await this.#store.read(id)

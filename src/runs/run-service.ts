@@ -55,6 +55,9 @@ export interface RunLoad {
 
 export type FeedbackInput = Omit<FeedbackRecord, 'id' | 'run_id' | 'at'>
 
+/** Feedback that says itself which run it is about. */
+export type FeedbackRow = Omit<FeedbackRecord, 'id' | 'at'>
+
 /**
  * Runs as resources. `owner` is the hash of the caller's API key ('' on a server without keys): a run of another
  * owner does not exist for the caller (`run_not_found`).
@@ -115,6 +118,12 @@ export interface RunService {
   estimate(request: RunRequest): Promise<Estimate>
 
   addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord>
+
+  /**
+   * Keeps all rows, or none when any is at fault; resolves when they are durable and counted.
+   * @throws RefineError invalid_request that names every field at fault, up to 20
+   */
+  addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<readonly FeedbackRecord[]>
 
   /** What was said about the run, oldest first. @throws RefineError run_not_found */
   feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]>

@@ -6,11 +6,12 @@ import type { FeedbackRecord, RequestKey, RunPage, RunStore } from '../core/run-
 import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
-import { createRunId, describeStrategy, feedbackRecord } from './created-records.ts'
+import { createRunId, describeStrategy } from './created-records.ts'
 import { drive, Stop } from './drive.ts'
 import { estimateRun } from './estimate.ts'
 import { enterRuns } from './entrance.ts'
 import { EventWriter } from './event-writer.ts'
+import { FeedbackIntake } from './feedback-intake.ts'
 import { LiveRun } from './live-run.ts'
 import { ArmPlanner } from './assignment-plan.ts'
 import { OutcomeRecorder } from './outcome-recorder.ts'
@@ -24,6 +25,7 @@ import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
   FeedbackInput,
+  FeedbackRow,
   ModelDescription,
   RunLoad,
   RunObserver,
@@ -45,6 +47,7 @@ export class Runner implements RunService {
   readonly #observers: RunObserver[] = []
   readonly #planner: ArmPlanner
   readonly #outcomes: OutcomeRecorder
+  readonly #intake: FeedbackIntake
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
 
@@ -67,6 +70,7 @@ export class Runner implements RunService {
     this.#writer = new EventWriter(store, log)
     this.#admission = new Admission(limits)
     this.#reader = new RunReader(store, this.#live, missing)
+    this.#intake = new FeedbackIntake(store, this.#reader, this.#outcomes)
     this.#keys = new RequestKeys(store)
     this.#quotas = quotas ?? new Quotas(() => ({}))
     this.#webhooks =
@@ -154,13 +158,12 @@ export class Runner implements RunService {
     return estimateRun(await this.#planner.plan(request, ''), this.#parts, this.#store)
   }
 
-  async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
-    await this.get(id, owner)
-    const outcome = await this.#outcomes.reported(id, feedback)
-    const record = feedbackRecord(id, feedback)
-    await this.#store.addFeedback(record)
-    await this.#outcomes.record(outcome)
-    return record
+  addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
+    return this.#intake.one({ ...feedback, run_id: id }, owner)
+  }
+
+  addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<FeedbackRecord[]> {
+    return this.#intake.many(rows, owner)
   }
 
   async feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]> {

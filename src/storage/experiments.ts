@@ -11,7 +11,7 @@ import type {
   Phase,
 } from '../core/experiment-store.ts'
 import { NO_SUMS } from '../core/sums.ts'
-import { insertRows, replacing, type Database, type Statement } from './database.ts'
+import { findRows, insertRows, replacing, type Database, type Statement } from './database.ts'
 import { Duels } from './duels.ts'
 import { Ledger } from './experiment-ledger.ts'
 import {
@@ -28,6 +28,11 @@ const EXPOSURE = `SELECT p.experiment, p.salt, e.unit, e.arm, e.reason, e.bucket
     e.run_id AS "runId", e.at
   FROM experiment_exposures e JOIN experiment_phases p ON p.id = e.phase
   WHERE e.phase = ? AND e.unit = ?`
+
+const EXPOSED_RUN = {
+  fields: 'r.run_id, p.experiment, p.salt, r.unit, r.arm, r.reason',
+  from: '(experiment_runs r JOIN experiment_phases p ON p.id = r.phase)',
+}
 
 const VERSION = 'SELECT key, version, at, origin, definition FROM experiment_versions'
 
@@ -83,13 +88,14 @@ export class Experiments implements ExperimentStore {
     return row
   }
 
-  async exposedRun(runId: string): Promise<ExposedRun | undefined> {
-    const [row] = await this.#database.all<ExposedRun>(
-      `SELECT p.experiment, p.salt, r.unit, r.arm, r.reason
-       FROM experiment_runs r JOIN experiment_phases p ON p.id = r.phase WHERE r.run_id = ?`,
-      runId,
+  async exposedRuns(runIds: readonly string[]): Promise<Map<string, ExposedRun>> {
+    const rows = await findRows<ExposedRun & { readonly run_id: string }>(
+      this.#database,
+      EXPOSED_RUN,
+      ['r.run_id'],
+      runIds.map((id) => [id]),
     )
-    return row
+    return new Map(rows.map(({ run_id, ...run }) => [run_id, run]))
   }
 
   async unsettled(): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { FeedbackRecord } from '../core/run-store.ts'
-import { statement, type Database } from './database.ts'
+import { insertRows, type Database } from './database.ts'
 import { GroupedWrites } from './grouped-writes.ts'
 
 /** What was said about runs. */
@@ -12,11 +12,13 @@ export class FeedbackLog {
     this.#writes = new GroupedWrites(database)
   }
 
-  /** Resolves when the record is durable. */
-  add(record: FeedbackRecord): Promise<void> {
-    const { id, run_id, at } = record
-    const sql = 'INSERT INTO feedback (id, run_id, at, body) VALUES (?, ?, ?, ?)'
-    return this.#writes.add([statement(sql, id, run_id, at, JSON.stringify(record))])
+  /** Resolves when the records are durable, which all of them become together. */
+  add(records: readonly FeedbackRecord[]): Promise<void> {
+    const rows = records.map((record) => {
+      const { id, run_id, at } = record
+      return [id, run_id, at, JSON.stringify(record)]
+    })
+    return this.#writes.add(insertRows('feedback', ['id', 'run_id', 'at', 'body'], rows))
   }
 
   /** Of one run, oldest first. */

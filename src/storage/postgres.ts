@@ -13,6 +13,11 @@ import { DatabaseRunStore } from './run-store.ts'
 /** Whoever works with a database holds this advisory lock of it. */
 const LOCK = 0x57_68_65_74
 
+/** How long the database may take to notice that the session of a server that ended is over. */
+const LOCK_MILLISECONDS = 2000
+/** SQLSTATE lock_not_available. */
+const LOCK_NOT_AVAILABLE = '55P03'
+
 const MOST_CONNECTIONS = 10
 const CONNECT_MILLISECONDS = 10_000
 
@@ -124,19 +129,14 @@ class PostgresDatabase implements Database {
   async #lock(): Promise<void> {
     const client = await this.#pool.connect()
     try {
-      const { rows } = await client.query<{ held: boolean }>(
-        'SELECT pg_try_advisory_lock($1) AS held',
-        [LOCK],
-      )
-      if (rows[0]?.held !== true) {
-        throw new RefineError(
-          'internal',
-          'another server uses it; give this one a database of its own',
-        )
-      }
+      await client.query(`SET lock_timeout = ${LOCK_MILLISECONDS}`)
+      await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+      await client.query('RESET lock_timeout')
     } catch (cause) {
       client.release(true)
-      throw cause
+      if ((cause as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw cause
+      const message = 'another server uses it; give this one a database of its own'
+      throw new RefineError('internal', message, { cause })
     }
     client.once('error', (cause) => {
       this.#log.error({ err: cause }, 'the database was lost')

@@ -14,7 +14,7 @@ import type {
   RunScan,
   RunStore,
 } from '../core/run-store.ts'
-import { replacing, statement, type Database, type Statement } from './database.ts'
+import { findRows, replacing, statement, type Database, type Statement } from './database.ts'
 import { Deliveries, insertDelivery } from './deliveries.ts'
 import { insertEvents, readEvents } from './event-log.ts'
 import { Experiments } from './experiments.ts'
@@ -159,7 +159,17 @@ export class DatabaseRunStore implements RunStore {
     return rows.map(({ id }) => id)
   }
 
-  addFeedback(feedback: FeedbackRecord): Promise<void> {
+  async owners(ids: readonly string[]): Promise<Map<string, string>> {
+    const rows = await findRows<{ readonly id: string; readonly owner: string }>(
+      this.#database,
+      { fields: 'r.id, r.owner', from: 'runs r' },
+      ['r.id'],
+      ids.map((id) => [id]),
+    )
+    return new Map(rows.map(({ id, owner }) => [id, owner]))
+  }
+
+  addFeedback(...feedback: readonly FeedbackRecord[]): Promise<void> {
     return this.#feedback.add(feedback)
   }
 

@@ -3,6 +3,7 @@ import test, { type TestContext } from 'node:test'
 import { hashToUnit } from '../../src/core/random.ts'
 import { Experiments, type AssignedArm } from '../../src/experiments/experiments.ts'
 import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
+import { count } from './load.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const CALLER = { fallback: 'x', mayForce: false }
@@ -39,8 +40,7 @@ const live = async (
   const id = `run_${unit}`
   await experiments.exposed(id, assigned, {})
   const value = hashToUnit(`outcome ${unit}`) < rates[assigned.arm.name]!
-  const outcome = await experiments.reported(id, 'correct', value)
-  if (outcome !== undefined) await experiments.record(outcome)
+  await count(experiments, id, 'correct', value)
   return assigned
 }
 

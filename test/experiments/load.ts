@@ -1,8 +1,8 @@
 /** Units, each exposed once and reported on once, as many at a time as asked for; and a check of what arrived. */
-import type { RunStore } from '../../src/core/run-store.ts'
+import type { FeedbackRecord, RunStore } from '../../src/core/run-store.ts'
 import { Experiments } from '../../src/experiments/experiments.ts'
 import { openPostgresStore } from '../../src/storage/postgres.ts'
-import { openSqliteStore } from '../../src/storage/sqlite.ts'
+import { openSqliteThread } from '../../src/storage/sqlite-thread.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -21,7 +21,7 @@ export interface Opened {
 /** `place` is a folder or the address of a database. */
 export const openLoad = async (place: string): Promise<Opened> => {
   const isAddress = place.startsWith('postgres:')
-  const store = isAddress ? await openPostgresStore(place, silent) : openSqliteStore(place)
+  const store = isAddress ? await openPostgresStore(place, silent) : await openSqliteThread(place)
   const experiments = await Experiments.open({
     store: store.experiments,
     log: silent,
@@ -42,19 +42,31 @@ export const expose = async ({ experiments }: Opened, unit: number): Promise<voi
 /** Whether the feedback on a unit is good; a third is. */
 export const isGood = (unit: number): boolean => unit % 3 === 0
 
+/** Lets a report count; resolves when that is acknowledged. @throws what is wrong with the report */
+export const count = async (
+  experiments: Experiments,
+  runId: string,
+  metric: string,
+  value: unknown,
+): Promise<void> => {
+  const [outcome] = await experiments.reported([{ runId, metric, value }])
+  if (outcome instanceof Error) throw outcome
+  if (outcome !== undefined) await experiments.record([outcome])
+}
+
+const feedbackOn = (unit: number): FeedbackRecord => ({
+  id: `feedback_${unit}`,
+  run_id: `run_${unit}`,
+  metric: 'correct',
+  value: isGood(unit),
+  source: 'load',
+  at: new Date().toISOString(),
+})
+
 /** Feedback on a unit, as the server takes it; resolves when that is acknowledged. */
-export const report = async ({ experiments, store }: Opened, unit: number): Promise<void> => {
-  const value = isGood(unit)
-  const outcome = await experiments.reported(`run_${unit}`, 'correct', value)
-  await store.addFeedback({
-    id: `feedback_${unit}`,
-    run_id: `run_${unit}`,
-    metric: 'correct',
-    value,
-    source: 'load',
-    at: new Date().toISOString(),
-  })
-  if (outcome !== undefined) await experiments.record(outcome)
+export const report = async (opened: Opened, unit: number): Promise<void> => {
+  await opened.store.addFeedback(feedbackOn(unit))
+  await count(opened.experiments, `run_${unit}`, 'correct', isGood(unit))
 }
 
 /** Works through the units from `from` on until `isOver`, `width` at a time. Resolves with the first one not begun. */

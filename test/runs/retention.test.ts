@@ -9,6 +9,7 @@ import { Retention, type RetentionDays } from '../../src/runs/retention.ts'
 import { definition } from '../experiments/definition.ts'
 import { serve, workplace } from '../experiments/server.ts'
 import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
+import { count } from '../experiments/load.ts'
 import { buildRunner, silent } from './support.ts'
 
 const DAY = 86_400_000
@@ -44,8 +45,7 @@ test('units of a phase go when it has been over for long enough, and its results
   assert.equal(await retention.sweep(), 0, 'it has not been over for long')
   clock.now += 2 * DAY
   assert.equal(await retention.sweep(), 3)
-  const late = await experiments.reported('run_a', 'correct', true)
-  if (late !== undefined) await experiments.record(late)
+  await count(experiments, 'run_a', 'correct', true)
   await experiments.definitions.change('refine-or-not', { salt: '1' }, 2)
   const { results } = await experiments.view('refine-or-not')
   assert.equal(

@@ -141,7 +141,7 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
     assert.equal(arm!.exposures, 1)
     assert.deepEqual([arm!.metrics['v']!.runs, arm!.metrics['v']!.sums.total], [1, 4])
     assert.equal((await experiments.exposure(phase, 'u'))!.runId, 'run_1')
-    assert.equal((await experiments.exposedRun('run_4'))!.unit, 'w')
+    assert.equal((await experiments.exposedRuns(['run_4'])).get('run_4')!.unit, 'w')
     assert.deepEqual(await experiments.unsettled(), ['run_1', 'run_2', 'run_3', 'run_4'])
     await experiments.record(['run_1', 'run_2'].map((runId) => ({ type: 'settled', runId })))
     assert.deepEqual(await experiments.unsettled(), ['run_3', 'run_4'])
@@ -184,7 +184,7 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
     await experiments.record([outcome('run_3', 'v', 1000)])
     assert.deepEqual(await experiments.tallies(phase!), before)
     assert.equal(await experiments.exposure(phase!, 'u3'), undefined)
-    assert.equal(await experiments.exposedRun('run_3'), undefined)
+    assert.equal((await experiments.exposedRuns(['run_3'])).size, 0)
     assert.equal((await experiments.exposure(other!, 'u0'))!.runId, 'run_other')
     await experiments.record([outcome('run_other', 'v', 6)])
     assert.equal((await experiments.tallies(other!))[0]!.metrics['v']!.sums.total, 6)
@@ -510,10 +510,10 @@ const crashContract = ({ create }: Place): void => {
       [...said.matchAll(new RegExp(`^${kind}(\\d+)$`, 'gm'))].map(([, unit]) => Number(unit))
     const opened = await openLoad(place)
     for (const unit of acknowledged('e')) {
-      assert.ok(
-        await opened.experiments.reported(`run_${unit}`, 'correct', true),
-        `exposure ${unit}`,
-      )
+      const [outcome] = await opened.experiments.reported([
+        { runId: `run_${unit}`, metric: 'correct', value: true },
+      ])
+      assert.ok(outcome, `exposure ${unit}`)
     }
     const reported = acknowledged('f')
     for (const unit of reported) {

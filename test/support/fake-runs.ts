@@ -15,6 +15,7 @@ import { taskOf } from '../../src/runs/task-request.ts'
 import type {
   Estimate,
   FeedbackInput,
+  FeedbackRow,
   ModelDescription,
   RunObserver,
   RunService,
@@ -341,6 +342,10 @@ export class FakeRuns implements RunService {
     }
     this.notes.push(record)
     return record
+  }
+
+  addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<FeedbackRecord[]> {
+    return Promise.all(rows.map(({ run_id, ...row }) => this.addFeedback(run_id, owner, row)))
   }
 
   async feedback(id: string, owner: string): Promise<FeedbackRecord[]> {

@@ -1,8 +1,8 @@
-/** `/v1/runs/{id}/feedback`: what came of an answer, the raw material of experiments. */
+/** `/v1/runs/{id}/feedback` and `/v1/feedback` for many runs at once: what came of an answer, the raw material of experiments. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { Type, type Static } from 'typebox'
-import type { FeedbackInput } from '../../runs/run-service.ts'
+import type { FeedbackInput, FeedbackRow } from '../../runs/run-service.ts'
 import { jsonResponse, listOf, PROBLEM_RESPONSES, toList } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { RunId } from './runs.ts'
@@ -37,6 +37,43 @@ export const Feedback = Type.Object(
   { $id: 'Feedback' },
 )
 
+const MOST_ROWS = 1000
+
+export const FeedbackRows = Type.Object(
+  {
+    data: Type.Array(
+      Type.Object(
+        { run_id: Type.String({ minLength: 1, maxLength: 128 }), ...CONTENT },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: MOST_ROWS },
+    ),
+  },
+  { additionalProperties: false, $id: 'FeedbackRows' },
+)
+
+const FeedbackReceipt = Type.Object(
+  {
+    object: Type.Literal('feedback_receipt'),
+    ids: Type.Array(Type.String(), {
+      description: 'Of the feedback as it is kept, in the order of the rows.',
+    }),
+  },
+  { $id: 'FeedbackReceipt' },
+)
+
+const ADD_ROWS_SCHEMA = {
+  operationId: 'createFeedbackRows',
+  summary: 'Say what came of many answers',
+  description: `Takes 1 to ${MOST_ROWS} rows. All are kept, or none when any is at fault: \`errors\` then points to the first 20 fields. When the answer comes, all rows are durable and counted in their experiments.`,
+  tags: ['runs'],
+  body: FeedbackRows,
+  response: {
+    201: jsonResponse('All rows are kept.', FeedbackReceipt),
+    ...PROBLEM_RESPONSES,
+  },
+}
+
 const ADD_SCHEMA = {
   operationId: 'createFeedback',
   summary: 'Say what came of an answer',
@@ -64,6 +101,12 @@ export const registerFeedback = (instance: FastifyInstance, { runs }: HttpContex
     const body: FeedbackInput = request.body
     const record = await runs.addFeedback(request.params.id, request.owner, body)
     return reply.code(201).send(record)
+  })
+
+  app.post('/v1/feedback', { schema: ADD_ROWS_SCHEMA }, async (request, reply) => {
+    const rows: readonly FeedbackRow[] = request.body.data
+    const records = await runs.addFeedbackRows(rows, request.owner)
+    return reply.code(201).send({ object: 'feedback_receipt', ids: records.map(({ id }) => id) })
   })
 
   app.get('/v1/runs/:id/feedback', { schema: LIST_SCHEMA }, async ({ params, owner }) =>
