@@ -23,6 +23,7 @@ from pebble.induction import write_induction
 from pebble.model import Config, Llama
 from pebble.muon import Muon
 from pebble.probes import probe_examples, report
+from pebble.store import load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def arguments() -> argparse.Namespace:
     a = parser.add_argument
     a("--stage", choices=STAGES, required=True)
     a("--out", type=Path, required=True)
-    a("--init", type=Path, help="folder of the stage before")
+    a("--init", type=Path, help="folder of the stage before, or of exported weights")
     a("--samples", type=Path, help="the solver's samples (sample.py), for the stages policy and cooling")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
     a("--minutes", type=float, default=float("inf"), help="the stage ends after these, if its tokens are not seen before")
@@ -145,6 +146,10 @@ def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     own = options.out / "checkpoint.pt"
+    if not own.exists() and options.init and (options.init / "model.safetensors").exists():
+        # Exported weights have no optimiser's state: it warms up again.
+        model, tokenizer = load_checkpoint(options.init, options.device)
+        return model.train(), tokenizer, None
     source = own if own.exists() else options.init / "checkpoint.pt" if options.init else None
     if source is None:
         tokenizer = tokens.build(options.vocab)
