@@ -47,6 +47,8 @@ export const CATALOG = {
   run_expired: caller(410, 'The run is no longer kept', 'not_found_error'),
   precondition_failed: caller(412, 'The resource has changed', 'conflict_error'),
   request_too_large: caller(413, 'The request body is too large', 'request_too_large'),
+  request_timeout: caller(408, 'The request did not arrive in time'),
+  headers_too_large: caller(431, 'The headers or the address are too long'),
   unsupported_media_type: caller(415, 'The body must be application/json'),
   idempotency_mismatch: caller(422, 'The key belongs to another request'),
   precondition_required: caller(428, 'The request must say which version it changes'),

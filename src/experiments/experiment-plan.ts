@@ -109,6 +109,9 @@ export const planExperiment = (body: unknown): ExperimentPlan => {
   const { arms = 2, alpha = 0.05, power = 0.8, units_per_day, cost_per_run, budget } = request
   const shared = { alpha: alpha / (arms - 1), power }
   const { fixed, alwaysValid, variance } = sizesOf(request, shared)
+  if (!(Math.max(fixed, alwaysValid) * arms < Number.MAX_SAFE_INTEGER)) {
+    throw invalidField('/effect', 'is too small: no number of units would show it')
+  }
   const effort = (size: number): Static<typeof Effort> => {
     const units = Math.ceil(size) * arms
     return {

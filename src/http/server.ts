@@ -13,7 +13,7 @@ import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
 import { registerClosing } from './plugins/closing.ts'
-import { onFrameworkError, registerErrors } from './plugins/errors.ts'
+import { onClientError, onFrameworkError, registerErrors } from './plugins/errors.ts'
 import { registerOpenApi } from './plugins/openapi.ts'
 import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
 import { registerValidation } from './plugins/validation.ts'
@@ -100,6 +100,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     genReqId: requestIdOf,
     requestIdHeader: false,
     frameworkErrors: onFrameworkError(limits.bodyBytes),
+    clientErrorHandler: onClientError,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   registerRequestId(app)

@@ -187,6 +187,7 @@ test('a plan gives days, money and what the budget shows', () => {
 
 test('a plan without what it needs names the field', () => {
   assert.throws(() => planExperiment({ type: 'number', effect: 1 }), { param: 'deviation' })
+  assert.throws(() => planExperiment({ type: 'duel', effect: 1e-180 }), { param: 'effect' })
   assert.throws(() => planExperiment({ type: 'boolean', effect: 0.1 }), { param: 'baseline' })
   assert.throws(() => planExperiment({ type: 'boolean', baseline: 0.95, effect: 0.1 }), {
     param: 'effect',

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import test from 'node:test'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { FakeRuns } from '../support/fake-runs.ts'
-import { buildServer } from '../support/http-server.ts'
+import { buildServer, listen } from '../support/http-server.ts'
 
 const json = { 'content-type': 'application/json' }
 
@@ -93,6 +94,20 @@ test('a wrong path is told from a wrong method', async (t) => {
   const wrongBytes = await app.inject('/v1/runs/%E0%A4%A')
   assert.equal(wrongBytes.statusCode, 400)
   assert.match(String(wrongBytes.headers['content-type']), /^application\/problem\+json/)
+})
+
+test('what is too long to be read, or no HTTP at all, gets a problem like any other', async (t) => {
+  const { url } = await listen(t)
+  const { port } = new URL(url)
+  const ask = async (text: string): Promise<string> => {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(text)
+    return String(Buffer.concat(await socket.toArray()))
+  }
+  const long = await ask(`GET /v1/runs?after=${'x'.repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`)
+  assert.match(long, /^HTTP\/1\.1 431 .*application\/problem\+json.*"code":"headers_too_large"/s)
+  const odd = await ask('HELLO\r\n\r\n')
+  assert.match(odd, /^HTTP\/1\.1 400 .*application\/problem\+json.*"code":"invalid_request"/s)
 })
 
 test('an unexpected error keeps its text inside and is logged once', async (t) => {

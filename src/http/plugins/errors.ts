@@ -1,7 +1,10 @@
 /** Every error leaves here, as one kind of body, and is logged here, once, at the level of the catalogue. */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
 import { problemOf } from '../problem.ts'
+import { requestIdOf } from './request-id.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -124,3 +127,32 @@ export const onFrameworkError =
     }
     void sendError(thrown, request, reply, bodyBytes)
   }
+
+/** What Node's parser refuses before there is a request. */
+const UNREAD = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'Headers and address may have at most 16 KiB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request took too long to arrive.'],
+} as const
+
+/** Answers what is no HTTP request, or one too long to be read, and ends the connection. */
+export const onClientError = (thrown: Error & { readonly code?: string }, socket: Socket): void => {
+  if (thrown.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [code, message] = UNREAD[thrown.code as keyof typeof UNREAD] ?? [
+    'invalid_request',
+    'This is not a valid HTTP request.',
+  ]
+  const id = requestIdOf({ headers: {} })
+  const error = new RefineError(code, message)
+  const body = JSON.stringify(problemOf(error, id))
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    'content-type: application/problem+json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${id}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
