@@ -103,9 +103,12 @@ export const describeStreams = (
 
 const FAILURE_PAUSE_MS = 50
 
-/** Keeps `streams` runs open, one after the other in each place, until the time is over. */
 const GRACE_SECONDS = 10
 
+/** Over so long the streams are opened: a crowd does not arrive in one millisecond. */
+const RAMP_MS = 4000
+
+/** Keeps `streams` runs open, one after the other in each place, until the time is over. */
 const keepOpen = async (
   { streams, seconds }: Load,
   run: (place: number, signal: AbortSignal) => Promise<RunTiming>,
@@ -117,6 +120,7 @@ const keepOpen = async (
   setMaxListeners(0, signal)
   const timings: RunTiming[] = []
   const place = async (index: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, (index / streams) * RAMP_MS))
     while (performance.now() - start < seconds * 1000) {
       const timing = await run(index, signal)
       timings.push(timing)
@@ -146,6 +150,7 @@ const RUNS_PER_SOCKET = 16
 
 export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> => {
   const signal = AbortSignal.timeout(10_000)
+  setMaxListeners(0, signal)
   const count = Math.ceil(load.streams / RUNS_PER_SOCKET)
   const opened = await Promise.allSettled(
     Array.from({ length: count }, () => SocketClient.connect(url, signal)),

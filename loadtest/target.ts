@@ -86,11 +86,14 @@ const PACED = {
 /** Room for every stream that may be asked for. */
 const CONFIG = { models: [PACED], limits: { running: 5000, waiting: 5000 } }
 
+/** As `npm start` sets it: short-lived objects of many streams fit, which saves a third of the garbage collection. */
+const HEAP = '--max-semi-space-size=64'
+
 const launch = (data: string, profile: readonly string[]): ChildProcess => {
   const main = path.resolve(import.meta.dirname, '..', 'src', 'main.js')
   const address = ['--port', '0', '--host', '127.0.0.1']
   const files = ['--data', data, '--config', path.join(data, 'config.yaml')]
-  return spawn(process.execPath, [...profile, main, 'serve', ...address, ...files], {
+  return spawn(process.execPath, [HEAP, ...profile, main, 'serve', ...address, ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }

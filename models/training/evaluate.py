@@ -7,19 +7,23 @@ python evaluate.py --model out/policy --limit 100 --k 8    # a quick look
 import argparse
 import json
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
-from pebble import roles
+from pebble import roles, tokens
 from pebble.model import Llama
 from pebble.problems import Problem
 from pebble.sampling import generate, next_logits, step_scores
 from pebble.solutions import Candidate, canonical, first_wrong, is_right
-from pebble.statistics import auc, majority, wilson
+from pebble.statistics import auc, difference, majority, wilson
 from pebble.store import load_checkpoint
 
+SEED = 5
+# Room for a new solution behind a prompt that shows several.
+ANSWER = 240
 SETS = ("names", "longer", "wordings")
 
 
@@ -36,12 +40,41 @@ class Judged:
         return self.wrong_at is None
 
 
-class Evaluation:
-    def __init__(self, model: Llama, tokenizer: Tokenizer, k: int):
-        self.model, self.tokenizer, self.k = model, tokenizer, k
+class Writers:
+    """Processes of one thread that generate side by side: small products do not gain from threads."""
 
-    def write(self, prompts: list[tuple[str, str]], temperature: float = 0.0) -> list[str]:
-        return generate(self.model, self.tokenizer, prompts, temperature, seed=5)
+    _model: tuple[Llama, Tokenizer]
+
+    def __init__(self, folder: Path, device: str, count: int):
+        self.count = count
+        self.pool = get_context("spawn").Pool(count, Writers._load, (folder, device))
+
+    @staticmethod
+    def _load(folder: Path, device: str) -> None:
+        torch.set_num_threads(1)
+        Writers._model = load_checkpoint(folder, device)
+
+    @staticmethod
+    def _write(part: tuple) -> list[str]:
+        prompts, given, temperature, seed = part
+        return generate(*Writers._model, prompts, temperature, seed=seed, rows=64, given=given)
+
+    def write(self, prompts: list[tuple[str, str]], temperature: float, given: list[str] | None) -> list[str]:
+        cuts = [slice(n, None, self.count) for n in range(self.count)]
+        parts = [(prompts[c], given and given[c], temperature, SEED + n) for n, c in enumerate(cuts)]
+        texts = [""] * len(prompts)
+        for cut, written in zip(cuts, self.pool.map(Writers._write, parts, chunksize=1)):
+            texts[cut] = written
+        return texts
+
+
+class Evaluation:
+    def __init__(self, folder: Path, device: str, workers: int, k: int):
+        self.model, self.tokenizer = load_checkpoint(folder, device)
+        self.writers, self.k = Writers(folder, device, workers), k
+
+    def write(self, prompts: list[tuple[str, str]], temperature: float = 0.0, given: list[str] | None = None) -> list[str]:
+        return self.writers.write(prompts, temperature, given)
 
     def solve(self, problems: list[Problem], temperature: float = 0.0) -> list[Candidate]:
         return [Candidate.read(text) for text in self.write([("solve", p.text) for p in problems], temperature)]
@@ -107,31 +140,33 @@ class Evaluation:
         show("compare, changed by swapping", wilson(sum(x != y for x, y in zip(first, second)), len(pairs)))
 
     def reviewer(self, items: list[Judged]) -> list[str]:
+        """Prints how well reviews locate mistakes; returns their verdicts."""
         reviews = self.write([roles.review_prompt(i.problem.text, i.candidate) for i in items])
-        wrong = [(r, i) for r, i in zip(reviews, items) if not i.right]
-        located = sum(r.startswith(f"Step {i.wrong_at + 1} is wrong") for r, i in wrong)
-        corrected = sum(r == roles.review_text(i.problem, i.candidate) for r, i in wrong)
-        alarms = [r != roles.ALL_RIGHT for r, i in zip(reviews, items) if i.right]
+        verdicts = [review.rpartition("\n")[2] for review in reviews]
+        wrong = [(v, i) for v, i in zip(verdicts, items) if not i.right]
+        located = sum(v.startswith(f"Step {i.wrong_at + 1} is wrong") for v, i in wrong)
+        corrected = sum(v == roles.verdict(i.problem, i.candidate) for v, i in wrong)
+        alarms = [v != roles.ALL_RIGHT for v, i in zip(verdicts, items) if i.right]
         show("reviewer, first wrong step located", wilson(located, len(wrong)))
         show("reviewer, located and corrected", wilson(corrected, len(wrong)))
-        show("reviewer, wrong solutions called wrong", wilson(sum(r != roles.ALL_RIGHT for r, _ in wrong), len(wrong)))
+        show("reviewer, wrong solutions called wrong", wilson(sum(v != roles.ALL_RIGHT for v, _ in wrong), len(wrong)))
         show("reviewer, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
-        return reviews
+        return verdicts
 
-    def refiner(self, items: list[Judged], reviews: list[str]) -> None:
+    def refiner(self, items: list[Judged], verdicts: list[str]) -> None:
         exact = [roles.verdict(i.problem, i.candidate) for i in items]
         after = self._refined(items, exact)
         fixed = [now for now, i in zip(after, items) if not i.right]
         kept = [now for now, i in zip(after, items) if i.right]
         show("refiner, repairs with a right review", wilson(sum(fixed), len(fixed)))
         show("refiner, right solutions stay right with a right review", wilson(sum(kept), len(kept)))
-        after = self._refined(items, reviews)
         before = [is_right(i.problem, i.candidate) for i in items]
-        lost = sum(b and not a for a, b in zip(after, before))
-        won = sum(a and not b for a, b in zip(after, before))
-        show("own review and refiner, right stay right (CL)", wilson(sum(before) - lost, sum(before)))
-        show("own review and refiner, wrong become right (CS)", wilson(won, len(before) - sum(before)))
-        show("own review and refiner, net change", f"{100 * (won - lost) / len(items):+.1f} points (n {len(items)})")
+        # As strategies do: what the reviewer clears is not refined.
+        after = [b if v == roles.ALL_RIGHT else a for a, b, v in zip(self._refined(items, verdicts), before, verdicts)]
+        pairs = list(zip(before, after))
+        show("own review and refiner, right stay right (CL)", wilson(sum(b and a for b, a in pairs), sum(before)))
+        show("own review and refiner, wrong become right (CS)", wilson(sum(a and not b for b, a in pairs), len(pairs) - sum(before)))
+        show("own review and refiner, net change", difference(before, after))
 
     def _refined(self, items: list[Judged], reviews: list[str]) -> list[bool]:
         prompts = [roles.refine_prompt(i.problem.text, i.candidate, review) for i, review in zip(items, reviews)]
@@ -146,18 +181,30 @@ class Evaluation:
     def continuation(self, problems: list[Problem]) -> None:
         """Half of a right solution is given as the beginning of the answer."""
         given = [c.bullets[: c.bullets.index("\n", len(c.bullets) // 2) + 1] for c in map(canonical, problems)]
-        texts = generate(self.model, self.tokenizer, [("solve", p.text) for p in problems], given=given)
+        texts = self.write([("solve", p.text) for p in problems], given=given)
         right = [is_right(p, Candidate.read(g + t)) for p, g, t in zip(problems, given, texts)]
         show("continue from half of a right solution", wilson(sum(right), len(right)))
 
-    def aggregate(self, problems: list[Problem]) -> None:
-        candidates = self.solve([p for p in problems for _ in range(3)], 0.8)
-        rows = [candidates[n * 3 : n * 3 + 3] for n in range(len(problems))]
+    def fits(self, prompt: tuple[str, str]) -> bool:
+        return len(tokens.prompt_ids(self.tokenizer, *prompt)) + ANSWER <= self.model.config.max_position_embeddings
+
+    def together(self, problems: list[Problem], shown: int = 4) -> None:
+        """The roles that read several samples, against a vote among the same samples."""
+        candidates = self.solve([p for p in problems for _ in range(shown)], 0.8)
+        drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
+        fitting = [(p, row) for p, row in drawn if self.fits(roles.aggregate_prompt(p.text, row))]
+        show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))
+        problems, rows = [p for p, _ in fitting], [row for _, row in fitting]
         texts = self.write([roles.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
-        right = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
+        made = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
+        letters = [self.tokenizer.token_to_id(letter) for letter in roles.LETTERS[:shown]]
+        prompts = [roles.select_prompt(p.text, row) for p, row in zip(problems, rows)]
+        picked = next_logits(self.model, self.tokenizer, prompts)[:, letters].argmax(-1).tolist()
+        named = [is_right(p, row[n]) for p, row, n in zip(problems, rows, picked)]
         votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
-        show("aggregate three samples", wilson(sum(right), len(right)))
-        show("  majority of the same three", wilson(sum(votes), len(votes)))
+        best = [any(is_right(p, c) for c in row) for p, row in zip(problems, rows)]
+        for name, right in (("aggregate", made), ("select", named), ("majority", votes), ("any", best)):
+            show(f"of {shown} samples, {name}", wilson(sum(right), len(right)))
 
 
 def split(scored: list[tuple[float, bool]]) -> tuple[list[float], list[float]]:
@@ -179,29 +226,31 @@ def main() -> None:
     a("--model", type=Path, required=True)
     a("--sets", type=Path, default=Path(__file__).parent / "testsets")
     a("--limit", type=int, default=500, help="problems of each set")
+    a("--sampled", type=int, default=300, help="problems of the usual set that are sampled k times")
     a("--k", type=int, default=16)
     a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    a("--threads", type=int, default=2)
+    a("--workers", type=int, default=2, help="processes that generate; 1 on a GPU")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    e = Evaluation(*load_checkpoint(options.model, options.device), options.k)
+    torch.set_num_threads(1)
+    e = Evaluation(options.model, options.device, options.workers, options.k)
     usual = read(options.sets, "usual", options.limit)
     right = e.greedy("usual", usual)
     e.by_difficulty(usual, right)
     changed = e.greedy("the same problems with other names, numbers and order", read(options.sets, "changed", options.limit))
-    show("  drop", f"{100 * (sum(right) - sum(changed)) / len(right):+.1f} points")
-    others = {name: read(options.sets, name, options.limit) for name in SETS}
-    for name, problems in others.items():
-        e.greedy(name, problems)
-    e.copies("usual", usual[:300])
-    e.copies("unseen names", others["names"])
-    e.continuation(usual)
-    items = e.sampled(usual)
+    show("  change", difference(right, changed))
+    items = e.sampled(usual[: options.sampled])
     e.verifier(items)
     e.judge(items)
     e.compare(items)
     e.refiner(items, e.reviewer(items))
-    e.aggregate(usual[:300])
+    e.together(usual[: options.sampled])
+    e.continuation(usual)
+    e.copies("usual", usual[: options.sampled])
+    for name in SETS:
+        problems = read(options.sets, name, options.limit)
+        e.greedy(name, problems)
+        if name == "names":
+            e.copies("unseen names", problems)
 
 
 if __name__ == "__main__":

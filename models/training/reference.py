@@ -32,6 +32,8 @@ CASES = (
     ("unicode", "solve", "Zoë’s naïve café — 東京 🙂 12.5%"),
 )
 TOLERANCE = 2e-3
+# As in test/inference/model-fixture.ts.
+GREEDY_TOKENS = 96
 
 
 def case(tokenizer, model, own, name: str, system: str, user: str) -> dict:
@@ -42,7 +44,7 @@ def case(tokenizer, model, own, name: str, system: str, user: str) -> dict:
     with torch.inference_mode():
         logits = model(batch).logits[0]
         difference = (logits - own.logits(own(batch))[0]).abs().max().item()
-        greedy = model.generate(batch, max_new_tokens=48, do_sample=False)[0][len(ids) :].tolist()
+        greedy = model.generate(batch, max_new_tokens=GREEDY_TOKENS, do_sample=False)[0][len(ids) :].tolist()
     assert difference < TOLERANCE, f"{name}: {difference}"
     chances = logits.log_softmax(-1)
     top = logits[-1].topk(10)

@@ -23,6 +23,7 @@ from pebble.induction import write_induction
 from pebble.model import Config, Llama
 from pebble.muon import Muon
 from pebble.probes import probe_examples, report
+from pebble.store import load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class Stage:
     rates: tuple[float, float]
 
 
-STEPS = {1: 0.13, 2: 0.22, 3: 0.24, 4: 0.19, 5: 0.13, 6: 0.09}
+STEPS = {1: 0.1, 2: 0.16, 3: 0.18, 4: 0.17, 5: 0.14, 6: 0.11, 7: 0.08, 8: 0.06}
 ROLES = {
-    **{"verify": 0.09, "review": 0.11, "refine": 0.1, "judge": 0.05, "compare": 0.04},
+    **{"verify": 0.14, "review": 0.12, "refine": 0.09, "judge": 0.06, "compare": 0.05},
     **{"aggregate": 0.02, "select": 0.02, "recheck": 0.01},
 }
 # Copying stays in every mixture: what was left out of one was forgotten.
-PRACTICE = {"copy": 0.03, "find": 0.04, "read": 0.05, "sum": 0.08}
+PRACTICE = {"copy": 0.02, "find": 0.03, "read": 0.05, "sum": 0.05}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
@@ -48,9 +49,9 @@ STAGES = {
     "solver": Stage(
         Mixture({**PRACTICE, "read": 0.1, "sum": 0.13, "solve": 0.5, "verify": 0.1, "review": 0.06, "refine": 0.05}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
-    "roles": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (1, 0.6)),
-    "policy": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (0.6, 0.4)),
-    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.36, **ROLES}, STEPS, 0.0), (0.4, 0.005)),
+    "roles": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.5)),
+    "policy": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.4)),
+    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.4, 0.005)),
 }
 
 
@@ -116,14 +117,14 @@ def arguments() -> argparse.Namespace:
     a = parser.add_argument
     a("--stage", choices=STAGES, required=True)
     a("--out", type=Path, required=True)
-    a("--init", type=Path, help="folder of the stage before")
+    a("--init", type=Path, help="folder of the stage before, or of exported weights")
     a("--samples", type=Path, help="the solver's samples (sample.py), for the stages policy and cooling")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
     a("--minutes", type=float, default=float("inf"), help="the stage ends after these, if its tokens are not seen before")
     a("--batch", type=int, default=2048, help="tokens of a batch")
     a("--lr", type=float, default=3e-3)
     a("--hidden", type=int, default=128)
-    a("--layers", type=int, default=5)
+    a("--layers", type=int, default=5, help="more than the stage before had: new ones are put on top")
     a("--heads", type=int, default=4)
     a("--ffn", type=int, default=384)
     a("--vocab", type=int, default=900)
@@ -145,6 +146,10 @@ def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     own = options.out / "checkpoint.pt"
+    if not own.exists() and options.init and (options.init / "model.safetensors").exists():
+        # Exported weights have no optimiser's state: it warms up again.
+        model, tokenizer = load_checkpoint(options.init, options.device)
+        return model.train(), tokenizer, None
     source = own if own.exists() else options.init / "checkpoint.pt" if options.init else None
     if source is None:
         tokenizer = tokens.build(options.vocab)
@@ -158,6 +163,8 @@ def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
         # Every stage has a data stream and a schedule of its own; what came before is history.
         before = {"stage": source.parent.name, **state["progress"]}
         state = {**state, "progress": vars(Progress()), "history": [*state["history"], before]}
+        if options.layers > model.config.num_hidden_layers:
+            model, state = model.grown(options.layers), {**state, "optimisers": []}
     return model.to(options.device), tokenizer, state
 
 
@@ -177,7 +184,7 @@ class Trainer:
         self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
         self.optimisers = Optimisers(self.model, options.lr, torch.bfloat16 if options.half else torch.float32)
         self.progress, self.history = Progress(), []
-        self.warm_up = 0 if state else WARM_UP
+        self.warm_up = 0 if state and state["optimisers"] else WARM_UP
         if state:
             self.progress, self.history = Progress(**state["progress"]), state["history"]
             for part, saved in zip(self.optimisers.parts, state["optimisers"]):

@@ -88,3 +88,14 @@ export const questionOf = (task: Task): string => {
   const asked = task.messages.findLast(({ role }) => role === 'user')
   return asked === undefined ? '' : contentText(asked)
 }
+
+/** The task with other words for its question; images of the message stay. */
+export const reworded = (task: Task, text: string): Task => {
+  const at = task.messages.findLastIndex(({ role }) => role === 'user')
+  const message = task.messages[at]
+  if (message === undefined) return task
+  const { content } = message
+  const images = Array.isArray(content) ? content.filter(({ type }) => type !== 'text') : []
+  const said = images.length === 0 ? text : [{ type: 'text' as const, text }, ...images]
+  return { ...task, messages: task.messages.with(at, { ...message, content: said }) }
+}

@@ -1,32 +1,88 @@
 /** Runs whose caller waits for them: when the caller leaves, the work ends. */
-import type { FastifyRequest } from 'fastify'
-import { CATALOG, RefineError, type ErrorCode } from '../core/errors.ts'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { CATALOG, invalidField, RefineError, type ErrorCode } from '../core/errors.ts'
 import type { Usage } from '../core/event.ts'
 import type { RunRequest } from '../runs/run-request.ts'
 import type { RunService } from '../runs/run-service.ts'
+import { requestKeyOf } from './idempotency.ts'
+import type { HttpContext } from './server-options.ts'
+
+/** Time to come back for a client that sent a key, which says that it will, in seconds. */
+export const GRACE_WITH_KEY = 5
+const MAX_DEADLINE = 86_400
+
+const secondsOf = (headers: IncomingHttpHeaders, name: string): number | undefined => {
+  const header = headers[name]
+  if (header === undefined) return undefined
+  const seconds = Number(header)
+  if (seconds > 0 && seconds <= MAX_DEADLINE) return seconds
+  throw invalidField(`/${name}`, `must be a number above 0, at most ${MAX_DEADLINE}`)
+}
+
+/** What a client's own time-out leaves for the run: a tenth of it, at most two seconds, is for the way back. */
+const withinTimeout = (seconds: number): number => seconds - Math.min(2, seconds / 10)
 
 /**
- * Starts a run that is cancelled as soon as the signal aborts, also when that happens while it is being created.
+ * The request with the deadline that the headers tell: `x-deadline-seconds`, and `x-stainless-timeout`, by which the
+ * SDKs of OpenAI and Anthropic say when they give up. The shortest one holds.
+ * @throws RefineError invalid_request, naming the header.
+ */
+export const withDeadline = (run: RunRequest, headers: IncomingHttpHeaders): RunRequest => {
+  const asked = secondsOf(headers, 'x-deadline-seconds')
+  const timeout = secondsOf(headers, 'x-stainless-timeout')
+  const deadlines = [
+    run.deadline_seconds,
+    asked,
+    timeout === undefined ? undefined : withinTimeout(timeout),
+  ].filter((seconds) => seconds !== undefined)
+  return deadlines.length === 0 ? run : { ...run, deadline_seconds: Math.min(...deadlines) }
+}
+
+/** Who waits for a run. */
+export interface Caller {
+  readonly request: FastifyRequest
+  readonly gone: AbortSignal
+  /** Where the headers of a plain request hold for this run; those of a socket do not. */
+  readonly reply?: FastifyReply
+  /** Of several runs that one request starts. */
+  readonly part?: number
+}
+
+const createRun = async (
+  { runs }: HttpContext,
+  run: RunRequest,
+  { request, reply, part }: Caller,
+): Promise<{ readonly id: string; readonly isKeyed: boolean }> => {
+  const { owner } = request
+  const key = reply === undefined ? undefined : requestKeyOf(request)
+  if (key === undefined) return { id: await runs.create(run, owner), isKeyed: false }
+  const own = part === undefined ? key : { ...key, key: `${key.key}#${part}` }
+  const { id, isReplay } = await runs.createOnce(run, owner, own)
+  if (isReplay) reply?.header('idempotency-replayed', 'true')
+  return { id, isKeyed: true }
+}
+
+/**
+ * Starts a run, or finds it by the request's Idempotency-Key. Unless `on_disconnect` says otherwise, it is cancelled when
+ * its caller leaves and does not come back within the grace period, also when that happens while it is being created.
  * @throws RefineError as `RunService.create`.
  */
 export const startForegroundRun = async (
-  runs: RunService,
+  context: HttpContext,
   body: RunRequest,
-  request: FastifyRequest,
-  gone: AbortSignal,
+  caller: Caller,
 ): Promise<string> => {
-  const id = await runs.create(body, request.owner)
+  const { runs, attendance } = context
+  const { request, reply, gone } = caller
+  const { owner } = request
+  const run = reply === undefined ? body : withDeadline(body, request.headers)
+  const { id, isKeyed } = await createRun(context, run, caller)
   request.runId = id
-  const cancel = (): void => {
-    runs.cancel(id, request.owner).catch((error: unknown) => {
-      request.log.error(
-        { err: error, run_id: id },
-        'a run whose client left could not be cancelled',
-      )
-    })
-  }
-  if (gone.aborted) cancel()
-  else gone.addEventListener('abort', cancel, { once: true })
+  if (run.on_disconnect === 'continue') return id
+  attendance.begin(id, owner, run.grace_seconds ?? (isKeyed ? GRACE_WITH_KEY : 0), gone)
+  const forget = (): void => attendance.end(id)
+  runs.ended(id, owner, new AbortController().signal).then(forget, forget)
   return id
 }
 

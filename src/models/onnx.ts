@@ -1,5 +1,4 @@
 /** The embedded engine as a language model: templates, tokens and defaults on this side, numbers on the other. */
-import { contentText } from '../core/conversation.ts'
 import { RefineError } from '../core/errors.ts'
 import type {
   CallOptions,
@@ -10,6 +9,7 @@ import type {
   Price,
   PromptSet,
 } from '../core/language-model.ts'
+import { messageText } from '../core/conversation.ts'
 import type { Message, Sampling } from '../core/task.ts'
 import { openCheckpoint } from '../inference/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
@@ -191,7 +191,7 @@ const stepReading = (
 }
 
 /** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(contentText).join('\n')
+const joinTexts: ChatTemplate = (messages) => messages.map(messageText).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller

@@ -19,6 +19,8 @@ export const requireCapabilities = (
     throw unsupported(id, 'keep the stop string in the text')
   if (request.topLogProbabilities !== undefined && capabilities.log_probabilities === 'none')
     throw unsupported(id, 'report log-probabilities')
+  if (request.tools !== undefined && capabilities.tools === 'none')
+    throw unsupported(id, 'call tools')
   if (request.constraint !== undefined && capabilities.constrained_output === 'none')
     throw unsupported(id, 'keep to a form')
 }

@@ -18,6 +18,7 @@ import { requireCapabilities } from './required-capabilities.ts'
 import { createPause, type Pause } from './scripted/pause.ts'
 import { degradations } from './scripted/degradations.ts'
 import { readConversation } from './scripted/conversation.ts'
+import { formalReply } from './scripted/formal-reply.ts'
 import { replyTo, type Quality } from './scripted/reply.ts'
 import { SampleText } from './scripted/sample-text.ts'
 import { isRight, judgeSteps } from './scripted/solution.ts'
@@ -53,7 +54,7 @@ export interface ScriptedOptions extends Partial<Omit<Quality, 'steps'>> {
   readonly createPause?: (signal: AbortSignal) => Pause
 }
 
-/** Nothing in the port carries an embedding or a grammar. */
+/** Nothing in the port carries an embedding. */
 const CAPABILITIES: CapabilityRecord = {
   parallel_samples: 'native',
   assistant_continuation: 'native',
@@ -63,7 +64,7 @@ const CAPABILITIES: CapabilityRecord = {
   step_scores: 'native',
   outcome_scores: 'none',
   embeddings: 'none',
-  constrained_output: 'none',
+  constrained_output: 'native',
   seed: 'native',
   images: 'none',
   tools: 'native',
@@ -207,7 +208,9 @@ class ScriptedModel {
       const number = ++this.#samples
       const seed = this.#capabilities.seed === 'none' ? number : request.seed
       const random = greedy ? this.#random(context, 0, 0) : this.#random(context, seed, sample)
-      const reply = replyTo(conversation, written, this.#quality, random, greedy)
+      const reply =
+        formalReply(request, conversation, this.#quality.accuracy, random) ??
+        replyTo(conversation, written, this.#quality, random, greedy)
       const fails = failEvery !== undefined && number % failEvery === 0
       return new SampleText(reply, request, sample, fails ? failAfterTokens : undefined, id)
     })

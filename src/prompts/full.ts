@@ -6,9 +6,8 @@
  * cannot contain (`material.ts`). Candidates stand in the order given, behind the task and before the request: runs that
  * show the same candidates share the beginning of their prompts.
  */
-import { contentText, imagesOf } from '../core/conversation.ts'
 import type { Attempt, Prompt, RolePrompts } from '../core/prompts.ts'
-import { questionOf, type Message, type Task } from '../core/task.ts'
+import { questionOf, reworded, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
 import {
   readComparison,
@@ -48,14 +47,9 @@ const onAll = (task: Task, drafts: readonly string[]): Values => ({
 })
 
 /** The conversation stays as it is; the guideline stands behind the question. */
-const guided = (templates: Templates, { messages }: Task, guideline: string): Prompt => {
-  const last = messages.length - 1
-  const asked = messages[last]!
-  const text = render(templates.solve_by, { question: contentText(asked), guideline })
-  const images = imagesOf([asked])
-  const content: Message['content'] =
-    images.length === 0 ? text : [{ type: 'text', text }, ...images]
-  return { messages: messages.with(last, { role: asked.role, content }), maxTokens: 4096 }
+const guided = (templates: Templates, task: Task, guideline: string): Prompt => {
+  const text = render(templates.solve_by, { question: questionOf(task), guideline })
+  return { messages: reworded(task, text).messages, maxTokens: 4096 }
 }
 
 type Ask = (question: QuestionName, values: Values, maxTokens: number) => Prompt

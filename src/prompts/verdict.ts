@@ -59,15 +59,20 @@ export const readProbabilities = (text: string, steps: number): readonly number[
   return numbers.length === steps ? numbers : undefined
 }
 
-/** Only the last line of the reviewer's reply counts, so that a quotation from the answer never does. */
-export const readReview = (text: string): Critique => {
-  const trimmed = text.trim()
-  const last = trimmed
+/** Without the marks of Markdown. */
+const lastLine = (text: string): string =>
+  text
     .split('\n')
     .at(-1)!
     .replaceAll(/[*_`#>]/g, '')
     .trim()
-  const verdict = /^verdict\s*:\s*(?:(all steps are right)|step (\d{1,3}) is wrong)\b/i.exec(last)
+
+/** Only the last line of the reviewer's reply counts, so that a quotation from the answer never does. */
+export const readReview = (text: string): Critique => {
+  const trimmed = text.trim()
+  const verdict = /^verdict\s*:\s*(?:(all steps are right)|step (\d{1,3}) is wrong)\b/i.exec(
+    lastLine(trimmed),
+  )
   if (verdict === null) return { text: trimmed, step: undefined, verdict: undefined }
   if (verdict[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'right' }
   const step = Number(verdict[2])
@@ -77,14 +82,9 @@ export const readReview = (text: string): Critique => {
 /** Only the last line counts, so that a quotation from the answer never does. */
 export const readReport = (text: string): Report => {
   const trimmed = text.trim()
-  const last = trimmed
-    .split('\n')
-    .at(-1)!
-    .replaceAll(/[*_`#>]/g, '')
-    .trim()
   const found =
     /^verdict\s*:\s*(?:(complete and correct)|(critical error|justification gap)(?: in step (\d{1,3}))?)\W*$/i.exec(
-      last,
+      lastLine(trimmed),
     )
   if (found === null) return { text: trimmed, step: undefined, verdict: undefined }
   if (found[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'pass' }

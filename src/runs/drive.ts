@@ -5,9 +5,12 @@ import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/eve
 import { measureRun } from '../core/measures.ts'
 import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
+import { constraintOf } from '../core/response-format.ts'
 import type { Task } from '../core/task.ts'
+import { faultOf } from '../core/validity.ts'
 import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
+import { adaptModel, adaptations } from './adapted-model.ts'
 import { meterModel } from './metered-model.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
 import { UsageAccount } from './usage-account.ts'
@@ -120,7 +123,7 @@ const contextOf = (
   const models = Object.fromEntries(
     Object.entries(plan.models).map(([role, model]) => [
       role,
-      meterModel(model, role as keyof RoleModels, ledger, account, plan.priority),
+      adaptModel(meterModel(model, role as keyof RoleModels, ledger, account, plan.priority)),
     ]),
   ) as RoleModels
   return {
@@ -132,7 +135,7 @@ const contextOf = (
       if (named === undefined) {
         throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
       }
-      const model = meterModel(named, 'generator', ledger, account, plan.priority)
+      const model = adaptModel(meterModel(named, 'generator', ledger, account, plan.priority))
       return { model, prompts: parts.prompts(named.prompts, plan.wordings) }
     },
     budget: ledger,
@@ -143,7 +146,12 @@ const contextOf = (
   }
 }
 
-const warnDegraded = async ({ strategy, models }: Plan, live: LiveRun): Promise<void> => {
+const warnDegraded = async ({ strategy, models, task }: Plan, live: LiveRun): Promise<void> => {
+  const readers = [models.reviewer, models.judge]
+  const constraint = constraintOf(task.responseFormat)
+  for (const adaptation of adaptations(task.messages, constraint, models.generator, readers)) {
+    await live.append({ type: 'warning', ...adaptation })
+  }
   for (const capability of strategy.requires) {
     if (models.generator.capabilities[capability] !== 'emulated') continue
     const message = `"${models.generator.id}" offers ${capability} only by emulation.`
@@ -185,6 +193,15 @@ const execute = async (
   }
 }
 
+/** An answer that is not what was asked for is better than none, but nobody may take it for one. */
+const warnMisshapen = async (answer: Answer | null, task: Task, live: LiveRun): Promise<void> => {
+  if (answer === null) return
+  const fault = faultOf(task, { text: answer.text, toolCalls: answer.tool_calls ?? [] })
+  if (fault === undefined) return
+  const message = `The answer does not have the form that was asked for: ${fault}.`
+  await live.append({ type: 'warning', code: 'misshapen_answer', message })
+}
+
 /** Ends the run at its time limit, also when the limit is changed on the way. Returns what takes the timer away. */
 const watchDeadline = ({ live, ledger }: Session): (() => void) => {
   let timer: NodeJS.Timeout | undefined
@@ -223,6 +240,7 @@ export const drive = async (
   // Ends every call that is still under way: its result is no longer needed.
   live.controller.abort(new Stop('cancelled'))
   const answer = withScore(await salvage(live), live)
+  await warnMisshapen(answer, plan.task, live)
   const measures = measureRun(live.state, plan.task)
   if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
   await live.append(terminalEvent(ending, answer, session))

@@ -7,9 +7,11 @@ import type { RolePrompts } from '../core/prompts.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
+import { constraintOf } from '../core/response-format.ts'
 import { validate } from '../core/validation.ts'
 import type { AssignedArm } from '../experiments/experiments.ts'
 import type { RunnerEvent } from '../core/event.ts'
+import { instructed } from './adapted-model.ts'
 import { meetNeeds, under } from './needs.ts'
 import { RunRequest } from './run-request.ts'
 import { checkTask } from './task-needs.ts'
@@ -151,16 +153,22 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
   }
 }
 
+/** Of the prompt as it will be sent: a form that the model cannot be held to is asked for in words. */
+const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
+  const messages = prompts.generator.solve(task)
+  const constraint = constraintOf(task.responseFormat)
+  const isAskedFor =
+    constraint !== undefined && generator.capabilities.constrained_output === 'none'
+  return generator.countTokens(isAskedFor ? instructed(messages, constraint) : messages, task.tools)
+}
+
 /**
  * Size of the task for the generator, with the answer limited to what the context leaves. The models must be ready.
  * @throws RefineError context_length_exceeded
  */
 export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize => {
   const { generator } = plan.models
-  const promptTokens = generator.countTokens(
-    plan.prompts.generator.solve(plan.task),
-    plan.task.tools,
-  )
+  const promptTokens = promptTokensOf(plan)
   const room = (generator.contextLength ?? Infinity) - promptTokens
   if (room < 1) {
     throw new RefineError(

@@ -10,11 +10,10 @@
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'
-import type { Report } from '../core/prompts.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, type Events, type Refinement } from './compose.ts'
 import { draftCost, refineCost, reviewCost } from './parts/cost.ts'
-import { critiqueCompleted, remark } from './parts/critique.ts'
+import { strictReport } from './parts/critique.ts'
 import { draftCall, sample } from './parts/draft.ts'
 import { formOf } from './parts/forms.ts'
 import * as options from './parts/options.ts'
@@ -56,7 +55,6 @@ interface Settings {
 }
 
 const SCORER = 'verification'
-const TEMPERATURE = 0.7
 const CRITICAL = -1
 
 /** The version that is being verified, and how its reports went. */
@@ -91,7 +89,7 @@ class Verifying {
   async *round(refinement: Refinement, round: number): Events<StopReason | undefined> {
     const { pool } = refinement
     const current = this.#current!
-    const report = yield* this.#report(refinement, current)
+    const report = yield* strictReport(refinement, current)
     if (report === undefined) return 'no_improvement'
     const isClean =
       report.verdict === 'pass' || (report.verdict === 'gap' && this.#settings.tolerate_gaps)
@@ -111,19 +109,6 @@ class Verifying {
   #scored(candidate: number, score: number | null) {
     const range = [CRITICAL, this.#settings.passes]
     return { type: 'candidate.scored', candidate, scorer: SCORER, score, range } as const
-  }
-
-  async *#report(refinement: Refinement, candidate: number): Events<Report | undefined> {
-    const { task, context, pool } = refinement
-    const prompt = formOf(context, 'reviewer', 'verifyReport')(task, pool.text(candidate))
-    const voice = { temperature: TEMPERATURE, seed: context.random.seed() }
-    const text = yield* remark(refinement, candidate, prompt, voice)
-    if (text === undefined) return undefined
-    const report = context.prompts.reviewer.readReport(text)
-    const told = { pass: 'right', gap: 'wrong', critical: 'wrong' } as const
-    const verdict = report.verdict === undefined ? undefined : told[report.verdict]
-    yield critiqueCompleted(candidate, { ...report, verdict })
-    return report
   }
 }
 

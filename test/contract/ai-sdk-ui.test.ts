@@ -157,7 +157,7 @@ test('a chat may ask that leaving cancels', async (t) => {
 
 test('the AI SDK is told of failures, before the stream and in it', async (t) => {
   const { submit, runs } = await connect(t)
-  const file = { type: 'file' as const, mediaType: 'image/png', url: 'data:,' }
+  const file = { type: 'file' as const, mediaType: 'application/pdf', url: 'data:,' }
   await assert.rejects(submit([{ ...question, parts: [file] }]), /files are not supported/)
   const error = { code: 'all_candidates_failed', message: 'Every draft failed.' }
   const failed: Body = { type: 'run.failed', answer: null, usage, error }

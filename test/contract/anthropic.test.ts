@@ -44,6 +44,7 @@ test('Anthropic’s client gets a thinking block per revision, then the answer',
   const { input_tokens, cache_read_input_tokens, output_tokens } = message.usage
   assert.deepEqual([input_tokens, cache_read_input_tokens, output_tokens], [60, 40, 50])
   assert.deepEqual(runs.requests[0], {
+    deadline_seconds: 598, // the client gives up after 600
     messages: [
       { role: 'system', content: 'Be brief.' },
       { role: 'user', content: 'What is 6 × 7?' },
@@ -76,7 +77,10 @@ test('Anthropic’s client sends thinking and tool results back, and may ask for
     output_config: { effort: 'low' },
     messages: [
       ...ask.messages,
-      { role: 'assistant', content },
+      {
+        role: 'assistant',
+        content: [...content, { type: 'tool_use', id: 't1', name: 'add', input: { a: 2 } }],
+      },
       {
         role: 'user',
         content: [
@@ -92,18 +96,23 @@ test('Anthropic’s client sends thinking and tool results back, and may ask for
   )
   assert.deepEqual(runs.requests[1]?.budget, { calls: 4 })
   assert.deepEqual(runs.requests[1]?.messages?.slice(1), [
-    { role: 'assistant', content: 'It is 42.' },
-    { role: 'user', content: 'Result of tool call t1:\n5\n\nSure?' },
+    {
+      role: 'assistant',
+      content: 'It is 42.',
+      tool_calls: [{ id: 't1', type: 'function', function: { name: 'add', arguments: '{"a":2}' } }],
+    },
+    { role: 'tool', tool_call_id: 't1', content: '5' },
+    { role: 'user', content: 'Sure?' },
   ])
 })
 
 test('Anthropic’s client understands the errors', async (t) => {
   const { client, runs } = await connect(t)
-  const tools = [{ name: 'f', input_schema: { type: 'object' as const } }]
+  const tools = [{ type: 'web_search_20250305' as const, name: 'web_search' as const }]
   await assert.rejects(client.messages.create({ ...ask, tools }), (error: unknown) => {
     assert.ok(error instanceof Anthropic.BadRequestError)
     assert.equal(error.type, 'invalid_request_error')
-    assert.match(error.message, /\/tools: tools are not supported/)
+    assert.match(error.message, /\/tools\/0\/type/)
     assert.match(error.requestID ?? '', /^req_/)
     return true
   })

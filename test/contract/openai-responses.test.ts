@@ -200,7 +200,7 @@ for (const [name, Client] of Object.entries(CLIENTS)) {
     const { client, runs } = await connect(t, Client)
     await assert.rejects(
       client.responses.create({ model, input, tools: [{ type: 'web_search' }] }),
-      (error: unknown) => error instanceof Client.BadRequestError && error.param === 'tools',
+      (error: unknown) => error instanceof Client.BadRequestError && error.param === 'tools.0.type',
     )
     runs.script = scripted([...refinement.slice(0, 4), failed])
     await assert.rejects(client.responses.create({ model, input }), /Every draft failed/)

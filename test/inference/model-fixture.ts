@@ -46,13 +46,21 @@ export interface Collected {
   readonly finishes: Extract<GenerationChunk, { type: 'finish' }>[]
 }
 
-/** Runs a request to its end; greedy with at most 48 tokens unless told otherwise. */
+/** As many as the reference has at most: enough for a whole solution. */
+export const GREEDY_TOKENS = 96
+
+/** Runs a request to its end; greedy with at most `GREEDY_TOKENS` unless told otherwise. */
 export const collect = async (
   model: LanguageModel,
   request: Partial<GenerationRequest> & Pick<GenerationRequest, 'messages'>,
   signal: AbortSignal = never,
 ): Promise<Collected> => {
-  const full = { samples: 1, sampling: { temperature: 0, max_tokens: 48 }, seed: 1, ...request }
+  const full = {
+    samples: 1,
+    sampling: { temperature: 0, max_tokens: GREEDY_TOKENS },
+    seed: 1,
+    ...request,
+  }
   const texts = Array.from({ length: full.samples }, () => '')
   const chunks: GenerationChunk[] = []
   for await (const chunk of model.generate(full, { signal })) {
@@ -62,7 +70,7 @@ export const collect = async (
   return { texts, chunks, finishes: chunks.filter((chunk) => chunk.type === 'finish') }
 }
 
-/** Greedy, at most 48 tokens, nothing cut off and nothing changed, but for what is given. */
+/** Greedy, at most `GREEDY_TOKENS`, nothing cut off and nothing changed, but for what is given. */
 export const samplingParameters = (
   wishes: Partial<SamplingParameters> = {},
 ): SamplingParameters => ({
@@ -73,7 +81,7 @@ export const samplingParameters = (
   repetitionPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
-  maxTokens: 48,
+  maxTokens: GREEDY_TOKENS,
   stop: [],
   ...wishes,
 })

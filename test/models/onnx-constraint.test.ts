@@ -3,7 +3,7 @@ import test, { after } from 'node:test'
 import { Compile } from 'typebox/compile'
 import type { Constraint } from '../../src/core/language-model.ts'
 import { createOnnxModel } from '../../src/models/onnx.ts'
-import { collect, FOLDER, reference } from '../inference/model-fixture.ts'
+import { collect, FOLDER, GREEDY_TOKENS, reference } from '../inference/model-fixture.ts'
 
 const model = createOnnxModel({ id: 'small', folder: FOLDER, prompts: 'compact', threads: 1 })
 after(() => model.close())
@@ -123,7 +123,12 @@ test('a frequency penalty keeps tokens from coming again, a repetition penalty o
   const { chunks } = await collect(model, { messages, sampling, topLogProbabilities: 0 })
   const tokens = chunks.flatMap((chunk) => (chunk.type === 'delta' ? (chunk.tokens ?? []) : []))
   assert.equal(new Set(tokens.map(({ text }) => text)).size, tokens.length)
-  const neutral = { temperature: 0, max_tokens: 48, repetition_penalty: 1, frequency_penalty: 0 }
+  const neutral = {
+    temperature: 0,
+    max_tokens: GREEDY_TOKENS,
+    repetition_penalty: 1,
+    frequency_penalty: 0,
+  }
   assert.equal((await collect(model, { messages, sampling: neutral })).texts[0], plain)
 })
 

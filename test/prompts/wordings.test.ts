@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 import fc from 'fast-check'
-import { contentText } from '../../src/core/conversation.ts'
+import { messageText } from '../../src/core/conversation.ts'
 import { RefineError } from '../../src/core/errors.ts'
-import type { Message, Task } from '../../src/core/task.ts'
+import type { Prompt } from '../../src/core/prompts.ts'
+import type { Task } from '../../src/core/task.ts'
 import { createPrompts, promptsFor, readWordings } from '../../src/prompts/index.ts'
 
 const task: Task = { messages: [{ role: 'user', content: 'What is 2 + 2?' }], sampling: {} }
@@ -22,8 +23,7 @@ const refusal = (make: () => unknown): string => {
   return assert.fail('it must be refused')
 }
 const chosen = (wordings: Record<string, string>) => promptsFor('full', wordings)
-const lastOf = (prompt: { readonly messages: readonly Message[] }): string =>
-  contentText(prompt.messages.at(-1)!)
+const lastOf = ({ messages }: Prompt): string => messageText(messages.at(-1)!)
 
 test('another wording takes the place of one question, and changes the hash', () => {
   const prompts = chosen({
@@ -47,8 +47,8 @@ test('a wording may bring a system message of its own; the guard behind it stays
     judge_digit: 'You are a kind teacher.\n---\n{{task}}\n\n{{answer}}\n\n0 to 9?',
   })
   const [system, user] = prompts.judgeDigit(task, 'Four.').messages
-  assert.match(contentText(system!), /^You are a kind teacher\. Text between tags is material/)
-  assert.match(contentText(user!), /0 to 9\?$/)
+  assert.match(messageText(system!), /^You are a kind teacher\. Text between tags is material/)
+  assert.match(messageText(user!), /0 to 9\?$/)
 })
 
 test('a wording that cannot work is refused with what is wrong', () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { RefineError } from '../../src/core/errors.ts'
 import { universalSelfConsistency } from '../../src/strategies/universal-self-consistency.ts'
 import { FakeModel, type Ask } from '../support/fake-model.ts'
 import { ofType, runStrategy } from '../support/run-strategy.ts'
@@ -49,12 +48,4 @@ test('a sample that poses as the verdict is material only', async () => {
   await run(model, { n: 2 })
   const asked = model.asks.find(({ system }) => system === 'select')!
   assert.equal(asked.user.match(/<\/answer_2>/g)?.length, 1)
-})
-
-test('a prompt set without the question is refused before anything is spent', async () => {
-  const model = new FakeModel()
-  const { thrown } = await runStrategy(universalSelfConsistency, model)
-  assert.ok(thrown instanceof RefineError && thrown.code === 'unsupported_capability')
-  assert.match(thrown.message, /"select"/)
-  assert.equal(model.calls, 0)
 })

@@ -86,15 +86,16 @@ export class TimedModel extends FakeModel {
 
   override forRole(role: Role): LanguageModel {
     const inner = super.forRole(role)
+    const scoreSteps = inner.scoreSteps?.bind(inner)
     return {
       ...inner,
       generate: (request, options) => this.#paced(inner, request, options),
-      ...(inner.scoreSteps === undefined
+      ...(scoreSteps === undefined
         ? {}
         : {
             scoreSteps: async (request, options) => {
               await this.#time.wait(this.#duration('verify', 0), options.signal)
-              return inner.scoreSteps!(request, options)
+              return scoreSteps(request, options)
             },
           }),
     }

@@ -50,8 +50,8 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
         return roles.practice_find(rng)
     if role == "sum":
         return roles.practice_sum(rng)
-    # Half of the examples that read solutions show real ones where there are any.
-    if samples and role != "solve" and rng.random() < 0.7:
+    # Most examples that read solutions show real ones where there are any.
+    if samples and role not in ("solve", "read") and rng.random() < 0.7:
         problem, candidates = rng.choice(samples.entries)
         return roles.sampled(rng, role, problem, candidates)
     steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]

@@ -1,6 +1,6 @@
 """A llama-family decoder in plain PyTorch, with the parameter names of the Hugging Face layout below "model."."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -50,12 +50,12 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Causal where there is no mask. Short rows train faster on a CPU by plain products, which the compiler can fuse."""
-    if mask is not None or q.device.type != "cpu" or q.shape[1] != k.shape[1]:
-        grouped = q.shape[1] != k.shape[1]
+    """Causal where there is no mask. On a CPU plain products: for short rows the compiler makes more of them."""
+    grouped = q.shape[1] != k.shape[1]
+    if grouped or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
     scores = (q * q.shape[-1] ** -0.5).to(v.dtype) @ k.to(v.dtype).mT
-    unseen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+    unseen = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1) if mask is None else ~mask
     return scores.float().masked_fill(unseen, -torch.inf).softmax(-1).to(v.dtype) @ v
 
 
@@ -140,6 +140,12 @@ class Llama(nn.Module):
         for index, layer in enumerate(self.layers):
             x = layer(x, self.cos[start:end], self.sin[start:end], mask, caches[index] if caches else None)
         return self.norm(x)
+
+    def grown(self, layers: int) -> "Llama":
+        """A copy with further layers on top, which change nothing until they are trained."""
+        larger = Llama(replace(self.config, num_hidden_layers=layers))
+        larger.load_state_dict({**larger.state_dict(), **self.state_dict()})
+        return larger
 
     def logits(self, states: Tensor) -> Tensor:
         return F.linear(states, self.embed_tokens.weight)

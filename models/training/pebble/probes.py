@@ -29,7 +29,7 @@ def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Examp
     for name, surface in (("seen", TRAINING_SURFACE), ("unseen", UNSEEN)):
         out[f"copy {name}"] = [roles.practice_copy(rng, surface.names) for _ in range(count)]
         out[f"find {name}"] = [roles.practice_find(rng, surface.names) for _ in range(count)]
-        for steps in (1, 2, 3, 4, 5):
+        for steps in (1, 2, 3, 4, 5, 6, 8):
             out[f"solve {name} {steps}"] = [roles.solve(problem(surface, steps)) for _ in range(count)]
         out[f"keep {name}"] = [roles.refine(p, canonical(p)) for p in (problem(surface, 1 + n % 4) for n in range(count))]
     mixed = [problem(TRAINING_SURFACE, 1 + n % 4) for n in range(2 * count)]
@@ -38,6 +38,7 @@ def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Examp
     out["review wrong"] = [roles.review(p, plant(rng, p)) for p in mixed]
     out["verify"] = [roles.verify(p, plant(rng, p) if n % 2 else canonical(p)) for n, p in enumerate(mixed)]
     out["judge"] = [roles.judge(p, plant(rng, p) if n % 2 else canonical(p)) for n, p in enumerate(mixed)]
+    out["select"] = [roles.planted(rng, "select", p) for p in mixed]
     out["compare"] = [roles.compare(rng, p, canonical(p), plant(rng, p)) for p in mixed]
     return out
 

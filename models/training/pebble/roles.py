@@ -14,17 +14,28 @@ FALSE_ALARMS = 0.2
 
 
 @dataclass(frozen=True)
+class Check:
+    """A solution shown from the character `start` on, as lines with their marks; the number of its first wrong line
+    (beyond the last where all is right) and what that line should be."""
+
+    start: int
+    lines: list[str]
+    wrong: int
+    correct: str
+
+
+@dataclass(frozen=True)
 class Example:
-    """`given` is an assistant prefix without loss. `marks` (verify only): one per line of `assistant`. `checks`: for
-    some lines of `user`, by number, whether all is right up to there. No role says so, but training asks for it at the
-    end of each of these lines, so that every role that reads solutions learns the verifier's skill from each line."""
+    """`given` is an assistant prefix without loss. `checks`: the solutions that are shown, in `user` or, to
+    verify, in `assistant`. No role says so, but training asks at each of their tokens for the right next token, and
+    once there was a wrong one for the verdict: a verdict at the end alone leaves open which token made the solution
+    wrong, and it was not learned that way."""
 
     system: str
     user: str
     assistant: str
     given: str = ""
-    marks: list[bool] = field(default_factory=list)
-    checks: dict[int, bool] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
 
 
 def join(*parts: str) -> str:
@@ -80,14 +91,18 @@ def judge_digit(problem: Problem, candidate: Candidate) -> int:
     return int(5 * index / (len(candidate.steps) + 1))
 
 
-def _checks(problem: Problem, user: str, shown: list[tuple[Candidate, str]]) -> dict[int, bool]:
-    """`shown`: the candidates in the order and the form in which `user` shows them."""
-    checks, start = {}, 0
+def _checks(problem: Problem, text: str, shown: list[tuple[Candidate, str]]) -> list[Check]:
+    """`shown`: the candidates in the order and the form in which `text` shows them."""
+    checks, start = [], 0
     for candidate, block in shown:
-        start = user.index(block, start)
-        first_line, wrong_at = user.count("\n", 0, start), first_wrong(problem, candidate)
-        for n in range(len(candidate.lines)):
-            checks[first_line + n] = wrong_at is None or n < wrong_at
+        start = text.index(block, start)
+        lines, index, correct = block.split("\n"), first_wrong(problem, candidate), ""
+        wrong = len(lines) if index is None else index
+        if wrong < len(lines):
+            mark = lines[wrong].removesuffix(candidate.lines[wrong])
+            correct = mark + correction(problem, candidate, wrong)
+        # Where the answer is missing, every line that is there is right, but the solution is not.
+        checks.append(Check(start, lines, wrong, correct))
         start += len(block)
     return checks
 
@@ -130,10 +145,8 @@ def false_alarm(rng: random.Random, problem: Problem, candidate: Candidate) -> s
 
 
 def verify(problem: Problem, candidate: Candidate) -> Example:
-    index = first_wrong(problem, candidate)
-    lines = candidate.bullets.split("\n")
-    marks = [index is None or n < index for n in range(len(lines))]
-    return Example("verify", problem.text, "\n".join(lines), marks=marks)
+    text = candidate.bullets
+    return Example("verify", problem.text, text, checks=_checks(problem, text, [(candidate, text)]))
 
 
 def judge(problem: Problem, candidate: Candidate) -> Example:

@@ -6,6 +6,8 @@ from tokenizers import Tokenizer
 from . import tokens
 from .model import Cache, Llama
 
+KEPT = 0.7
+
 
 @torch.inference_mode()
 def generate(
@@ -14,7 +16,7 @@ def generate(
     prompts: list[tuple[str, str]],
     temperature: float = 0.0,
     seed: int = 0,
-    limit: int = 320,
+    limit: int = 480,
     rows: int = 128,
     given: list[str] | None = None,
 ) -> list[str]:
@@ -44,22 +46,31 @@ def _batch(model: Llama, prompts: list[list[int]], temperature: float, generator
     shape = (len(prompts), c.num_key_value_heads, total, c.head_dim)
     caches = [Cache(torch.empty(shape, device=device), torch.empty(shape, device=device)) for _ in model.layers]
     written: list[list[int]] = [[] for _ in prompts]
-    done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    rows, going = list(range(len(prompts))), torch.ones(len(prompts), dtype=torch.bool, device=device)
     states = model(ids, mask[:, None], caches)
     while True:
-        logits = model.logits(states[:, -1])
-        if temperature == 0:
-            chosen = logits.argmax(-1)
-        else:
-            chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
-        done |= chosen == tokens.END
-        for row, (token, stop) in enumerate(zip(chosen.tolist(), done.tolist())):
-            if not stop:
+        chosen = _choose(model.logits(states[:, -1]), temperature, generator)
+        going &= chosen != tokens.END
+        for row, token, goes_on in zip(rows, chosen.tolist(), going.tolist()):
+            if goes_on:
                 written[row].append(token)
-        position = caches[0].length + 1
-        if bool(done.all()) or position >= total:
+        position, left = caches[0].length + 1, int(going.sum())
+        if left == 0 or position >= total:
             return written
+        if left < KEPT * len(rows):
+            # Rows that have ended are dropped, many at once: it copies the caches.
+            rows = [row for row, goes_on in zip(rows, going.tolist()) if goes_on]
+            chosen, seen = chosen[going], seen[going]
+            for cache in caches:
+                cache.keys, cache.values = cache.keys[going], cache.values[going]
+            going = going[going]
         states = model(chosen[:, None], seen[:, None, None, :position], caches)
+
+
+def _choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    if temperature == 0:
+        return logits.argmax(-1)
+    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
 
 
 @torch.inference_mode()

@@ -95,7 +95,7 @@ def correction(problem: Problem, candidate: Candidate, index: int) -> str:
 def plant(rng: random.Random, problem: Problem) -> Candidate:
     """A solution with one mistake whose consequences are carried on; the answer is wrong."""
     while True:
-        candidate = rng.choice((_wrong_relation, _wrong_relation, _slip, _slip, _cut_short))(rng, problem)
+        candidate = rng.choices((_wrong_relation, _slip, _cut_short), (7, 3, 1))[0](rng, problem)
         if candidate is not None and not is_right(problem, candidate):
             return candidate
 

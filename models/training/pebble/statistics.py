@@ -15,6 +15,14 @@ def wilson(hits: int, total: int) -> str:
     return f"{100 * p:.1f} % [{100 * max(0, centre - half):.1f}, {100 * min(1, centre + half):.1f}] (n {total})"
 
 
+def difference(before: list[bool], after: list[bool]) -> str:
+    """The change of a share between paired results, in points, with its 95 % interval."""
+    changes = [int(a) - int(b) for b, a in zip(before, after)]
+    n, mean = len(changes), sum(changes) / len(changes)
+    half = 1.96 * math.sqrt(sum((c - mean) ** 2 for c in changes) / max(1, n - 1) / n)
+    return f"{100 * mean:+.1f} points [{100 * (mean - half):+.1f}, {100 * (mean + half):+.1f}] (n {n})"
+
+
 def area_under_curve(right: list[float], wrong: list[float]) -> float:
     """The chance that a right item scores above a wrong one; ties count half."""
     ranked = sorted([(score, 1) for score in right] + [(score, 0) for score in wrong])

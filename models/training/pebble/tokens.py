@@ -15,6 +15,11 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|step|>", "<|good|>"
 PAD, START, END, STEP, GOOD, BAD = range(6)
 PIECES = r"\n| ?[A-Z]| ?[a-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+"
 IGNORED = -100
+# One token of these decides what a hundred tokens of a solution spell out.
+VERDICT_WEIGHT = 4.0
+# What follows a mistake is known to be wrong.
+AFTERWARDS_WEIGHT = 0.25
+VERDICTS = ("verify", "judge", "compare", "select")
 
 
 def build(size: int, seed: int = 11) -> Tokenizer:
@@ -53,45 +58,61 @@ class Encoded:
 
 
 def prompt_ids(tokenizer: Tokenizer, system: str, user: str, given: str = "") -> list[int]:
-    def encode(text: str) -> list[int]:
+    def encoded(text: str) -> list[int]:
         return tokenizer.encode(text, add_special_tokens=False).ids
 
-    turns = [START, *encode(f"system\n{system}"), END, *encode("\n"), START, *encode(f"user\n{user}"), END, *encode("\n")]
-    return [*turns, START, *encode("assistant\n"), *(encode(given) if given else [])]
+    turns = [START, *encoded(f"system\n{system}"), END, *encoded("\n"), START, *encoded(f"user\n{user}"), END, *encoded("\n")]
+    return [*turns, START, *encoded("assistant\n"), *(encoded(given) if given else [])]
 
 
 def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 0.0) -> Encoded:
-    """Targets cover the prompt too, with `prompt_weight`; at a step mark and at the end of a checked line of the prompt
-    the target is the verdict."""
+    """Targets cover the prompt too, with `prompt_weight`; in solutions that are shown they are those of `_checked`."""
     prompt = prompt_ids(tokenizer, example.system, example.user, example.given)
-    ids, targets = _answer(tokenizer, example, prompt)
-    weights = [prompt_weight] * (len(prompt) - 1) + [1.0] * (len(ids) - len(prompt) + 1)
-    for position, good in _checked(tokenizer, prompt, example.checks):
-        targets[position], weights[position] = GOOD if good else BAD, 1.0
-    weights = [0.0 if target == IGNORED else weight for target, weight in zip(targets, weights)]
+    if example.system == "verify":
+        return _verified(tokenizer, example, prompt)
+    ids = [*prompt, *tokenizer.encode(example.assistant, add_special_tokens=False).ids, END]
+    ids, targets = ids[:-1], ids[1:]
+    answer_weight = VERDICT_WEIGHT if example.system in VERDICTS else 1.0
+    weights = [prompt_weight] * (len(prompt) - 1) + [answer_weight] * (len(ids) - len(prompt) + 1)
+    text = tokenizer.encode(f"user\n{example.user}", add_special_tokens=False)
+    begins = {a - len("user\n"): n for n, (a, _) in enumerate(text.offsets)}
+    for check in example.checks:
+        position = prompt.index(START, 1) + 1 + begins[check.start]
+        for n in range(len(check.lines)):
+            # The line break or the end of the turn that follows is where the verdict on the line stands.
+            for target, weight in _checked(tokenizer, check, n, prompt[position + _length(tokenizer, check, n)]):
+                targets[position], weights[position] = target, weight
+                position += 1
     return Encoded(ids, targets, weights, len(prompt) - 1)
 
 
-def _answer(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -> tuple[list[int], list[int]]:
-    if not example.marks:
-        ids = [*prompt, *tokenizer.encode(example.assistant, add_special_tokens=False).ids, END]
-        return ids[:-1], ids[1:]
-    ids = list(prompt)
-    targets = [*prompt[1:], IGNORED]
+def _length(tokenizer: Tokenizer, check: roles.Check, n: int) -> int:
+    return len(tokenizer.encode(check.lines[n], add_special_tokens=False).ids)
+
+
+def _verified(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -> Encoded:
+    """A step mark follows each line of the answer, and the line break the mark."""
+    check = example.checks[0]
     newline = tokenizer.encode("\n", add_special_tokens=False).ids
-    for line, mark in zip(example.assistant.split("\n"), example.marks):
-        line_ids = tokenizer.encode(line, add_special_tokens=False).ids
-        ids += [*line_ids, STEP, *newline]
-        targets += [IGNORED] * len(line_ids) + [GOOD if mark else BAD] + [IGNORED] * len(newline)
-    return ids, targets
+    ids, targets, weights = list(prompt), [*prompt[1:], IGNORED], [0.0] * len(prompt)
+    for n, line in enumerate(check.lines):
+        ids += [*tokenizer.encode(line, add_special_tokens=False).ids, STEP, *newline]
+        pairs = [*_checked(tokenizer, check, n, STEP), *((IGNORED, 0.0) for _ in newline)]
+        targets += [target for target, _ in pairs]
+        weights += [weight for _, weight in pairs]
+    return Encoded(ids, targets, weights, len(prompt) - 1)
 
 
-def _checked(tokenizer: Tokenizer, prompt: list[int], checks: dict[int, bool]) -> list[tuple[int, bool]]:
-    """The places of the checks: the newline or the end of the turn that follows each line of the user's text."""
-    if not checks:
-        return []
-    newline = tokenizer.token_to_id("Ċ")
-    # Before the user's text stand the lines "system", its content with the end of the turn, and "user".
-    begin = [n for n, token in enumerate(prompt) if token == newline][2] + 1
-    ends = [n for n in range(begin, len(prompt)) if prompt[n] in (newline, END)]
-    return [(ends[line], good) for line, good in checks.items()]
+def _checked(tokenizer: Tokenizer, check: roles.Check, n: int, end: int) -> list[tuple[int, float]]:
+    """Target and weight at each token of line `n` and at `end`, the token that follows it: the right next token, BAD
+    once there was a wrong one, and at the end the verdict on all up to there."""
+    ids = tokenizer.encode(check.lines[n], add_special_tokens=False).ids
+    if n < check.wrong:
+        return [*((token, 1.0) for token in [*ids[1:], end]), (GOOD, VERDICT_WEIGHT)]
+    if n > check.wrong:
+        return [*((BAD, AFTERWARDS_WEIGHT) for _ in ids), (BAD, 1.0)]
+    true = [*tokenizer.encode(check.correct, add_special_tokens=False).ids, end]
+    same = next(k for k, (shown, right) in enumerate(zip([*ids, end], true)) if shown != right)
+    before = [(token, 1.0) for token in true[1 : same + 1]]
+    wrong = [(BAD, VERDICT_WEIGHT if k == same else AFTERWARDS_WEIGHT) for k in range(same, len(ids))]
+    return [*before, *wrong, (BAD, VERDICT_WEIGHT)]

@@ -105,36 +105,47 @@ class Tokens(unittest.TestCase):
             found = TOKENIZER.encode(text, add_special_tokens=False).tokens
             self.assertTrue(any(found[n : n + len(pieces)] == pieces for n in range(len(found))), text)
 
-    def test_the_target_at_a_step_mark_is_the_verdict_and_nothing_else_has_a_target_after_the_prompt(self):
+    def test_the_target_at_a_step_mark_is_the_verdict_up_to_there(self):
         rng = random.Random(6)
-        problem = random_problem(rng, 2)
-        encoded = tokens.encode(TOKENIZER, roles.verify(problem, plant(rng, problem)))
-        answer = list(zip(encoded.ids, encoded.targets))[encoded.prompt :]
-        for token, target in answer:
-            self.assertEqual(token == tokens.STEP, target in (tokens.GOOD, tokens.BAD))
+        for _ in range(40):
+            problem = random_problem(rng, 3)
+            candidate = plant(rng, problem)
+            encoded = tokens.encode(TOKENIZER, roles.verify(problem, candidate))
+            verdicts = [target for token, target in zip(encoded.ids, encoded.targets) if token == tokens.STEP]
+            index = first_wrong(problem, candidate)
+            self.assertEqual(verdicts, [tokens.GOOD if n < index else tokens.BAD for n in range(len(candidate.lines))])
 
-    def test_mistakes_in_prompts_carry_no_loss_but_the_verdict_on_each_line(self):
+    def test_in_a_solution_that_is_shown_the_targets_are_right_tokens_up_to_the_mistake_and_then_the_verdict(self):
+        rng = random.Random(8)
+        for _ in range(40):
+            problem = random_problem(rng, 3)
+            right, wrong = canonical(problem), plant(rng, problem)
+            index = first_wrong(problem, wrong)
+            encoded = tokens.encode(TOKENIZER, roles.select(problem, [wrong, right]))
+            asked = [n for n in range(encoded.prompt) if encoded.weights[n]]
+            targets = [encoded.targets[n] for n in asked]
+            bad = targets.index(tokens.BAD)
+            before = TOKENIZER.decode(encoded.ids[asked[0] : asked[bad - 1] + 1], skip_special_tokens=False)
+            shown = wrong.bullets.split("\n")
+            self.assertTrue(wrong.bullets.startswith(before))
+            self.assertEqual(before.count("\n"), index)
+            self.assertEqual(targets[: bad - 1].count(tokens.GOOD), index)
+            ends = [t for n, t in zip(asked, targets) if encoded.ids[n] in (asked_break(), tokens.END)]
+            wanted = [*(n < index for n in range(len(shown))), *(True for _ in right.lines)]
+            self.assertEqual([t == tokens.GOOD for t in ends], wanted)
+
+    def test_mistakes_are_never_what_is_to_be_said_next(self):
         mixture = Mixture({"refine": 0.5, "verify": 0.5}, {2: 1.0}, 1.0)
         batch = next(iter(Batches(TOKENIZER, mixture, None, 2048, "1", 0)))
-        assistant = TOKENIZER.encode("assistant\n", add_special_tokens=False).ids
-        for row in zip(batch.ids.tolist(), batch.targets.tolist(), batch.weights.tolist()):
-            ids = row[0]
-            start = next(n for n in range(len(ids)) if ids[n : n + len(assistant)] == assistant) + len(assistant) - 1
-            weighed = [target for _, target, weight in list(zip(*row))[:start] if weight]
-            self.assertTrue(set(weighed) <= {tokens.GOOD, tokens.BAD})
+        for ids, targets, weights in zip(batch.ids.tolist(), batch.targets.tolist(), batch.weights.tolist()):
+            asked = [n for n in range(len(ids) - 1) if weights[n]]
+            mistaken = [n for n in asked if targets[n] == tokens.BAD]
+            for n in mistaken:
+                self.assertNotEqual(targets[n - 1], ids[n])
 
-    def test_the_verdict_on_a_line_of_a_prompt_is_asked_for_where_the_line_ends(self):
-        rng = random.Random(8)
-        problem = random_problem(rng, 3)
-        right, wrong = canonical(problem), plant(rng, problem)
-        index = first_wrong(problem, wrong)
-        encoded = tokens.encode(TOKENIZER, roles.select(problem, [wrong, right]))
-        asked = [n for n in range(encoded.prompt) if encoded.weights[n]]
-        wanted = [*(n < index for n in range(len(wrong.lines))), *(True for _ in right.lines)]
-        self.assertEqual([encoded.targets[n] == tokens.GOOD for n in asked], wanted)
-        for n, line in zip(asked, [*wrong.lines, *right.lines]):
-            before = TOKENIZER.decode(encoded.ids[:n], skip_special_tokens=False)
-            self.assertTrue(before.endswith(line), before)
+
+def asked_break() -> int:
+    return TOKENIZER.token_to_id("Ċ")
 
 
 class Model(unittest.TestCase):
@@ -168,6 +179,12 @@ class Model(unittest.TestCase):
             shares.append((best == batch.targets)[chosen].float().mean().item())
         self.assertGreater(shares[0], 0.3)
         self.assertLess(shares[1], 0.1)
+
+    def test_layers_put_on_top_change_nothing_before_they_are_trained(self):
+        model, ids = small_model(), torch.arange(6, 26)[None]
+        grown = model.grown(7)
+        self.assertEqual(len(grown.layers), 7)
+        self.assertTrue(torch.equal(model(ids), grown(ids)))
 
     def test_newton_schulz_brings_singular_values_near_one(self):
         values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 32, 80)))

@@ -3,6 +3,7 @@
  * that Anthropic has are sent: a foreign one is an error to clients that validate what they read.
  */
 import { isTerminal, type FinishReason, type RunEvent } from '../../core/event.ts'
+import { parseJson, type ToolCall } from '../../core/tools.ts'
 import { idFor } from './openai-responses-request.ts'
 import { ReasoningText, type ShowMode } from './reasoning-text.ts'
 import { restOf, RunAccount } from './run-account.ts'
@@ -23,13 +24,19 @@ const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
   stop: 'end_turn',
   length: 'max_tokens',
   content_filter: 'refusal',
-  tool_calls: 'end_turn',
+  tool_calls: 'tool_use',
   other: 'end_turn',
 }
 
 type Block =
   | { readonly type: 'thinking'; thinking: string; signature: string }
   | { readonly type: 'text'; text: string }
+  | {
+      readonly type: 'tool_use'
+      readonly id: string
+      readonly name: string
+      readonly input: unknown
+    }
 
 export interface MessageEvent {
   readonly type: string
@@ -37,7 +44,7 @@ export interface MessageEvent {
 }
 type Events = Generator<MessageEvent, void, void>
 
-const emptyBlock = (type: Block['type']): Block =>
+const emptyBlock = (type: 'thinking' | 'text'): Block =>
   type === 'text' ? { type, text: '' } : { type, thinking: '', signature: '' }
 
 export class MessageEvents {
@@ -99,14 +106,25 @@ export class MessageEvents {
     yield* this.#close('thinking')
     const last = this.#content.at(-1)
     const sent = last?.type === 'text' ? last.text : ''
-    yield* this.#say(restOf(this.#account.text, sent))
+    const { text, toolCalls } = this.#account
+    // Calls without a word beside them have no text block.
+    if (text !== '' || toolCalls.length === 0) yield* this.#say(restOf(text, sent))
     yield* this.#close('text')
+    for (const call of toolCalls) yield* this.#call(call)
     const { usage, refine, ...delta } = this.#ending()
     yield { type: 'message_delta', delta, usage, refine }
     yield { type: 'message_stop' }
   }
 
-  *#open(type: Block['type']): Generator<MessageEvent, Block, void> {
+  *#call({ id, function: { name, arguments: given } }: ToolCall): Events {
+    const block = { type: 'tool_use' as const, id, name }
+    const index = this.#content.push({ ...block, input: parseJson(given)?.value ?? {} }) - 1
+    yield { type: 'content_block_start', index, content_block: { ...block, input: {} } }
+    yield this.#delta({ type: 'input_json_delta', partial_json: given })
+    yield { type: 'content_block_stop', index }
+  }
+
+  *#open(type: 'thinking' | 'text'): Generator<MessageEvent, Block, void> {
     const last = this.#content.at(-1)
     if (this.#isOpen && last?.type === type) return last
     const block = emptyBlock(type)

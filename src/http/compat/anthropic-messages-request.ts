@@ -2,7 +2,9 @@
 import { Type, type Static } from 'typebox'
 import { invalidField } from '../../core/errors.ts'
 import { Sampling, type Message } from '../../core/task.ts'
+import type { Tool, ToolChoice } from '../../core/tools.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
+import { Content, readAssistant, readUser, textOf } from './anthropic-messages-content.ts'
 import type { ShowMode } from './reasoning-text.ts'
 import {
   anyFields,
@@ -11,41 +13,33 @@ import {
   ModelName,
   presentFields,
   Refine,
-  toolResult,
   unsupported,
   type ReasoningEffort,
 } from './run-choice.ts'
 
-const TEXT = 1_000_000
+/** Functions of the caller; what would run at the provider has a type of its own, and there is nothing here to run it. */
+const AnthropicTool = Type.Object({
+  type: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+  input_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+type AnthropicTool = Static<typeof AnthropicTool>
 
-/** Every kind of block at once: what a kind needs is checked when it is read. Clients send back what they were sent. */
-const Block = Type.Object(
-  {
-    type: Type.String({
-      description: '`text`, `thinking` (left out), `tool_use` or `tool_result`.',
-    }),
-    text: Type.Optional(Type.String({ maxLength: TEXT })),
-    tool_use_id: Type.Optional(Type.String()),
-    content: Type.Optional(Type.Unknown()),
-  },
-  { $id: 'AnthropicContentBlock' },
-)
-type Block = Static<typeof Block>
-
-const Content = Type.Union([
-  Type.String({ maxLength: TEXT }),
-  Type.Array(Block, { maxItems: 1000 }),
-])
+const AnthropicToolChoice = Type.Object({
+  type: Type.Enum(['auto', 'any', 'tool', 'none']),
+  name: Type.Optional(Type.String()),
+  disable_parallel_tool_use: Type.Optional(Type.Boolean()),
+})
 
 export const IGNORED_FIELDS = [
   'cache_control',
   'context_management',
   'inference_geo',
   'service_tier',
-  'tool_choice',
 ] as const
 
-const REFUSABLE_FIELDS = ['tools', 'mcp_servers', 'container', 'output_format'] as const
+const REFUSABLE_FIELDS = ['mcp_servers', 'container', 'output_format'] as const
 const { temperature, top_p, top_k, stop } = Sampling.properties
 
 export const MessagesRequest = Type.Object(
@@ -90,9 +84,19 @@ export const MessagesRequest = Type.Object(
             description: 'As `reasoning_effort` of a chat completion.',
           }),
         ),
-        format: Type.Optional(Type.Unknown()),
+        format: Type.Optional(
+          Type.Union([
+            Type.Object({
+              type: Type.Literal('json_schema'),
+              schema: Type.Record(Type.String(), Type.Unknown()),
+            }),
+            Type.Null(),
+          ]),
+        ),
       }),
     ),
+    tools: Type.Optional(Type.Array(AnthropicTool, { maxItems: 128 })),
+    tool_choice: Type.Optional(AnthropicToolChoice),
     refine: Type.Optional(Refine),
     ...anyFields(REFUSABLE_FIELDS),
     ...anyFields(IGNORED_FIELDS),
@@ -102,60 +106,22 @@ export const MessagesRequest = Type.Object(
 export type MessagesRequest = Static<typeof MessagesRequest>
 
 const refuseUnsupported = (body: MessagesRequest): void => {
-  const choice = body.tool_choice as { type?: unknown } | undefined
-  if (choice?.type !== 'none' && !isAbsent(body.tools)) {
-    throw unsupported('/tools', 'tools are not supported')
-  }
   for (const field of ['mcp_servers', 'container', 'output_format'] as const) {
     if (!isAbsent(body[field])) throw unsupported(`/${field}`, 'is not supported')
   }
-  if (!isAbsent(body.output_config?.format)) {
-    throw unsupported('/output_config/format', 'is not supported')
-  }
 }
-
-const SILENT = ['thinking', 'redacted_thinking']
-
-const textOfResult = (content: unknown, pointer: string): string => {
-  if (content === undefined || content === null) return ''
-  if (typeof content === 'string') return content
-  if (!Array.isArray(content)) throw invalidField(pointer, 'must be text or text blocks')
-  return (content as Block[]).map((block, at) => textOfBlock(block, `${pointer}/${at}`)).join('')
-}
-
-const textOfBlock = (block: Block, pointer: string): string => {
-  if (SILENT.includes(block.type)) return ''
-  switch (block.type) {
-    case 'text':
-      if (typeof block.text === 'string') return block.text
-      throw invalidField(`${pointer}/text`, 'is required')
-    case 'tool_use':
-      return JSON.stringify([block])
-    case 'tool_result':
-      return toolResult(textOfResult(block.content, `${pointer}/content`), block.tool_use_id)
-    default:
-      throw unsupported(`${pointer}/type`, `"${block.type}" blocks are not supported`)
-  }
-}
-
-const textOf = (content: Static<typeof Content>, pointer: string): string =>
-  typeof content === 'string'
-    ? content
-    : content
-        .map((block, at) => textOfBlock(block, `${pointer}/${at}`))
-        .filter((text) => text !== '')
-        .join('\n\n')
 
 const toMessages = ({ system, messages }: MessagesRequest): Message[] => {
   const told = system === undefined ? '' : textOf(system, '/system')
   const conversation = messages.flatMap(({ role, content }, at): Message[] => {
-    const text = textOf(content, `/messages/${at}/content`)
-    if (text === '' && role === 'user') {
-      throw invalidField(`/messages/${at}/content`, 'must not be empty')
-    }
+    const pointer = `/messages/${at}/content`
+    if (role === 'user') return readUser(content, pointer)
+    if (role === 'assistant') return readAssistant(content, pointer)
+    const text = textOf(content, pointer)
     return text === '' ? [] : [{ role, content: text }]
   })
-  if (conversation.at(-1)?.role !== 'user') {
+  const { role } = conversation.at(-1) ?? {}
+  if (role !== 'user' && role !== 'tool') {
     const last = messages.length - 1
     throw invalidField(
       `/messages/${last}/role`,
@@ -163,6 +129,50 @@ const toMessages = ({ system, messages }: MessagesRequest): Message[] => {
     )
   }
   return told === '' ? conversation : [{ role: 'system', content: told }, ...conversation]
+}
+
+const readTool = ({ type, name, description, input_schema }: AnthropicTool, at: number): Tool => {
+  if (type !== undefined && type !== null && type !== 'custom') {
+    throw unsupported(`/tools/${at}/type`, `"${type}" tools are not supported`)
+  }
+  return {
+    type: 'function',
+    function: {
+      name,
+      ...(description === undefined ? {} : { description }),
+      ...(input_schema === undefined ? {} : { parameters: input_schema }),
+    },
+  }
+}
+
+const choiceOf = (choice: Static<typeof AnthropicToolChoice>): ToolChoice => {
+  switch (choice.type) {
+    case 'none':
+    case 'auto':
+      return choice.type
+    case 'any':
+      return 'required'
+    case 'tool':
+      if (choice.name === undefined) throw invalidField('/tool_choice/name', 'is required')
+      return { type: 'function', function: { name: choice.name } }
+  }
+}
+
+const toolsOf = ({ tools = [], tool_choice: choice }: MessagesRequest): Partial<RunRequest> => {
+  if (tools.length === 0) return {}
+  const isSingle = choice?.disable_parallel_tool_use === true
+  return {
+    tools: tools.map(readTool),
+    ...(choice === undefined ? {} : { tool_choice: choiceOf(choice) }),
+    ...(isSingle ? { parallel_tool_calls: false } : {}),
+  }
+}
+
+const formatOf = ({ output_config: config }: MessagesRequest): Partial<RunRequest> => {
+  const format = config?.format
+  if (format === undefined || format === null) return {}
+  const json_schema = { name: 'answer', schema: format.schema }
+  return { response_format: { type: 'json_schema', json_schema } }
 }
 
 /** @throws RefineError invalid_request or unsupported_capability, naming the field. */
@@ -179,6 +189,8 @@ export const toRunRequest = (body: MessagesRequest, known: ReadonlySet<string>):
       ...(top_k === undefined ? {} : { top_k }),
       ...(stop === undefined ? {} : { stop }),
     },
+    ...toolsOf(body),
+    ...formatOf(body),
     ...chooseRun({ model, refine, effort, unit: body.metadata?.user_id ?? undefined }, known),
   }
 }

@@ -121,14 +121,15 @@ const completeWhole = async (
 }
 
 const create = async (
-  { runs, limits, cancellation }: HttpContext,
+  context: HttpContext,
   body: MessagesRequest,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object | undefined> => {
+  const { runs, limits, cancellation } = context
   const gone = cancellation.signalFor(reply)
   const run = toRunRequest(body, new Set(runs.models().map(({ id }) => id)))
-  const runId = await startForegroundRun(runs, run, request, gone)
+  const runId = await startForegroundRun(context, run, { request, reply, gone })
   const options: MessageOptions = {
     runId,
     model: body.model ?? '',

@@ -8,6 +8,7 @@ import { ReasoningText, type ShowMode } from './reasoning-text.ts'
 import { restOf, RunAccount } from './run-account.ts'
 
 export interface CompletionOptions {
+  /** Of the first choice’s run. */
   readonly runId: string
   /** As the request named it. */
   readonly model: string
@@ -28,66 +29,126 @@ const FINISH: Readonly<Record<FinishReason, string>> = {
   other: 'stop',
 }
 
+const bytesOf = (text: string): number[] => [...Buffer.from(text)]
+
+const logprobsOf = (account: RunAccount) => {
+  const { logprobs } = account
+  if (logprobs === null) return null
+  const withBytes = <Token extends { readonly token: string }>(token: Token) => ({
+    ...token,
+    bytes: bytesOf(token.token),
+  })
+  const content = logprobs.map((token) => ({
+    ...withBytes(token),
+    top_logprobs: token.top_logprobs.map(withBytes),
+  }))
+  return { content, refusal: null }
+}
+
 type Delta = Readonly<Record<string, unknown>>
 
 const reasoning = (text: string): Delta => ({ reasoning_content: text, reasoning: text })
 
-const usageOf = ({ tokens }: RunAccount) => ({
-  prompt_tokens: tokens.input,
-  completion_tokens: tokens.output,
-  total_tokens: tokens.input + tokens.output,
-  prompt_tokens_details: { cached_tokens: tokens.cached },
-  completion_tokens_details: { reasoning_tokens: tokens.reasoning },
-})
+/** Of all choices together: each was paid for. */
+const usageOf = (accounts: readonly RunAccount[]) => {
+  const sum = (count: (tokens: RunAccount['tokens']) => number): number =>
+    accounts.reduce((total, { tokens }) => total + count(tokens), 0)
+  return {
+    prompt_tokens: sum(({ input }) => input),
+    completion_tokens: sum(({ output }) => output),
+    total_tokens: sum(({ input, output }) => input + output),
+    prompt_tokens_details: { cached_tokens: sum(({ cached }) => cached) },
+    completion_tokens_details: { reasoning_tokens: sum(({ reasoning: work }) => work) },
+  }
+}
 
 const idOf = (runId: string): string => `chatcmpl-${runId.replace(/^run_/, '')}`
 
-/** @throws RefineError of a run that ended without an answer. */
-export const toCompletion = (
-  options: CompletionOptions,
-  account: RunAccount,
-  reasoningText: string,
-) => ({
-  id: idOf(options.runId),
-  object: 'chat.completion',
-  created: options.created,
-  model: options.model,
-  choices: [
-    {
-      index: 0,
-      message: {
-        role: 'assistant',
-        content: account.text,
-        refusal: null,
-        ...(reasoningText === '' ? {} : reasoning(reasoningText)),
-      },
-      logprobs: null,
-      finish_reason: FINISH[account.finishReason],
+const envelopeOf = ({ runId, created, model }: CompletionOptions) => ({
+  id: idOf(runId),
+  object: 'chat.completion.chunk',
+  created,
+  model,
+})
+
+/** One choice: what its run came to, and the work it took, told as reasoning. */
+export interface Choice {
+  readonly account: RunAccount
+  readonly reasoning: string
+}
+
+const toChoice = ({ account, reasoning: work }: Choice, index: number) => {
+  const { text, toolCalls } = account
+  return {
+    index,
+    message: {
+      role: 'assistant',
+      content: text === '' && toolCalls.length > 0 ? null : text,
+      refusal: null,
+      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+      ...(work === '' ? {} : reasoning(work)),
     },
-  ],
-  usage: usageOf(account),
-  refine: account.refine,
+    logprobs: logprobsOf(account),
+    finish_reason: FINISH[account.finishReason],
+  }
+}
+
+/** What is told of ours: of several choices that of the first one, and the ids of all their runs. */
+const refineOf = (accounts: readonly RunAccount[]) => {
+  const { refine } = accounts[0]!
+  return accounts.length === 1
+    ? refine
+    : { ...refine, run_ids: accounts.map((account) => account.refine.run_id) }
+}
+
+/** @throws RefineError of a run that ended without an answer. */
+export const toCompletion = (options: CompletionOptions, choices: readonly Choice[]) => {
+  const accounts = choices.map(({ account }) => account)
+  return {
+    id: idOf(options.runId),
+    object: 'chat.completion',
+    created: options.created,
+    model: options.model,
+    choices: choices.map(toChoice),
+    usage: usageOf(accounts),
+    refine: refineOf(accounts),
+  }
+}
+
+/** The last chunk, where usage was asked for. */
+export const usageChunk = (options: CompletionOptions, accounts: readonly RunAccount[]) => ({
+  ...envelopeOf(options),
+  choices: [],
+  usage: usageOf(accounts),
+  refine: refineOf(accounts),
 })
 
 /** Turns events into chunks as they come. */
 export class CompletionChunks {
   readonly #options: CompletionOptions
+  readonly #index: number
   readonly #account: RunAccount
   readonly #reasoning: ReasoningText
   #content = ''
 
-  constructor(options: CompletionOptions) {
+  /** `index` of the choice, whose run has the id given. */
+  constructor(options: CompletionOptions, index: number, runId: string) {
     this.#options = options
-    this.#account = new RunAccount(options.runId, options.ignored)
+    this.#index = index
+    this.#account = new RunAccount(runId, options.ignored)
     this.#reasoning = new ReasoningText(options.show)
+  }
+
+  get account(): RunAccount {
+    return this.#account
   }
 
   /** @throws RefineError of a run that ended without an answer. */
   *add(event: RunEvent): Generator<object, void, void> {
     this.#account.add(event)
     if (event.type === 'run.created') {
-      const { runId: run_id } = this.#options
-      const refine = { run_id, strategy: this.#account.strategy }
+      const { run_id, strategy } = this.#account.refine
+      const refine = { run_id, strategy }
       yield this.#chunk({ role: 'assistant', content: '' }, null, { refine })
     }
     if (this.#options.direct.has(this.#account.strategy)) yield* this.#flow(event)
@@ -110,24 +171,25 @@ export class CompletionChunks {
   }
 
   *#finish(): Generator<object, void, void> {
-    const { text, finishReason, refine } = this.#account
+    const { text, toolCalls, finishReason, refine } = this.#account
     const rest = restOf(text, this.#content)
-    if (rest !== '') yield this.#chunk({ content: rest })
-    yield this.#chunk({}, FINISH[finishReason], { refine })
-    if (this.#options.includeUsage) {
-      yield { ...this.#envelope(), choices: [], usage: usageOf(this.#account), refine }
+    const logprobs = logprobsOf(this.#account)
+    if (rest !== '' || logprobs !== null) yield this.#chunk({ content: rest }, null, {}, logprobs)
+    if (toolCalls.length > 0) {
+      yield this.#chunk({ tool_calls: toolCalls.map((call, index) => ({ index, ...call })) })
     }
+    yield this.#chunk({}, FINISH[finishReason], { refine })
   }
 
-  #envelope() {
-    const { runId, created, model } = this.#options
-    return { id: idOf(runId), object: 'chat.completion.chunk', created, model }
-  }
-
-  #chunk(delta: Delta, finish: string | null = null, extra: object = {}): object {
+  #chunk(
+    delta: Delta,
+    finish: string | null = null,
+    extra: object = {},
+    logprobs: object | null = null,
+  ): object {
     return {
-      ...this.#envelope(),
-      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+      ...envelopeOf(this.#options),
+      choices: [{ index: this.#index, delta, logprobs, finish_reason: finish }],
       ...(this.#options.includeUsage ? { usage: null } : {}),
       ...extra,
     }

@@ -1,6 +1,7 @@
 /** The body of `/v1/chat/completions`: OpenAI's fields, and `refine` for ours. */
 import { Type, type Static } from 'typebox'
-import { Sampling } from '../../core/task.ts'
+import { ContentPart } from '../../core/conversation.ts'
+import { Message, Sampling } from '../../core/task.ts'
 import { RunRequest } from '../../runs/run-request.ts'
 import {
   anyFields,
@@ -12,14 +13,15 @@ import {
 
 const TEXT = 1_000_000
 
-const ContentPart = Type.Object({
-  type: Type.String({ description: 'Only `text` is understood.' }),
+const ChatPart = Type.Object({
+  type: Type.String({ description: '`text` and `image_url` are understood.' }),
   text: Type.Optional(Type.String({ maxLength: TEXT })),
+  image_url: ContentPart.properties.image_url,
 })
 
 const Content = Type.Union([
   Type.String({ maxLength: TEXT }),
-  Type.Array(ContentPart, { maxItems: 1000 }),
+  Type.Array(ChatPart, { maxItems: 1000 }),
   Type.Null(),
 ])
 
@@ -28,7 +30,7 @@ const ChatMessage = Type.Object(
     role: Type.Enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
     content: Type.Optional(Content),
     name: Type.Optional(Type.String()),
-    tool_calls: Type.Optional(Type.Unknown()),
+    tool_calls: Message.properties.tool_calls,
     tool_call_id: Type.Optional(Type.String()),
     // What clients send back of earlier answers; it is not read.
     function_call: Type.Optional(Type.Unknown()),
@@ -43,33 +45,42 @@ const ChatMessage = Type.Object(
 )
 export type ChatMessage = Static<typeof ChatMessage>
 
-const { temperature, top_p, max_tokens } = Sampling.properties
+const { max_tokens } = Sampling.properties
+/** OpenAI's, and those that vLLM, SGLang and llama.cpp take beside them. */
+const { temperature, top_p, frequency_penalty, presence_penalty } = Sampling.properties
+const { top_k, min_p, repetition_penalty } = Sampling.properties
+export const SAMPLING_FIELDS = {
+  temperature,
+  top_p,
+  frequency_penalty,
+  presence_penalty,
+  top_k,
+  min_p,
+  repetition_penalty,
+} as const
+const { tools, tool_choice, parallel_tool_calls, response_format, top_logprobs } =
+  RunRequest.properties
+
+/** Each choice is a run of its own. */
+export const MAX_CHOICES = 16
 
 /** Known to OpenAI and without a meaning here: taken, and named in the answer's `refine.ignored`. */
 export const IGNORED_FIELDS = [
-  'frequency_penalty',
   'logit_bias',
   'moderation',
-  'parallel_tool_calls',
   'prediction',
-  'presence_penalty',
   'prompt_cache_key',
   'prompt_cache_options',
   'prompt_cache_retention',
   'service_tier',
   'store',
-  'top_logprobs',
   'verbosity',
 ] as const
 
 /** Fields that change what an answer must be; a value that asks for something is refused. */
 const REFUSABLE_FIELDS = [
-  'tools',
-  'tool_choice',
   'functions',
   'function_call',
-  'response_format',
-  'logprobs',
   'modalities',
   'audio',
   'web_search_options',
@@ -79,10 +90,20 @@ export const ChatRequest = Type.Object(
   {
     model: Type.Optional(ModelName),
     messages: Type.Array(ChatMessage, { minItems: 1, maxItems: 1000 }),
-    temperature,
-    top_p,
+    ...SAMPLING_FIELDS,
     max_tokens,
     max_completion_tokens: max_tokens,
+    tools,
+    tool_choice,
+    parallel_tool_calls,
+    response_format,
+    logprobs: Type.Optional(
+      Type.Boolean({
+        description:
+          'Log-probabilities of the tokens of the answer; null for one that was not written in one go.',
+      }),
+    ),
+    top_logprobs,
     stop: Type.Optional(
       Type.Union([
         Type.String({ minLength: 1, maxLength: 256 }),
@@ -91,7 +112,13 @@ export const ChatRequest = Type.Object(
     ),
     seed: Type.Optional(Type.Integer({ description: 'Taken modulo 2³¹.' })),
     n: Type.Optional(
-      Type.Integer({ description: 'Only 1: further answers are what strategies are for.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_CHOICES,
+        description:
+          'Choices, 1 if absent. Each is a run of its own, with its own budget and a seed that follows the first one’s; ' +
+          'candidates of one run never appear as choices.',
+      }),
     ),
     stream: Type.Optional(Type.Boolean()),
     stream_options: Type.Optional(

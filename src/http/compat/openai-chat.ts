@@ -4,13 +4,20 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/event.ts'
-import { retryHeader, startForegroundRun } from '../foreground-run.ts'
+import { merge } from '../../core/merge.ts'
+import { retryHeader, startForegroundRun, type Caller } from '../foreground-run.ts'
 import { openAiErrorOf } from '../problem.ts'
 import { jsonOrChunksResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
-import { CompletionChunks, toCompletion, type CompletionOptions } from './openai-chat-completion.ts'
-import { ignoredFields, toRunRequest } from './openai-chat-request.ts'
+import {
+  CompletionChunks,
+  toCompletion,
+  usageChunk,
+  type Choice,
+  type CompletionOptions,
+} from './openai-chat-completion.ts'
+import { ignoredFields, seedOf, toRunRequest } from './openai-chat-request.ts'
 import { ChatRequest } from './openai-chat-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
 import { directStrategies, RunAccount } from './run-account.ts'
@@ -61,19 +68,32 @@ const completionOptions = (
   ignored: ignoredFields(body),
 })
 
+/** The chunks of one choice as they come. */
+const choiceChunks = async function* (
+  events: AsyncIterable<RunEvent>,
+  chunks: CompletionChunks,
+): AsyncGenerator<object, void, void> {
+  for await (const event of events) yield* chunks.add(event)
+  chunks.close()
+}
+
 /** The status is sent long before a run fails, so its error travels as data, as OpenAI's own does; then the stream ends. */
 const chatFrames = async function* (
-  events: AsyncIterable<RunEvent>,
+  choices: readonly Started[],
   options: CompletionOptions,
   reply: FastifyReply,
 ): AsyncGenerator<string, void, void> {
-  const chunks = new CompletionChunks(options)
+  const all = choices.map(({ runId }, index) => new CompletionChunks(options, index, runId))
   try {
-    for await (const event of events) {
-      for (const chunk of chunks.add(event)) yield dataFrame(chunk)
+    const sources = choices.map(({ events }, index) => choiceChunks(events, all[index]!))
+    for await (const chunk of merge(sources)) yield dataFrame(chunk)
+    if (options.includeUsage) {
+      const accounts = all.map(({ account }) => account)
+      yield dataFrame(usageChunk(options, accounts))
     }
-    chunks.close()
   } catch (thrown) {
+    // One choice that fails fails them all.
+    await Promise.all(choices.map((choice) => choice.cancel()))
     if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
     const error = toRefineError(thrown)
     reply.log[error.level]({ code: error.code, run_id: options.runId, err: error }, error.message)
@@ -83,24 +103,68 @@ const chatFrames = async function* (
   yield 'data: [DONE]\n\n'
 }
 
-const completeWhole = async (
-  events: AsyncIterable<RunEvent>,
-  options: CompletionOptions,
-  reply: FastifyReply,
-): Promise<object> => {
-  const account = new RunAccount(options.runId, options.ignored)
-  const reasoning = new ReasoningText(options.show)
+const readChoice = async (
+  { runId, events }: Started,
+  { ignored, show, direct }: CompletionOptions,
+): Promise<Choice> => {
+  const account = new RunAccount(runId, ignored)
+  const reasoning = new ReasoningText(show)
   let text = ''
   for await (const event of events) {
     account.add(event)
     text += reasoning.add(event)
   }
+  return { account, reasoning: direct.has(account.strategy) ? '' : text }
+}
+
+const completeWhole = async (
+  started: readonly Started[],
+  options: CompletionOptions,
+  reply: FastifyReply,
+): Promise<object> => {
+  const choices = await Promise.all(started.map((each) => readChoice(each, options)))
   try {
-    return toCompletion(options, account, options.direct.has(account.strategy) ? '' : text)
+    return toCompletion(options, choices)
   } catch (error) {
-    reply.headers(retryHeader(account.spent))
+    for (const { account } of choices) reply.headers(retryHeader(account.spent))
     throw error
   }
+}
+
+/** A run and its events from the first one on. */
+interface Started {
+  readonly runId: string
+  readonly events: AsyncIterable<RunEvent>
+  /** Never rejects. */
+  cancel(): Promise<unknown>
+}
+
+/** Choices after the first one draw other seeds; where the request has none, each draws its own. */
+const startChoices = async (
+  context: HttpContext,
+  body: ChatRequest,
+  { request, reply, gone }: Required<Omit<Caller, 'part'>>,
+): Promise<readonly Started[]> => {
+  const { runs } = context
+  const run = toRunRequest(body, new Set(runs.models().map(({ id }) => id)))
+  const { n = 1, seed } = body
+  const started: Started[] = []
+  try {
+    for (let choice = 0; choice < n; choice++) {
+      const own = seed === undefined ? run : { ...run, seed: seedOf(seed, choice) }
+      const part = n === 1 ? {} : { part: choice }
+      const runId = await startForegroundRun(context, own, { request, reply, gone, ...part })
+      started.push({
+        runId,
+        events: runs.events(runId, request.owner, 0, gone),
+        cancel: () => runs.cancel(runId, request.owner).catch(() => undefined),
+      })
+    }
+  } catch (error) {
+    await Promise.all(started.map((choice) => choice.cancel()))
+    throw error
+  }
+  return started
 }
 
 const complete = async (
@@ -111,14 +175,12 @@ const complete = async (
 ): Promise<object | undefined> => {
   const { runs, limits, cancellation } = context
   const gone = cancellation.signalFor(reply)
-  const models = runs.models().map(({ id }) => id)
-  const run = toRunRequest(body, new Set(models))
-  const runId = await startForegroundRun(runs, run, request, gone)
+  const started = await startChoices(context, body, { request, reply, gone })
+  const { runId } = started[0]!
   const model = body.model ?? (await runs.get(runId, request.owner)).model
   const options = completionOptions(context, body, runId, model)
-  const events = runs.events(runId, request.owner, 0, gone)
-  if (body.stream !== true) return completeWhole(events, options, reply)
-  await sendEventStream(reply, chatFrames(events, options, reply), limits)
+  if (body.stream !== true) return completeWhole(started, options, reply)
+  await sendEventStream(reply, chatFrames(started, options, reply), limits)
   return undefined
 }
 

@@ -4,14 +4,17 @@
  * part per revision; the answer is one message. No event is ours: an unknown type breaks OpenAI's own stream helper.
  */
 import { isTerminal, type RunEvent } from '../../core/event.ts'
+import type { ToolCall } from '../../core/tools.ts'
 import { describeError, RefineError, toRefineError } from '../../core/errors.ts'
 import {
-  incompleteReason,
+  endOf,
   textPart,
   toResponse,
+  callItem,
   type MessageItem,
   type OutputItem,
   type ReasoningItem,
+  type ResponseEvent,
   type ResponseObject,
   type ResponseStatus,
 } from './openai-responses-object.ts'
@@ -20,11 +23,6 @@ import type { Echo } from './openai-responses-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
 import { restOf, RunAccount } from './run-account.ts'
 
-export interface ResponseEvent {
-  readonly type: string
-  readonly sequence_number: number
-  readonly [field: string]: unknown
-}
 type Events = Generator<ResponseEvent, void, void>
 
 export interface ResponseOptions {
@@ -150,6 +148,18 @@ export class ResponseEvents {
     yield this.#inMessage('output_text.delta', { delta, logprobs: [] })
   }
 
+  *#call(call: ToolCall, at: number): Events {
+    const item = callItem(call, `${idFor('fc', this.#created!.run_id)}_${at}`)
+    yield this.#addItem({ ...item, arguments: '', status: 'in_progress' })
+    this.#output[this.#output.length - 1] = item
+    const position = { item_id: item.id, output_index: this.#output.indexOf(item) }
+    const { name, arguments: given } = item
+    const type = 'response.function_call_arguments'
+    yield this.#event(`${type}.delta`, { ...position, delta: given })
+    yield this.#event(`${type}.done`, { ...position, name, arguments: given })
+    yield this.#itemDone(item)
+  }
+
   *#openMessage(): Generator<ResponseEvent, MessageItem, void> {
     const id = idFor('msg', this.#created!.run_id)
     const content = [textPart('')]
@@ -182,29 +192,20 @@ export class ResponseEvents {
       this.#reasoning.status = 'completed'
       yield this.#itemDone(this.#reasoning)
     }
-    const answer = this.#outcome()
-    if (answer !== undefined)
+    const { status, error, text: answer } = endOf(this.#account)
+    this.#status = status
+    this.#error = error
+    const { toolCalls } = this.#account
+    // Calls without a word beside them are no message.
+    if (answer !== undefined && (answer !== '' || toolCalls.length === 0)) {
       yield* this.#say(restOf(answer, this.#message?.content[0]?.text ?? ''))
+    }
     yield* this.#closeMessage(this.#status === 'completed' ? 'completed' : 'incomplete')
+    for (const [at, call] of toolCalls.entries()) yield* this.#call(call, at)
     this.#endedAt = at
     // There is no event for a cancelled response: it is one that is incomplete, and its status says why.
     const last = this.#status === 'cancelled' ? 'incomplete' : this.#status
     yield this.#event(`response.${last}`, { response: this.response })
-  }
-
-  /** Sets the final status; the answer's text, undefined when there is none. */
-  #outcome(): string | undefined {
-    const wasCancelled = this.#account.status === 'cancelled'
-    try {
-      const text = this.#account.text
-      const isCut = incompleteReason(this.#account) !== null
-      this.#status = wasCancelled ? 'cancelled' : isCut ? 'incomplete' : 'completed'
-      return text
-    } catch (thrown) {
-      this.#status = wasCancelled ? 'cancelled' : 'failed'
-      if (!wasCancelled) this.#error = describeError(toRefineError(thrown))
-      return undefined
-    }
   }
 
   #addItem(item: OutputItem, overrides: object = {}): ResponseEvent {

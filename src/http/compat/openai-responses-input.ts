@@ -1,28 +1,47 @@
 /** Reads input items as messages; those that name an item of an earlier response are looked up in its run. */
 import { Type } from 'typebox'
+import { contentText, type ContentPart } from '../../core/conversation.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
+import type { Answer } from '../../core/event.ts'
 import type { RunState } from '../../core/run-state.ts'
 import type { Message } from '../../core/task.ts'
+import type { ToolCall } from '../../core/tools.ts'
 import { validate } from '../../core/validation.ts'
 import type { RunService } from '../../runs/run-service.ts'
 import { Item } from './openai-responses-schema.ts'
-import { toolResult, unsupported, withoutReasoning } from './run-choice.ts'
+import { unsupported, withoutReasoning } from './run-choice.ts'
 
 const TEXT_PARTS = ['input_text', 'output_text', 'text']
 
-const textOf = ({ content }: Item, pointer: string): string => {
+type Part = Exclude<Item['content'], string | null | undefined>[number]
+
+const readPart = ({ type, text, image_url: url, detail }: Part, pointer: string): ContentPart[] => {
+  if (type === 'refusal') return []
+  if (type === 'input_image') {
+    // Files of an earlier upload would have an id in place of an address; there are none here.
+    if (typeof url !== 'string') throw invalidField(`${pointer}/image_url`, 'is required')
+    return [{ type: 'image_url', image_url: detail === undefined ? { url } : { url, detail } }]
+  }
+  if (!TEXT_PARTS.includes(type)) {
+    throw unsupported(`${pointer}/type`, `"${type}" parts are not supported`)
+  }
+  if (text === undefined) throw invalidField(`${pointer}/text`, 'is required')
+  return [{ type: 'text', text }]
+}
+
+/** Content as the run takes it: text alone stays one text. */
+const readContent = ({ content }: Item, pointer: string): string | ContentPart[] => {
   if (content === undefined || content === null) return ''
   if (typeof content === 'string') return content
-  return content
-    .map(({ type, text }, at) => {
-      if (type === 'refusal') return ''
-      if (!TEXT_PARTS.includes(type)) {
-        throw unsupported(`${pointer}/content/${at}/type`, `"${type}" parts are not supported`)
-      }
-      if (text === undefined) throw invalidField(`${pointer}/content/${at}/text`, 'is required')
-      return text
-    })
-    .join('')
+  const parts = content.flatMap((part, at) => readPart(part, `${pointer}/content/${at}`))
+  return parts.some(({ type }) => type === 'image_url') ? parts : textOfParts(parts)
+}
+
+const textOfParts = (content: ContentPart[]): string => contentText({ role: 'user', content })
+
+const textOf = (item: Item, pointer: string): string => {
+  const content = readContent(item, pointer)
+  return typeof content === 'string' ? content : textOfParts(content)
 }
 
 /** Where a conversation is looked up, and for whom. */
@@ -44,20 +63,27 @@ export const stateOf = async (
   }
 }
 
-export const message = (role: Message['role'], content: string): Message[] =>
+export const message = (role: Message['role'], content: string | ContentPart[]): Message[] =>
   content === '' ? [] : [{ role, content }]
 
+/** An answer as a message of a conversation that goes on. */
+export const answerMessage = (answer: Answer | null): Message[] => {
+  if (answer?.tool_calls === undefined) return message('assistant', answer?.text ?? '')
+  const { text, tool_calls } = answer
+  return [{ role: 'assistant', content: text === '' ? null : text, tool_calls }]
+}
+
 const readMessage = (item: Item, pointer: string): Message[] => {
-  const text = textOf(item, pointer)
+  const content = readContent(item, pointer)
   switch (item.role) {
     case 'user':
-      if (text === '') throw invalidField(`${pointer}/content`, 'must not be empty')
-      return message('user', text)
+      if (content === '') throw invalidField(`${pointer}/content`, 'must not be empty')
+      return message('user', content)
     case 'assistant':
-      return message('assistant', withoutReasoning(text))
+      return message('assistant', withoutReasoning(textOf(item, pointer)))
     case 'system':
     case 'developer':
-      return message('system', text)
+      return message('system', content)
     case undefined:
     default:
       throw invalidField(`${pointer}/role`, 'is required')
@@ -71,11 +97,34 @@ const readReference = async (item: Item, pointer: string, lookup: Lookup): Promi
   if (name === undefined) throw invalidField(`${pointer}/id`, 'is not an item of a response')
   const unknown = invalidField(`${pointer}/id`, 'is not an item of a response that is stored')
   const { answer } = await stateOf(`run_${name}`, lookup, unknown)
-  return message('assistant', answer?.text ?? '')
+  return answerMessage(answer)
 }
 
-const asText = (output: unknown): string =>
-  typeof output === 'string' ? output : JSON.stringify(output ?? '')
+/** A text, or text parts; whatever else a tool gave, as JSON. */
+const asText = (output: unknown): string => {
+  if (typeof output === 'string') return output
+  const texts = Array.isArray(output)
+    ? (output as Part[]).map((part) => (TEXT_PARTS.includes(part?.type) ? part.text : undefined))
+    : [undefined]
+  return texts.every((text) => text !== undefined) ? texts.join('') : JSON.stringify(output ?? '')
+}
+
+const readCall = ({ call_id: id, name, arguments: given }: Item, pointer: string): ToolCall => {
+  if (id === undefined) throw invalidField(`${pointer}/call_id`, 'is required')
+  if (name === undefined) throw invalidField(`${pointer}/name`, 'is required')
+  return { id, type: 'function', function: { name, arguments: given ?? '{}' } }
+}
+
+/** Calls of one turn are items of their own, but one message: results follow the message that asked for them. */
+export const joinCalls = (messages: readonly Message[]): Message[] =>
+  messages.reduce<Message[]>((joined, next) => {
+    const last = joined.at(-1)
+    if (last?.role === 'assistant' && next.tool_calls !== undefined && next.content === null) {
+      const calls = [...(last.tool_calls ?? []), ...next.tool_calls]
+      joined[joined.length - 1] = { ...last, tool_calls: calls }
+    } else joined.push(next)
+    return joined
+  }, [])
 
 export const readItem = async (item: Item, at: number, lookup: Lookup): Promise<Message[]> => {
   const pointer = `/input/${at}`
@@ -87,9 +136,10 @@ export const readItem = async (item: Item, at: number, lookup: Lookup): Promise<
     case 'item_reference':
       return readReference(item, pointer, lookup)
     case 'function_call':
-      return message('assistant', JSON.stringify([item]))
+      return [{ role: 'assistant', content: null, tool_calls: [readCall(item, pointer)] }]
     case 'function_call_output':
-      return message('user', toolResult(asText(item.output), item.call_id))
+      if (item.call_id === undefined) throw invalidField(`${pointer}/call_id`, 'is required')
+      return [{ role: 'tool', content: asText(item.output), tool_call_id: item.call_id }]
     default:
       throw unsupported(`${pointer}/type`, `items of type "${item.type}" are not supported`)
   }

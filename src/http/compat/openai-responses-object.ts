@@ -1,5 +1,7 @@
 /** The response object, as it is now: what the SDKs read at the start of a stream, at its end and by its id. Pure. */
-import type { RunEvent } from '../../core/event.ts'
+import type { ToolCall } from '../../core/tools.ts'
+import { describeError, toRefineError } from '../../core/errors.ts'
+import type { RunEvent, TokenLogprob } from '../../core/event.ts'
 import { idFor } from './openai-responses-request.ts'
 import { ECHO_KEY, type Echo } from './openai-responses-schema.ts'
 import type { RunAccount } from './run-account.ts'
@@ -30,7 +32,7 @@ interface TextPart {
   readonly type: 'output_text'
   text: string
   readonly annotations: readonly never[]
-  readonly logprobs: readonly never[]
+  logprobs: readonly TokenLogprob[]
 }
 
 export interface MessageItem {
@@ -41,7 +43,27 @@ export interface MessageItem {
   readonly content: TextPart[]
 }
 
-export type OutputItem = ReasoningItem | MessageItem
+export interface CallItem {
+  readonly type: 'function_call'
+  readonly id: string
+  readonly call_id: string
+  readonly name: string
+  readonly arguments: string
+  readonly status: 'in_progress' | 'completed'
+}
+
+export type OutputItem = ReasoningItem | MessageItem | CallItem
+
+export interface ResponseEvent {
+  readonly type: string
+  readonly sequence_number: number
+  readonly [field: string]: unknown
+}
+
+export const callItem = (
+  { id: call_id, function: { name, arguments: given } }: ToolCall,
+  id: string,
+): CallItem => ({ type: 'function_call', id, call_id, name, arguments: given, status: 'completed' })
 
 export const textPart = (text: string): TextPart => ({
   type: 'output_text',
@@ -64,6 +86,27 @@ const INCOMPLETE = { length: 'max_output_tokens', content_filter: 'content_filte
 export const incompleteReason = (account: RunAccount): string | null => {
   const reason = account.finishReason
   return reason === 'length' || reason === 'content_filter' ? INCOMPLETE[reason] : null
+}
+
+interface End {
+  readonly status: ResponseStatus
+  readonly error: { readonly code: string; readonly message: string } | null
+  /** Undefined when there is no answer. */
+  readonly text: string | undefined
+}
+
+/** How a run that has ended is told. */
+export const endOf = (account: RunAccount): End => {
+  const wasCancelled = account.status === 'cancelled'
+  try {
+    const { text } = account
+    const isCut = incompleteReason(account) !== null
+    const status = wasCancelled ? 'cancelled' : isCut ? 'incomplete' : 'completed'
+    return { status, error: null, text }
+  } catch (thrown) {
+    if (wasCancelled) return { status: 'cancelled', error: null, text: undefined }
+    return { status: 'failed', error: describeError(toRefineError(thrown)), text: undefined }
+  }
 }
 
 export const seconds = (at: string): number => Math.floor(Date.parse(at) / 1000)
@@ -107,15 +150,15 @@ export const toResponse = (parts: ResponseParts) => {
     metadata,
     model: echo.model ?? created.model,
     output: structuredClone(output),
-    parallel_tool_calls: false,
+    parallel_tool_calls: echo.parallel_tool_calls ?? true,
     previous_response_id: echo.previous_response_id ?? null,
     reasoning: { effort: echo.effort ?? null, summary: echo.summary ?? null },
     store: echo.store ?? true,
     temperature: echo.temperature ?? null,
-    text: { format: { type: 'text' } },
-    tool_choice: 'none',
-    tools: [],
-    top_logprobs: 0,
+    text: { format: echo.format ?? { type: 'text' } },
+    tool_choice: echo.tool_choice ?? 'auto',
+    tools: echo.tools ?? [],
+    top_logprobs: echo.top_logprobs ?? 0,
     top_p: echo.top_p ?? null,
     truncation: 'disabled',
   }

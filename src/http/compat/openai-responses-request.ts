@@ -4,9 +4,17 @@ import { findErrors } from '../../core/validation.ts'
 import type { RunState } from '../../core/run-state.ts'
 import type { Message, Sampling } from '../../core/task.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
-import { message, readItem, stateOf, type Lookup } from './openai-responses-input.ts'
+import {
+  answerMessage,
+  joinCalls,
+  message,
+  readItem,
+  stateOf,
+  type Lookup,
+} from './openai-responses-input.ts'
 import type { ShowMode } from './reasoning-text.ts'
 import { Echo, ECHO_KEY, IGNORED_FIELDS, type ResponsesRequest } from './openai-responses-schema.ts'
+import { toolsAndFormat } from './openai-responses-tools.ts'
 import { chooseRun, isAbsent, presentFields, unsupported } from './run-choice.ts'
 
 /** The id of a response, an item or a message, made from that of its run, and back. */
@@ -35,13 +43,6 @@ export const echoOf = (metadata: Readonly<Record<string, unknown>>): Echo => {
 
 /** @throws RefineError unsupported_capability, naming the first field that asks for what no strategy can give. */
 const refuseUnsupported = (body: ResponsesRequest): void => {
-  if (body.tool_choice !== 'none' && !isAbsent(body.tools)) {
-    throw unsupported('/tools', 'tools are not supported')
-  }
-  const format = body.text?.format
-  if (!isAbsent(format) && (format as { type?: unknown }).type !== 'text') {
-    throw unsupported('/text/format', 'only {"type": "text"} is supported')
-  }
   if (!isAbsent(body.conversation)) {
     throw unsupported('/conversation', 'use previous_response_id in its place')
   }
@@ -71,7 +72,7 @@ const previousMessages = async (id: string, { runs, owner }: Lookup): Promise<Me
     throw invalidField(`/${param}`, 'names a response without an answer')
   }
   const before = conversationOf(state, await runs.request(runId, owner))
-  return [...before, ...message('assistant', state.answer.text)]
+  return [...before, ...answerMessage(state.answer)]
 }
 
 const samplingOf = ({
@@ -102,6 +103,11 @@ const toEcho = (body: ResponsesRequest): Echo => {
     max_output_tokens: body.max_output_tokens,
     effort: effort ?? undefined,
     summary: summary ?? undefined,
+    tools: body.tools,
+    tool_choice: body.tool_choice,
+    parallel_tool_calls: body.parallel_tool_calls,
+    format: body.text?.format,
+    top_logprobs: body.top_logprobs,
     ignored: ignored.length === 0 ? undefined : ignored,
   }
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined)) as Echo
@@ -119,15 +125,17 @@ export const toRunRequest = async (body: ResponsesRequest, lookup: Lookup): Prom
     typeof input === 'string'
       ? [[{ role: 'user', content: input }]]
       : await Promise.all(input.map((item, at) => readItem(item, at, lookup)))
-  const messages = [...message('system', body.instructions ?? ''), ...before, ...items.flat()]
-  if (messages.at(-1)?.role !== 'user') {
-    throw invalidField('/input', 'must end with a message of the user: it is the question')
+  const said = joinCalls([...before, ...items.flat()])
+  const messages = [...message('system', body.instructions ?? ''), ...said]
+  if (messages.at(-1)?.role !== 'user' && messages.at(-1)?.role !== 'tool') {
+    throw invalidField('/input', 'must end with a message of the user or the output of a call')
   }
   const effort = body.reasoning?.effort ?? undefined
   const known = new Set(lookup.runs.models().map(({ id }) => id))
   return {
     messages,
     sampling: samplingOf(body),
+    ...toolsAndFormat(body),
     ...chooseRun({ model, refine, effort, unit: safety_identifier ?? user }, known),
     metadata: { ...body.metadata, [ECHO_KEY]: toEcho(body) },
   }

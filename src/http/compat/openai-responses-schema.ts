@@ -15,8 +15,12 @@ const TEXT = 1_000_000
 const Nullable = Type.Null()
 
 const Part = Type.Object({
-  type: Type.String({ description: '`input_text`, `output_text`, `text` or `refusal`.' }),
+  type: Type.String({
+    description: '`input_text`, `input_image`, `output_text`, `text` or `refusal`.',
+  }),
   text: Type.Optional(Type.String({ maxLength: TEXT })),
+  image_url: Type.Optional(Type.Union([Type.String({ maxLength: 20_000_000 }), Nullable])),
+  detail: Type.Optional(Type.Enum(['auto', 'low', 'high'])),
 })
 
 /** Every kind of item at once: what a kind needs is checked when it is read. Clients send back what they were sent. */
@@ -33,6 +37,8 @@ export const Item = Type.Object(
       ]),
     ),
     call_id: Type.Optional(Type.String()),
+    name: Type.Optional(Type.String()),
+    arguments: Type.Optional(Type.String({ maxLength: TEXT })),
     output: Type.Optional(Type.Unknown()),
   },
   { $id: 'ResponseInputItem' },
@@ -45,20 +51,43 @@ export const IGNORED_FIELDS = [
   'include',
   'max_tool_calls',
   'moderation',
-  'parallel_tool_calls',
   'prompt_cache_key',
   'prompt_cache_options',
   'prompt_cache_retention',
   'service_tier',
-  'top_logprobs',
   'truncation',
 ] as const
 
-const REFUSABLE_FIELDS = ['conversation', 'prompt', 'tools', 'tool_choice'] as const
+const REFUSABLE_FIELDS = ['conversation', 'prompt'] as const
 
 const { temperature, top_p, max_tokens } = Sampling.properties
+const { parallel_tool_calls, top_logprobs } = RunRequest.properties
 const orNull = <Schema extends Parameters<typeof Type.Optional>[0]>(schema: Schema) =>
   Type.Optional(Type.Union([schema, Nullable]))
+
+/** Functions only: what runs at the provider of a model, there is nothing here to run. */
+export const FunctionTool = Type.Object({
+  type: Type.String({ description: 'Only `function` is understood.' }),
+  name: Type.Optional(Type.String()),
+  description: orNull(Type.String()),
+  parameters: orNull(Type.Record(Type.String(), Type.Unknown())),
+  strict: orNull(Type.Boolean()),
+})
+export type FunctionTool = Static<typeof FunctionTool>
+
+export const FunctionChoice = Type.Union([
+  Type.Enum(['none', 'auto', 'required']),
+  Type.Object({ type: Type.Literal('function'), name: Type.String() }),
+])
+
+export const TextFormat = Type.Object({
+  type: Type.Enum(['text', 'json_object', 'json_schema']),
+  name: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  strict: orNull(Type.Boolean()),
+})
+export type TextFormat = Static<typeof TextFormat>
 
 export const ResponsesRequest = Type.Object(
   {
@@ -96,7 +125,11 @@ export const ResponsesRequest = Type.Object(
         ),
       }),
     ),
-    text: Type.Optional(Type.Object({ format: Type.Optional(Type.Unknown()) })),
+    text: Type.Optional(Type.Object({ format: Type.Optional(TextFormat) })),
+    tools: Type.Optional(Type.Array(FunctionTool, { maxItems: 128 })),
+    tool_choice: Type.Optional(FunctionChoice),
+    parallel_tool_calls,
+    top_logprobs,
     max_output_tokens: max_tokens,
     temperature,
     top_p,
@@ -127,6 +160,11 @@ export const Echo = Type.Object({
   max_output_tokens: Type.Optional(Type.Integer()),
   effort: Type.Optional(Type.String()),
   summary: Type.Optional(Type.String()),
+  tools: Type.Optional(Type.Array(FunctionTool)),
+  tool_choice: Type.Optional(FunctionChoice),
+  parallel_tool_calls: Type.Optional(Type.Boolean()),
+  format: Type.Optional(TextFormat),
+  top_logprobs: Type.Optional(Type.Integer()),
   ignored: Type.Optional(Type.Array(Type.String())),
 })
 export type Echo = Static<typeof Echo>

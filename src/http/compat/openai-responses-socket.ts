@@ -134,7 +134,10 @@ export class ResponsesSocket {
     const { runs } = this.#context
     const { owner } = this.#request
     const run = await toRunRequest(body, { runs, owner })
-    const runId = await startForegroundRun(runs, run, this.#request, signal)
+    const runId = await startForegroundRun(this.#context, run, {
+      request: this.#request,
+      gone: signal,
+    })
     const instructions = body.instructions ?? null
     const response = new ResponseEvents({ direct: directStrategies(runs), instructions })
     try {

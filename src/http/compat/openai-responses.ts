@@ -1,7 +1,7 @@
 /** `/v1/responses`: OpenAI's Responses protocol over HTTP. Every response is a run, read through its log. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { contentText } from '../../core/conversation.ts'
+import { contentText, type ContentPart, type Message } from '../../core/conversation.ts'
 import type { RunEvent } from '../../core/event.ts'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunState } from '../../core/run-state.ts'
@@ -110,18 +110,19 @@ const forgetAfter = (reply: FastifyReply, runs: RunService, runId: string, owner
 }
 
 const create = async (
-  { runs, limits, cancellation }: HttpContext,
+  context: HttpContext,
   body: ResponsesRequest,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object | undefined> => {
+  const { runs, limits, cancellation } = context
   const { owner } = request
   const gone = cancellation.signalFor(reply)
   const run = await toRunRequest(body, { runs, owner })
   const isBackground = body.background === true
   const runId = isBackground
     ? await runs.create(run, owner)
-    : await startForegroundRun(runs, run, request, gone)
+    : await startForegroundRun(context, run, { request, reply, gone })
   request.runId = runId
   if (body.store === false) forgetAfter(reply, runs, runId, owner)
   if (isBackground && body.stream !== true) {
@@ -145,20 +146,47 @@ const find = async (runs: RunService, id: string, owner: string): Promise<RunSta
   }
 }
 
+const inputPart = ({ type, text, image_url: image }: ContentPart, isAnswer: boolean): object => {
+  if (type === 'image_url') {
+    return { type: 'input_image', image_url: image?.url ?? null, detail: image?.detail ?? 'auto' }
+  }
+  return isAnswer ? { type: 'output_text', text, annotations: [] } : { type: 'input_text', text }
+}
+
+const outputItem = (id: string, call_id: string | undefined, output: string) => ({
+  id,
+  type: 'function_call_output',
+  call_id,
+  output,
+})
+
+/** A message as items: its content, its calls, or the output of one. */
+const itemsOf = (said: Message, id: string): { readonly id: string }[] => {
+  const { role, content, tool_calls: calls = [], tool_call_id: call_id } = said
+  if (role === 'tool') return [outputItem(id, call_id, contentText(said))]
+  const parts: readonly ContentPart[] =
+    typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? [])
+  const told = parts.map((part) => inputPart(part, role === 'assistant'))
+  const message = { id, type: 'message', role, status: 'completed', content: told }
+  const called = calls.map(({ id: of, function: made }, at) => ({
+    id: `${id}_${at}`,
+    type: 'function_call',
+    call_id: of,
+    status: 'completed',
+    ...made,
+  }))
+  return [...(told.length === 0 ? [] : [message]), ...called]
+}
+
+const inputItems = (conversation: readonly Message[], name: string): { readonly id: string }[] =>
+  conversation.flatMap((said, at) => itemsOf(said, `${name}_${at}`))
+
 type Order = { readonly limit?: number; readonly order?: 'asc' | 'desc'; readonly after?: string }
 
 const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) => {
   const { limit = 20, order = 'desc', after } = page
   const name = idFor('msg', state.id)
-  const items = conversationOf(state, await runs.request(state.id, owner)).map(
-    ({ role, content: text }, at) => {
-      const part =
-        role === 'assistant'
-          ? { type: 'output_text', text, annotations: [] }
-          : { type: 'input_text', text }
-      return { id: `${name}_${at}`, type: 'message', role, status: 'completed', content: [part] }
-    },
-  )
+  const items = inputItems(conversationOf(state, await runs.request(state.id, owner)), name)
   if (order === 'desc') items.reverse()
   const from = items.findIndex(({ id }) => id === after) + 1
   const found = items.slice(from, from + limit)

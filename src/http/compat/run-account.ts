@@ -1,6 +1,13 @@
 /** What a run adds up to, for protocols that tell an answer, why it ended and what it took. Pure: events in. */
 import { RefineError } from '../../core/errors.ts'
-import { isTerminal, type FinishReason, type RunEvent, type Usage } from '../../core/event.ts'
+import {
+  isTerminal,
+  type FinishReason,
+  type RunEvent,
+  type TokenLogprob,
+  type Usage,
+} from '../../core/event.ts'
+import type { ToolCall } from '../../core/tools.ts'
 import { emptyUsage, type RunStatus } from '../../core/run-state.ts'
 import type { RunService } from '../../runs/run-service.ts'
 import { errorOfRun } from '../foreground-run.ts'
@@ -29,6 +36,7 @@ export class RunAccount {
   readonly #finished = new Map<number, EventOf<'candidate.completed'>>()
   #strategy = ''
   #model = ''
+  readonly #spoken = new Map<number, { text: string; readonly tokens: TokenLogprob[] }>()
   #candidates = 0
   #revisions = 0
   #end: Terminal | undefined
@@ -45,6 +53,7 @@ export class RunAccount {
       this.#model = event.model
     }
     if (event.type === 'candidate.created') this.#candidates++
+    if (event.type === 'candidate.delta') this.#listen(event)
     if (event.type === 'candidate.completed') this.#finished.set(event.candidate, event)
     if (event.type === 'answer.revised') this.#revisions = event.revision
     if (isTerminal(event)) this.#end = event
@@ -79,8 +88,22 @@ export class RunAccount {
     throw new RefineError('conflict', 'The run was cancelled before there was any answer.')
   }
 
+  /** What the answer asks the caller to call. */
+  get toolCalls(): readonly ToolCall[] {
+    return this.#end?.answer?.tool_calls ?? []
+  }
+
+  /** Of the answer's tokens; null unless they were asked for and make up the whole of it. */
+  get logprobs(): readonly TokenLogprob[] | null {
+    const answer = this.#end?.answer
+    const spoken =
+      answer === undefined || answer === null ? undefined : this.#spoken.get(answer.candidate)
+    return spoken !== undefined && spoken.text === answer?.text ? spoken.tokens : null
+  }
+
   /** Why the draft that became the answer ended. */
   get finishReason(): FinishReason {
+    if (this.toolCalls.length > 0) return 'tool_calls'
     return this.#answered()?.finish_reason ?? 'stop'
   }
 
@@ -106,6 +129,15 @@ export class RunAccount {
       ...(end?.type === 'run.failed' ? { error: end.error } : {}),
       ...(this.#ignored.length === 0 ? {} : { ignored: this.#ignored }),
     }
+  }
+
+  /** Keeps tokens, which come only where they were asked for, as long as nothing was written without them. */
+  #listen({ candidate, logprobs }: EventOf<'candidate.delta'>): void {
+    if (logprobs === undefined) return
+    const spoken = this.#spoken.get(candidate) ?? { text: '', tokens: [] }
+    spoken.text += logprobs.map(({ token }) => token).join('')
+    spoken.tokens.push(...logprobs)
+    this.#spoken.set(candidate, spoken)
   }
 
   #answered(): EventOf<'candidate.completed'> | undefined {

@@ -6,7 +6,16 @@ import { validate } from '../../core/validation.ts'
 import { RunRequest } from '../../runs/run-request.ts'
 import { SHOW_MODES } from './reasoning-text.ts'
 
-const { strategy, options, models, budget, experiment } = RunRequest.properties
+const {
+  strategy,
+  options,
+  models,
+  budget,
+  experiment,
+  deadline_seconds,
+  grace_seconds,
+  on_disconnect,
+} = RunRequest.properties
 
 export const Refine = Type.Object(
   {
@@ -15,6 +24,9 @@ export const Refine = Type.Object(
     models,
     budget,
     experiment,
+    deadline_seconds,
+    grace_seconds,
+    on_disconnect,
     show: Type.Optional(
       Type.Enum([...SHOW_MODES], {
         description:

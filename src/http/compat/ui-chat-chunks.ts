@@ -5,6 +5,7 @@
  */
 import { isTerminal, type FinishReason, type RunEvent } from '../../core/event.ts'
 import { toRefineError } from '../../core/errors.ts'
+import { parseJson, type ToolCall } from '../../core/tools.ts'
 import { idFor } from './openai-responses-request.ts'
 import { ReasoningText, type ShowMode } from './reasoning-text.ts'
 import { restOf, RunAccount } from './run-account.ts'
@@ -166,7 +167,22 @@ export class UiChunks {
     } catch (thrown) {
       return this.#account.status === 'cancelled' ? undefined : toRefineError(thrown).message
     }
-    yield* this.#say(restOf(text, this.#said ?? ''))
+    const { toolCalls } = this.#account
+    if (text !== '' || toolCalls.length === 0) yield* this.#say(restOf(text, this.#said ?? ''))
+    for (const call of toolCalls) yield* this.#call(call)
     return undefined
+  }
+
+  /** The page calls its tools itself, and sends the results with the next request. */
+  *#call({ id: toolCallId, function: { name: toolName, arguments: given } }: ToolCall): Chunks {
+    const parsed = parseJson(given)
+    yield { type: 'tool-input-start', toolCallId, toolName }
+    yield { type: 'tool-input-delta', toolCallId, inputTextDelta: given }
+    if (parsed !== undefined) {
+      yield { type: 'tool-input-available', toolCallId, toolName, input: parsed.value }
+      return
+    }
+    const errorText = 'The arguments are not JSON.'
+    yield { type: 'tool-input-error', toolCallId, toolName, input: given, errorText }
   }
 }

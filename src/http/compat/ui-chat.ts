@@ -138,7 +138,7 @@ const create = async (
   await chats.stop(owner, body.id)
   const runId =
     body.on_disconnect === 'cancel'
-      ? await startForegroundRun(runs, run, request, gone)
+      ? await startForegroundRun(context, run, { request, reply, gone })
       : await runs.create(run, owner)
   request.runId = runId
   const active = { runId, show: refine?.show ?? 'status' }

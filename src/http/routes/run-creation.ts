@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { RunState } from '../../core/run-state.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { errorOfRun, retryHeader } from '../foreground-run.ts'
+import { errorOfRun, GRACE_WITH_KEY, retryHeader, withDeadline } from '../foreground-run.ts'
 import { requestKeyOf } from '../idempotency.ts'
 import { preferencesOf } from '../preferences.ts'
 import { jsonOrEventsResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
@@ -15,9 +15,6 @@ import { waitForEnd } from './runs.ts'
 
 /** Seconds after which a run in the background is worth asking for. */
 const POLL_SECONDS = 1
-/** Time to come back for a client that sent a key, which says that it will, in seconds. */
-const GRACE_WITH_KEY = 5
-const MAX_DEADLINE = 86_400
 
 const Headers = Type.Object({
   'idempotency-key': Type.Optional(
@@ -62,16 +59,6 @@ const sendEndedRun = (reply: FastifyReply, state: RunState): RunState => {
   throw errorOfRun(state.error)
 }
 
-/** The request with its time limit cut to the deadline of the header. @throws RefineError invalid_request */
-const withDeadline = (body: RunRequest, header: string | undefined): RunRequest => {
-  if (header === undefined) return body
-  const seconds = Number(header)
-  if (!(seconds > 0 && seconds <= MAX_DEADLINE)) {
-    throw invalidField('/x-deadline-seconds', `must be a number above 0, at most ${MAX_DEADLINE}`)
-  }
-  return { ...body, deadline_seconds: Math.min(seconds, body.deadline_seconds ?? Infinity) }
-}
-
 /** Makes the run, or finds it by its key, and says in the reply where it is. */
 const createRun = async (
   { runs }: HttpContext,
@@ -79,7 +66,7 @@ const createRun = async (
   reply: FastifyReply,
 ): Promise<string> => {
   const { body, owner, headers } = request
-  const run = withDeadline(body, headers['x-deadline-seconds'] as string | undefined)
+  const run = withDeadline(body, headers)
   const key = requestKeyOf(request)
   const { id, isReplay } =
     key === undefined

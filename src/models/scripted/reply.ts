@@ -1,5 +1,6 @@
 /** What the scripted model says in each role, given how good it is meant to be. */
 import type { Random } from '../../core/random.ts'
+import type { ToolCall } from '../../core/tools.ts'
 import type { Conversation } from './conversation.ts'
 import { countSteps, firstMistake, isRight, writeSolution, type Craft } from './solution.ts'
 
@@ -19,6 +20,7 @@ export interface Quality extends Craft {
 
 export interface Reply {
   readonly text: string
+  readonly calls?: readonly ToolCall[]
   /** Probabilities of what the first token could have been, where the role answers with one token. */
   readonly choices?: ReadonlyMap<string, number>
   /** Whether the text is a solution that is right: such texts get better log-probabilities. */

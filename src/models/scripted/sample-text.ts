@@ -5,6 +5,7 @@ import type {
   GenerationRequest,
   TokenLogProbability,
 } from '../../core/language-model.ts'
+import { canonicalCall, type ToolCall } from '../../core/tools.ts'
 import type { Reply } from './reply.ts'
 import { describeTokens, tokenize } from './tokens.ts'
 
@@ -27,7 +28,9 @@ export class SampleText {
   readonly #cut: boolean
   /** Tokens after which it fails; undefined when it does not. */
   readonly #failsAfter: number | undefined
+  readonly #calls: readonly ToolCall[]
   #at = 0
+  #called = 0
   ended = false
 
   constructor(
@@ -43,6 +46,7 @@ export class SampleText {
     this.#id = id
     this.#failsAfter = failsAfter
     this.#tokens = all.slice(0, max_tokens)
+    this.#calls = reply.calls ?? []
     this.#cut = this.#tokens.length < all.length
     this.#described =
       request.topLogProbabilities === undefined
@@ -60,6 +64,11 @@ export class SampleText {
       return { type: 'failure', sample: this.#sample, error }
     }
     const text = this.#tokens[at]
+    const call = this.#calls[this.#called]
+    if (text === undefined && call !== undefined) {
+      this.#called++
+      return { type: 'tool_call', sample: this.#sample, call }
+    }
     if (text === undefined) return this.#finish()
     this.#at++
     const token = this.#described?.[at]
@@ -73,12 +82,16 @@ export class SampleText {
 
   #finish(): GenerationChunk {
     this.ended = true
-    const raw = this.#cut ? 'length' : 'stop'
+    const whole = this.#calls.length > 0 ? 'tool_calls' : 'stop'
+    const raw = this.#cut ? 'length' : whole
     return {
       type: 'finish',
       sample: this.#sample,
       reason: { unified: raw, raw },
-      outputTokens: this.#tokens.length,
+      outputTokens: this.#calls.reduce(
+        (sum, call) => sum + tokenize(canonicalCall(call)).length,
+        this.#tokens.length,
+      ),
       ...(this.#described !== undefined && {
         logProbability: this.#described.reduce((sum, token) => sum + token.logProbability, 0),
       }),

@@ -11,9 +11,9 @@ import type { Program, Ran } from './worker.ts'
 
 const WORKER = new URL(`./worker${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url)
 
-/** What a program may take, and how long a worker may be silent behind it. */
-const MILLISECONDS = 250
-const GRACE_MILLISECONDS = 1000
+/** What a program may take, and how long a worker may be silent behind it: it must start first, on a busy machine. */
+const MILLISECONDS = 500
+const GRACE_MILLISECONDS = 5000
 
 const TOO_LONG: Outcome = { output: '', error: 'The program took too long.' }
 const DEAD: Outcome = { output: '', error: 'The program broke its interpreter.' }

@@ -119,6 +119,7 @@ export const needsOf = ({ sampler, scorer, updater, selector, stopper }: ChosenP
     capabilities: needs.flatMap(({ capabilities = [] }) => capabilities),
     prompts: needs.flatMap(({ prompts = [] }) => prompts),
     models: needs.flatMap(({ models = [] }) => models),
+    loses: needs.flatMap(({ loses = [] }) => loses),
   }
 }
 

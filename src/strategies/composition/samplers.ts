@@ -92,13 +92,16 @@ export const samplerNeeds = (sampler: Sampler): Needs => {
         models: sampler.models.map((id, at) => ({ id, pointer: `/options/sampler/models/${at}` })),
       }
     case 'iterative-deepening':
-      return { capabilities: ['assistant_continuation'] }
+      return { capabilities: ['assistant_continuation'], loses: ['tools', 'response_format'] }
     case 'guidelines':
       return { prompts: [{ role: 'generator', form: 'solveBy' }] }
     case 'paraphrase':
       return { prompts: [{ role: 'generator', form: 'paraphrase' }] }
     case 'power':
-      return { capabilities: ['assistant_continuation', 'log_probabilities'] }
+      return {
+        capabilities: ['assistant_continuation', 'log_probabilities'],
+        loses: ['tools', 'response_format'],
+      }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Draws the first candidates, and scores each as soon as it is there. */
 import { merge } from '../../core/merge.ts'
-import { questionOf, type Message, type Task } from '../../core/task.ts'
+import { questionOf, reworded, type Message } from '../../core/task.ts'
 import type { NamedModel } from '../../core/strategy.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from '../parts/allowance.ts'
@@ -39,12 +39,6 @@ const draftBy = (refinement: Refinement, { model, messages, seed }: Author, n: n
     parents: [],
     seed,
   })
-
-/** The task with its question in other words. */
-const reworded = ({ messages, ...task }: Task, text: string): Task => {
-  const at = messages.findLastIndex(({ role }) => role === 'user')
-  return { ...task, messages: messages.with(at, { role: 'user', content: text }) }
-}
 
 /** A wording that lost a number of the question asks something else. */
 const keepsNumbers = (question: string, wording: string): boolean => {

@@ -3,7 +3,7 @@ import type { StopReason, StrategyEvent } from '../../core/event.ts'
 import { isNearCopy } from '../../core/similarity.ts'
 import type { Events } from '../compose.ts'
 import { majorityProbability, vote } from '../parts/ballot.ts'
-import { critiqueCompleted, remark } from '../parts/critique.ts'
+import { strictReport } from '../parts/critique.ts'
 import { formOf } from '../parts/forms.ts'
 import { question } from '../parts/question.ts'
 import { expectedGain, markovGain } from '../parts/stop-rules.ts'
@@ -13,8 +13,6 @@ import { scoreName, scoresAlone } from './scorers.ts'
 
 /** Fewer scores say nothing about what the next one will be. */
 const LEAST_SCORES = 3
-const VERIFIER_TEMPERATURE = 0.7
-
 export class Stopping {
   readonly #course: Course
   #misses = 0
@@ -98,18 +96,10 @@ export class Stopping {
   /** The same answer must pass every time; the reports are sampled, since those of one verifier are much alike. */
   async *#verify(passes: number): Events<StopReason | undefined> {
     const { refinement } = this.#course
-    const { context, pool, task } = refinement
-    const candidate = pool.incumbent!
-    const prompt = formOf(context, 'reviewer', 'verifyReport')(task, pool.text(candidate))
+    const candidate = refinement.pool.incumbent!
     for (let passed = 0; passed < passes; passed++) {
-      const voice = { temperature: VERIFIER_TEMPERATURE, seed: context.random.seed() }
-      const text = yield* remark(refinement, candidate, prompt, voice)
-      if (text === undefined) return undefined
-      const report = context.prompts.reviewer.readReport(text)
-      const told = { pass: 'right', gap: 'wrong', critical: 'wrong' } as const
-      const verdict = report.verdict === undefined ? undefined : told[report.verdict]
-      yield critiqueCompleted(candidate, { ...report, verdict })
-      if (verdict !== 'right') return undefined
+      const report = yield* strictReport(refinement, candidate)
+      if (report?.verdict !== 'pass') return undefined
     }
     return 'threshold'
   }

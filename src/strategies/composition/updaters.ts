@@ -95,7 +95,9 @@ export const updaterNeeds = (updater: Updater): Needs => {
     return { prompts: [{ role: 'refiner', form: 'aggregate' }] }
   }
   const continues = updater.kind === 'repair' && updater.scope !== 'global'
-  return continues ? { capabilities: ['assistant_continuation'] } : {}
+  return continues
+    ? { capabilities: ['assistant_continuation'], loses: ['tools', 'response_format'] }
+    : {}
 }
 
 /** A repair keeps the beginning of what it repairs and may go on for as long again, round after round. */

@@ -1,7 +1,7 @@
 /** Asks the reviewer what is wrong with a candidate, and streams what it says. */
 import { RefineError } from '../../core/errors.ts'
 import type { StrategyEvent } from '../../core/event.ts'
-import type { Critique, Prompt } from '../../core/prompts.ts'
+import type { Critique, Prompt, Report } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
 import type { Voice } from './question.ts'
@@ -98,4 +98,24 @@ export async function* untargetedCritique(
   const found = { text: said.trim(), step: undefined, verdict: undefined }
   yield critiqueCompleted(candidate, found)
   return found
+}
+
+/** Reports are drawn, so that several of one candidate can differ. */
+const REPORT_TEMPERATURE = 0.7
+
+/** A strict verifier's report, told as a critique: whatever is no pass is wrong. Undefined when the reviewer failed. */
+export async function* strictReport(
+  refinement: Refinement,
+  candidate: number,
+): Events<Report | undefined> {
+  const { task, context, pool } = refinement
+  const prompt = formOf(context, 'reviewer', 'verifyReport')(task, pool.text(candidate))
+  const voice = { temperature: REPORT_TEMPERATURE, seed: context.random.seed() }
+  const text = yield* remark(refinement, candidate, prompt, voice)
+  if (text === undefined) return undefined
+  const report = context.prompts.reviewer.readReport(text)
+  const told = { pass: 'right', gap: 'wrong', critical: 'wrong' } as const
+  const verdict = report.verdict === undefined ? undefined : told[report.verdict]
+  yield critiqueCompleted(candidate, { ...report, verdict })
+  return report
 }

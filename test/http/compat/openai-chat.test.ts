@@ -186,6 +186,8 @@ test('the stream holds data lines only and ends with [DONE]', async (t) => {
   assert.equal(lines.at(-1), 'data: [DONE]')
 })
 
+const call = { id: 'c1', type: 'function', function: { name: 'add', arguments: '{}' } }
+
 test('what a chat request says becomes a run request', async (t) => {
   const runs = new FakeRuns()
   const app = await buildServer(t, runs)
@@ -195,6 +197,7 @@ test('what a chat request says becomes a run request', async (t) => {
       { role: 'developer', content: 'Be brief.' },
       { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
       { role: 'assistant', content: '<think>hm\n</think>\nHello.', reasoning_content: 'hm' },
+      { role: 'assistant', content: null, tool_calls: [call] },
       { role: 'tool', tool_call_id: 'c1', content: '5' },
       { role: 'user', content: 'Bye' },
     ],
@@ -206,6 +209,10 @@ test('what a chat request says becomes a run request', async (t) => {
     reasoning_effort: 'low',
     metadata: { a: 'b' },
     presence_penalty: 0.5,
+    top_k: 40,
+    min_p: 0.1,
+    repetition_penalty: 1.1,
+    store: true,
     top_p: null,
     user: 'ann',
     refine: { options: { n: 2 }, experiment: { key: 'e' } },
@@ -217,10 +224,19 @@ test('what a chat request says becomes a run request', async (t) => {
       { role: 'system', content: 'Be brief.' },
       { role: 'user', content: 'Hi' },
       { role: 'assistant', content: 'Hello.' },
-      { role: 'user', content: 'Result of tool call c1:\n5' },
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'c1', content: '5' },
       { role: 'user', content: 'Bye' },
     ],
-    sampling: { temperature: 0.5, max_tokens: 7, stop: ['END'] },
+    sampling: {
+      temperature: 0.5,
+      presence_penalty: 0.5,
+      top_k: 40,
+      min_p: 0.1,
+      repetition_penalty: 1.1,
+      max_tokens: 7,
+      stop: ['END'],
+    },
     budget: { calls: 4 },
     model: 'pebble',
     strategy: 'best-of-n',
@@ -229,7 +245,7 @@ test('what a chat request says becomes a run request', async (t) => {
     seed: 2_147_483_647,
     metadata: { a: 'b' },
   })
-  assert.deepEqual(reply.json().refine.ignored, ['presence_penalty'])
+  assert.deepEqual(reply.json().refine.ignored, ['store'])
 })
 
 test('a model’s name may choose an experiment', async (t) => {
@@ -241,18 +257,14 @@ test('a model’s name may choose an experiment', async (t) => {
   assert.equal(runs.requests[0]?.model, undefined)
 })
 
-const image = { type: 'image_url', image_url: { url: 'data:,' } }
+const audio = { type: 'input_audio', input_audio: { data: '' } }
 const REFUSED: readonly [string, object, number, string][] = [
-  ['several choices', { n: 2 }, 400, '/n'],
-  [
-    'an image',
-    { messages: [{ role: 'user', content: [image] }] },
-    400,
-    '/messages/0/content/0/type',
-  ],
-  ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }, 400, '/tools'],
-  ['a schema', { response_format: { type: 'json_object' } }, 400, '/response_format'],
-  ['log-probabilities', { logprobs: true }, 400, '/logprobs'],
+  ['too many choices', { n: 17 }, 400, '/n'],
+  ['sound', { messages: [{ role: 'user', content: [audio] }] }, 400, '/messages/0/content/0/type'],
+  ['a tool of another kind', { tools: [{ type: 'custom' }] }, 400, '/tools/0/type'],
+  ['a tool choice without tools', { tool_choice: 'required' }, 400, '/tool_choice'],
+  ['a schema without its type', { response_format: { schema: {} } }, 400, '/response_format'],
+  ['functions of old', { functions: [{ name: 'f' }] }, 400, '/functions'],
   ['an unknown field', { colour: 'red' }, 400, '/colour'],
   ['an unknown field of ours', { refine: { effort: 1 } }, 400, '/refine/effort'],
   ['an unknown strategy', { model: 'pebble:magic' }, 404, 'magic'],

@@ -1,0 +1,59 @@
+/** Tools and formats of a request for a response, as a run takes them. Pure. */
+import { invalidField } from '../../core/errors.ts'
+import type { ResponseFormat } from '../../core/response-format.ts'
+import type { Tool } from '../../core/tools.ts'
+import type { RunRequest } from '../../runs/run-request.ts'
+import type { FunctionTool, ResponsesRequest, TextFormat } from './openai-responses-schema.ts'
+import { unsupported } from './run-choice.ts'
+
+const readTool = (tool: FunctionTool, at: number): Tool => {
+  const { type, name, description, parameters, strict } = tool
+  if (type !== 'function') {
+    throw unsupported(`/tools/${at}/type`, `"${type}" tools are not supported, only "function"`)
+  }
+  if (name === undefined) throw invalidField(`/tools/${at}/name`, 'is required')
+  return {
+    type,
+    function: {
+      name,
+      ...(description === undefined || description === null ? {} : { description }),
+      ...(parameters === undefined || parameters === null ? {} : { parameters }),
+      ...(strict === undefined ? {} : { strict }),
+    },
+  }
+}
+
+const readFormat = (format: TextFormat): ResponseFormat => {
+  const { type, name, description, schema, strict } = format
+  if (type !== 'json_schema') return { type }
+  if (name === undefined) throw invalidField('/text/format/name', 'is required')
+  return {
+    type,
+    json_schema: {
+      name,
+      ...(description === undefined ? {} : { description }),
+      ...(schema === undefined ? {} : { schema }),
+      ...(strict === undefined ? {} : { strict }),
+    },
+  }
+}
+
+/** @throws RefineError invalid_request or unsupported_capability, naming the field. */
+export const toolsAndFormat = (body: ResponsesRequest): Partial<RunRequest> => {
+  const { tools = [], tool_choice: choice, parallel_tool_calls, text, top_logprobs } = body
+  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
+  return {
+    ...(tools.length === 0 ? {} : { tools: tools.map(readTool) }),
+    ...(choice === undefined || isIdle
+      ? {}
+      : {
+          tool_choice:
+            typeof choice === 'string'
+              ? choice
+              : { type: 'function', function: { name: choice.name } },
+        }),
+    ...(tools.length === 0 || parallel_tool_calls === undefined ? {} : { parallel_tool_calls }),
+    ...(text?.format === undefined ? {} : { response_format: readFormat(text.format) }),
+    ...(top_logprobs === undefined || top_logprobs === 0 ? {} : { top_logprobs }),
+  }
+}
