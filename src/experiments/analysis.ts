@@ -105,14 +105,3 @@ export const welchTest = (control: Estimate, treatment: Estimate, alpha: number)
 /** Student interval of one mean, units − 1 degrees of freedom. */
 export const meanInterval = ({ value, variance, units }: Estimate, alpha: number): Interval =>
   around(value, studentQuantile(1 - alpha / 2, units - 1) * Math.sqrt(variance))
-
-/** exp of a difference of mean logarithms and of its interval: the ratio of geometric means. */
-export const geometricRatio = (
-  control: Estimate,
-  treatment: Estimate,
-  alpha: number,
-): { readonly ratio: number; readonly interval: Interval } => {
-  const logs = difference(control, treatment)
-  const [low, high] = waldInterval(logs, alpha)
-  return { ratio: Math.exp(logs.value), interval: [Math.exp(low), Math.exp(high)] }
-}

@@ -45,6 +45,7 @@ const MEASUREMENTS: ReadonlyMap<string, Measurement> = new Map<string, Measureme
   ['cost', number(({ usage }) => usage.cost)],
   ['revisions', number(({ revisions }) => revisions.length)],
   ['score', number(({ answer }) => answer?.score ?? undefined)],
+  ['schema_valid', truth(({ measures }) => measures?.schema_valid ?? undefined)],
   ['failed', truth(({ status }) => status === 'failed')],
   ['cancelled', truth(({ status }) => status === 'cancelled')],
   ...byRole,

@@ -1,6 +1,6 @@
 /** What duels show: pair by pair, and all arms on one scale. Pure. */
 import type { DuelTally } from '../core/experiment-store.ts'
-import { bradleyTerry, eloAbove } from './bradley-terry.ts'
+import { bradleyTerry, eloAbove, winProbability } from './bradley-terry.ts'
 import { NO_DUELS, summariseDuels, type DuelCounts, type Verdict } from './duel.ts'
 import type { Experiment } from './experiment.ts'
 import { lengthControlledWinRate, type MeasuredDuel } from './length-control.ts'
@@ -167,6 +167,7 @@ const strengthsOf = (
     arm: names[index]!,
     strength,
     elo: finite(eloAbove(strength, strengths[0]!)),
+    win_rate: finite(winProbability(strength, strengths[0]!)),
   }))
 }
 

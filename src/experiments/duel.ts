@@ -19,18 +19,10 @@ export const verdictOf = (aFirst: Preference, bFirst: Preference): Verdict => {
   return aFirst === 'first' ? 'a' : 'b'
 }
 
-/** Number of prompts by verdict; mergeable by addition. */
+/** Number of prompts by verdict. */
 export type DuelCounts = Readonly<Record<Verdict, number>>
 
 export const NO_DUELS: DuelCounts = { a: 0, b: 0, first: 0, second: 0, tie: 0 }
-
-export const mergeDuels = (x: DuelCounts, y: DuelCounts): DuelCounts => ({
-  a: x.a + y.a,
-  b: x.b + y.b,
-  first: x.first + y.first,
-  second: x.second + y.second,
-  tie: x.tie + y.tie,
-})
 
 /** A's score per prompt (1, ½ or 0) as an estimate. */
 const scoreOf = ({ a, b, first, second, tie }: DuelCounts): Estimate => {

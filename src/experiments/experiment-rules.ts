@@ -1,8 +1,9 @@
 /** What a schema cannot say of an experiment, and which changes are allowed. Every error names the field. */
 import { invalidField } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
-import { checkAutomaticMetrics } from './automatic-metrics.ts'
+import { AUTOMATIC, checkAutomaticMetrics } from './automatic-metrics.ts'
 import { ExperimentDefinition, type Arm, type Experiment } from './experiment.ts'
+import { checkImplicitMetrics } from './implicit-metrics.ts'
 
 /** How far the weights may be from 1 for want of decimals. */
 const WEIGHT_TOLERANCE = 1e-6
@@ -66,6 +67,18 @@ const checkMetrics = ({ metrics, guardrails }: Experiment): void => {
     }
     if (relative === true && margin >= 1) {
       throw invalidField(`/guardrails/${index}/margin`, 'must be below 1 when it is relative')
+    }
+  }
+}
+
+const checkSources = ({ metrics }: Experiment): void => {
+  for (const [index, { name, feedback, source }] of metrics.entries()) {
+    const field = feedback === undefined ? 'source' : 'feedback'
+    if (name.startsWith(AUTOMATIC) && (feedback ?? source) !== undefined) {
+      throw invalidField(`/metrics/${index}/${field}`, `"${name}" is measured, nobody reports it`)
+    }
+    if (feedback?.startsWith(AUTOMATIC) === true) {
+      throw invalidField(`/metrics/${index}/feedback`, `must not begin with "${AUTOMATIC}"`)
     }
   }
 }
@@ -159,7 +172,9 @@ export const defineExperiment = (body: unknown, checks: DefinitionChecks = {}): 
   }
   checkArms(experiment)
   checkMetrics(experiment)
+  checkSources(experiment)
   checkAutomaticMetrics(experiment.metrics)
+  checkImplicitMetrics(experiment.metrics)
   checkLayer(experiment)
   checkStop(experiment)
   checkDuel(experiment)

@@ -49,6 +49,17 @@ export const Metric = Type.Object(
     name: Key('An automatic metric of runs, or the name feedback is given under.'),
     type: Type.Enum(['boolean', 'number']),
     direction: Type.Enum(['up', 'down'], { description: 'Which way is better.' }),
+    feedback: Type.Optional(
+      Key('Name the feedback is given under, where it is not that of the metric.'),
+    ),
+    source: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description:
+          'Counts only feedback of this source, such as `judge`; of every source if absent.',
+      }),
+    ),
     primary: Type.Optional(Type.Boolean({ default: false })),
     margin: Type.Optional(
       Type.Number({

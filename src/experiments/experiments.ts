@@ -13,7 +13,7 @@ import type { Arm, Experiment } from './experiment.ts'
 import { ExposedRuns } from './exposed-runs.ts'
 import { FactWriter } from './fact-writer.ts'
 import { Looks, phaseOf, type CoursePoint } from './looks.ts'
-import { automaticOutcomes, covariateOutcomes, reportedOutcome, type Report } from './outcome.ts'
+import { automaticOutcomes, covariateOutcomes, reportedOutcomes, type Report } from './outcome.ts'
 import type { ExperimentResults } from './results-schema.ts'
 
 export interface ExperimentsOptions {
@@ -160,15 +160,15 @@ export class Experiments {
 
   /**
    * Checks what somebody says of runs against the metrics of their experiments. Resolves with what `record` takes, in the
-   * order of the reports: undefined where nothing is to be counted, the error where a report is at fault.
+   * order of the reports: empty where nothing is to be counted, the error where a report is at fault.
    */
-  async reported(reports: readonly Report[]): Promise<(Outcome | undefined | RefineError)[]> {
+  async reported(reports: readonly Report[]): Promise<(Outcome[] | RefineError)[]> {
     const exposed = await this.#exposed.find(reports.map(({ runId }) => runId))
     return Promise.all(
       reports.map(async (report) => {
         const run = exposed.get(report.runId)
         const experiment = run && (await this.definitions.ofPhase(run.experiment, run.salt))
-        return reportedOutcome(experiment, report)
+        return reportedOutcomes(experiment, report)
       }),
     )
   }

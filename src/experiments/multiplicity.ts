@@ -8,10 +8,6 @@ interface Ranked {
 const ascending = (ps: readonly number[]): Ranked[] =>
   ps.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p)
 
-/** Adjusted p-values, each at most 1, in the order given: min over the family times the number of tests. */
-export const bonferroni = (ps: readonly number[]): number[] =>
-  ps.map((p) => Math.min(1, p * ps.length))
-
 /** Holm's step-down adjustment (1979), for few primary metrics × arms: any error at all with probability ≤ α. */
 export const holm = (ps: readonly number[]): number[] => {
   const adjusted = Array.from(ps, () => 1)

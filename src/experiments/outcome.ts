@@ -3,6 +3,7 @@ import { invalidField, RefineError } from '../core/errors.ts'
 import type { Outcome, Series } from '../core/experiment-store.ts'
 import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
 import { observedValue, type Experiment, type Metric } from './experiment.ts'
+import { checkImplicit } from './implicit-metrics.ts'
 import { bucketOf } from './quantile.ts'
 import type { RunState } from '../core/run-state.ts'
 
@@ -11,6 +12,8 @@ export interface Report {
   readonly runId: string
   readonly metric: string
   readonly value: unknown
+  /** Who says so. */
+  readonly source: string
 }
 
 /** All metrics in which a value of this name takes part. */
@@ -70,17 +73,9 @@ export const covariateOutcomes = (
   return [...names].flatMap((name) => outcomeOf(experiment, runId, name, metadata[name]) ?? [])
 }
 
-/**
- * Checks a report of a run, with its experiment if it has one.
- * @throws RefineError invalid_request for a reserved name, or when a metric of this name takes no such value.
- */
-const checkReported = (experiment: Experiment | undefined, name: string, value: unknown): void => {
-  if (name.startsWith(AUTOMATIC)) {
-    throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
-  }
-  const metric = experiment?.metrics.find((each) => each.name === name)
-  if (experiment === undefined || metric === undefined) return
-  const of = `"${name}" is a ${metric.type} metric of the experiment "${experiment.key}"`
+/** @throws RefineError invalid_request when the metric takes no such value */
+const checkValue = ({ key }: Experiment, metric: Metric, value: unknown): void => {
+  const of = `"${metric.name}" is a ${metric.type} metric of the experiment "${key}"`
   if (metric.type === 'boolean' && typeof value !== 'boolean') {
     throw invalidField('/value', `must be true or false: ${of}`)
   }
@@ -92,16 +87,32 @@ const checkReported = (experiment: Experiment | undefined, name: string, value: 
   }
 }
 
+/** Every value the report is one of: of metrics that listen to its source, and of what only parts of metrics need. */
+const countReport = (experiment: Experiment, report: Report): Outcome[] => {
+  const { runId, metric: name, value, source } = report
+  const heard = experiment.metrics.filter(
+    (metric) => (metric.feedback ?? metric.name) === name && (metric.source ?? source) === source,
+  )
+  for (const metric of heard) checkValue(experiment, metric, value)
+  const isMetric = experiment.metrics.some((metric) => metric.name === name)
+  const names = [...heard.map((metric) => metric.name), ...(isMetric ? [] : [name])]
+  return names.flatMap((each) => outcomeOf(experiment, runId, each, value) ?? [])
+}
+
 /** What a report adds to the experiment of its run, if there is one; an error when it is at fault. */
-export const reportedOutcome = (
+export const reportedOutcomes = (
   experiment: Experiment | undefined,
-  { runId, metric, value }: Report,
-): Outcome | undefined | RefineError => {
+  report: Report,
+): Outcome[] | RefineError => {
+  const { metric, value } = report
   try {
-    checkReported(experiment, metric, value)
+    if (metric.startsWith(AUTOMATIC)) {
+      throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
+    }
+    checkImplicit(metric, value)
+    return experiment === undefined ? [] : countReport(experiment, report)
   } catch (error) {
     if (error instanceof RefineError) return error
     throw error
   }
-  return experiment && outcomeOf(experiment, runId, metric, value)
 }

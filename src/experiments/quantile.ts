@@ -48,14 +48,6 @@ export const sketchOf = (values: Iterable<number>): Sketch => {
   return { zeros, buckets }
 }
 
-export const mergeSketches = (a: Sketch, b: Sketch): Sketch => {
-  const buckets: Record<string, number> = { ...a.buckets }
-  for (const [bucket, count] of Object.entries(b.buckets)) {
-    buckets[bucket] = (buckets[bucket] ?? 0) + count
-  }
-  return { zeros: a.zeros + b.zeros, buckets }
-}
-
 const sizeOf = ({ zeros, buckets }: Sketch): number =>
   Object.values(buckets).reduce((sum, count) => sum + count, zeros)
 

@@ -14,6 +14,7 @@ export const MetricResult = Type.Object({
   units: Type.Integer({ description: 'Units with at least one value.' }),
   response_rate: Figure('Share of the exposed units with a value.'),
   interval: Bounds('Of the mean, fixed horizon.'),
+  mean_interval_anytime: Bounds('Of the rate of a boolean metric; holds at all looks together.'),
   difference: Figure('Against the first arm.'),
   difference_interval: Bounds('Fixed horizon: valid for one look planned beforehand.'),
   p: Figure('Fixed horizon, two-sided.'),
@@ -26,6 +27,9 @@ export const MetricResult = Type.Object({
   lift: Figure('Relative difference; the ratio of geometric means less 1 with `log`.'),
   lift_interval_anytime: Bounds('Of the lift.'),
   chance_best: Figure('Bayesian probability that the arm is the best; for display only.'),
+  expected_loss: Figure(
+    'Bayesian: what this arm costs on average in place of the first, should it be the worse one; for display only.',
+  ),
   response_p: Figure('Always-valid p that the response rate equals that of the first arm.'),
   guardrail: Nullable(
     Type.Object({
@@ -122,6 +126,7 @@ export const DuelResults = Type.Object({
         arm: Type.String(),
         strength: Type.Number({ description: 'Bradley–Terry; they sum to 1.' }),
         elo: Figure('Above the first arm.'),
+        win_rate: Figure('Against the first arm, as the scale has it.'),
       }),
       { description: 'One scale for more than two arms.' },
     ),

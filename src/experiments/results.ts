@@ -1,5 +1,5 @@
 /** From the sums of every arm to the results of an experiment: a pure function, a millisecond whatever the traffic. */
-import { betaPosterior, normalPosterior, probabilityBest, type Posterior } from './bayes.ts'
+import { believe } from './beliefs.ts'
 import {
   compareAnytime,
   compareFixed,
@@ -15,7 +15,7 @@ import { decide } from './decision.ts'
 import { decideByDuels } from './duel-decision.ts'
 import { readDuels, type DuelData } from './duel-results.ts'
 import { cuped } from './estimate.ts'
-import { exactDifferenceP } from './exact-sequence.ts'
+import { exactDifferenceP, exactInterval } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
 import { anytimeGuardrail, slackOf } from './guardrail.ts'
 import { holm } from './multiplicity.ts'
@@ -60,19 +60,6 @@ const measureAll = (metric: Metric, arms: readonly ArmData[]): Measured[] => {
   return data.map((each, arm) => measure(metric, each, adjusted[arm]))
 }
 
-/** P(best) of every arm; null until each has a posterior. */
-const chances = (metric: Metric, arms: readonly Measured[]): number[] | null => {
-  const posteriors: Posterior[] = []
-  for (const { estimate, isBinomial, data } of arms) {
-    if (isBinomial) {
-      posteriors.push(betaPosterior(data.sums.total, data.sums.units - data.sums.total))
-    } else if (estimate.variance > 0 && Number.isFinite(estimate.variance)) {
-      posteriors.push(normalPosterior(estimate.value, Math.sqrt(estimate.variance)))
-    } else return null
-  }
-  return probabilityBest(posteriors, metric.direction)
-}
-
 const guard = (
   experiment: Experiment,
   metric: Metric,
@@ -107,6 +94,9 @@ const alone = (metric: Metric, arm: Measured, exposures: number, alpha: number):
   units: arm.data.sums.units,
   response_rate: exposures === 0 ? null : arm.data.sums.units / exposures,
   interval: bounds(ownInterval(metric, arm, alpha)),
+  mean_interval_anytime: arm.isBinomial
+    ? bounds(exactInterval(arm.data.sums.total, arm.data.sums.units, alpha))
+    : null,
   difference: null,
   difference_interval: null,
   p: null,
@@ -117,6 +107,7 @@ const alone = (metric: Metric, arm: Measured, exposures: number, alpha: number):
   lift: null,
   lift_interval_anytime: null,
   chance_best: null,
+  expected_loss: null,
   response_p: null,
   guardrail: null,
   better: null,
@@ -166,11 +157,11 @@ const against = (look: Look, metric: Metric, measured: readonly Measured[], arm:
 /** Results of one metric, arm by arm. */
 const readMetric = (look: Look, metric: Metric): MetricResult[] => {
   const measured = measureAll(metric, look.arms)
-  const best = chances(metric, measured)
+  const beliefs = believe(metric, measured)
   return measured.map((arm, index) => ({
     ...alone(metric, arm, look.arms[index]!.exposures, look.experiment.stop.alpha),
     ...(index === 0 ? {} : against(look, metric, measured, index)),
-    chance_best: best?.[index] ?? null,
+    ...beliefs[index]!,
   }))
 }
 

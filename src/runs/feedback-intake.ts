@@ -10,10 +10,7 @@ import type { FeedbackRow } from './run-service.ts'
 const MOST_FIELDS = 20
 
 /** What a row comes to: what experiments count of it, or why it cannot be taken. */
-type Checked = Outcome | undefined | RefineError
-
-const isCounted = (checked: Checked): checked is Outcome =>
-  checked !== undefined && !(checked instanceof RefineError)
+type Checked = readonly Outcome[] | RefineError
 
 const fieldsOf = (error: RefineError, index: number): FieldError[] =>
   error.fields.length === 0
@@ -61,7 +58,7 @@ export class FeedbackIntake {
     const ids = rows.map(({ run_id }) => run_id)
     const missing = await this.#reader.missing(ids, owner)
     const reported = await this.#outcomes.reported(rows)
-    return rows.map(({ run_id }, index) => missing.get(run_id) ?? reported[index])
+    return rows.map(({ run_id }, index) => missing.get(run_id) ?? reported[index]!)
   }
 
   /** The records first: a crash between the two leaves a request without an answer, and outcomes may come again. */
@@ -71,7 +68,9 @@ export class FeedbackIntake {
   ): Promise<FeedbackRecord[]> {
     const records = rows.map(feedbackRecord)
     await this.#store.addFeedback(...records)
-    await this.#outcomes.record(checked.filter(isCounted))
+    await this.#outcomes.record(
+      checked.flatMap((each) => (each instanceof RefineError ? [] : each)),
+    )
     return records
   }
 }

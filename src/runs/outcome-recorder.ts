@@ -32,9 +32,9 @@ export class OutcomeRecorder {
   }
 
   /** What somebody says of runs, for `record`, in the same order; an error for what is at fault. */
-  async reported(rows: readonly FeedbackRow[]): Promise<(Outcome | undefined | RefineError)[]> {
-    const reports = rows.map(({ run_id: runId, metric, value }) => ({ runId, metric, value }))
-    return (await this.#experiments?.reported(reports)) ?? rows.map(() => undefined)
+  async reported(rows: readonly FeedbackRow[]): Promise<(Outcome[] | RefineError)[]> {
+    const reports = rows.map(({ run_id: runId, ...row }) => ({ runId, ...row }))
+    return (await this.#experiments?.reported(reports)) ?? rows.map(() => [])
   }
 
   /** Resolves when all outcomes are durable. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import {
   difference,
-  geometricRatio,
   newcombeInterval,
   pooledTest,
   relativeLift,
@@ -13,18 +12,8 @@ import {
 } from '../../src/experiments/analysis.ts'
 import { cuped, estimateOf, proportion } from '../../src/experiments/estimate.ts'
 import { nonInferiority, slackOf } from '../../src/experiments/guardrail.ts'
-import {
-  bonferroni,
-  benjaminiHochberg,
-  eBenjaminiHochberg,
-  holm,
-} from '../../src/experiments/multiplicity.ts'
-import {
-  mergeSketches,
-  quantileRanks,
-  readQuantile,
-  sketchOf,
-} from '../../src/experiments/quantile.ts'
+import { benjaminiHochberg, eBenjaminiHochberg, holm } from '../../src/experiments/multiplicity.ts'
+import { quantileRanks, readQuantile, sketchOf } from '../../src/experiments/quantile.ts'
 import { collect, mergeSums, replaceUnit, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 
@@ -81,9 +70,9 @@ const units = (totals: readonly number[], bases?: readonly number[]) =>
 test('a ratio of geometric means comes from the logarithms', () => {
   const a = estimateOf(units([1.2, 0.8, 1.5, 2, 1.1].map(Math.log)))
   const b = estimateOf(units([1, 0.7, 1.4, 1.6, 0.9].map(Math.log)))
-  const { ratio, interval } = geometricRatio(a, b, 0.05)
-  close(ratio, 0.850_669_141_8)
-  close(interval, [0.558_756_9, 1.295_085_6], 5e-8)
+  const logs = difference(a, b)
+  close(Math.exp(logs.value), 0.850_669_141_8)
+  close(waldInterval(logs, 0.05).map(Math.exp), [0.558_756_9, 1.295_085_6], 5e-8)
 })
 
 test('a ratio of two metrics and a mean over clusters are the same estimate', () => {
@@ -151,12 +140,9 @@ test('the interval of a quantile has the ranks and the coverage of the binomial 
   close(coverage, 0.958_095_268_2)
 })
 
-test('a sketch gives quantiles within one per cent, whole or merged', () => {
+test('a sketch gives quantiles within one per cent', () => {
   const values = Array.from({ length: 1000 }, (_, index) => (index + 1) * 0.01)
-  const whole = sketchOf(values)
-  const merged = mergeSketches(sketchOf(values.slice(0, 300)), sketchOf(values.slice(300)))
-  assert.deepEqual(merged, whole)
-  const { value, interval, count } = readQuantile(merged, 0.95, 0.05)
+  const { value, interval, count } = readQuantile(sketchOf(values), 0.95, 0.05)
   assert.equal(count, 1000)
   close([value / 9.5, interval[0] / 9.36, interval[1] / 9.64], [1, 1, 1], 0.01)
   assert.equal(readQuantile(sketchOf([0, 0, 5]), 0.5, 0.05).value, 0)
@@ -189,7 +175,6 @@ test('corrections for several tests reproduce the example of Benjamini and Hochb
   ]
   const rejected = (adjusted: readonly number[]): number => adjusted.filter((p) => p <= 0.05).length
   assert.equal(rejected(benjaminiHochberg(ps)), 4)
-  assert.equal(rejected(bonferroni(ps)), 3)
   close(benjaminiHochberg(ps).slice(0, 5), [0.0015, 0.003, 0.0095, 0.035625, 0.0603])
   close(holm(ps).slice(0, 5), [0.0015, 0.0056, 0.0247, 0.114, 0.2211])
   const shuffled = holm([0.0095, 0.0001, 0.0004, ...ps.slice(4), 0.0019])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { measureRun } from '../../src/experiments/automatic-metrics.ts'
 import type { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { serve, workplace, type Call } from './server.ts'
 
@@ -97,4 +98,84 @@ test('a request has 1 to 1,000 rows with their fields', async (t) => {
     '/data/1/value',
     '/data/1/source',
   ])
+})
+
+const meansOf = async (call: Call): Promise<Record<string, number | null>> => {
+  const reply = await call('GET', '/v1/experiments/sources/results')
+  const { arms } = reply.body as unknown as ExperimentResults
+  const own = arms.find(({ exposures }) => exposures === 1)!
+  return Object.fromEntries(Object.entries(own.metrics).map(([name, { mean }]) => [name, mean]))
+}
+
+test('sources stand beside one another, and a later value of a source replaces its earlier one', async (t) => {
+  const { call } = await serve(t, workplace())
+  const metric = { type: 'boolean', direction: 'up' }
+  const metrics = [
+    { ...metric, name: 'by-users', feedback: 'correct', source: 'user', primary: true },
+    { ...metric, name: 'by-judge', feedback: 'correct', source: 'judge' },
+    { ...metric, name: 'correct' },
+  ]
+  const definition = { ...EXPERIMENT, key: 'sources', metrics }
+  assert.equal((await call('POST', '/v1/experiments', definition)).status, 201)
+  const run = { input: 'What?', experiment: { key: 'sources', unit: 'u1' } }
+  const { id } = (await call('POST', '/v1/runs', run)).body
+  const say = async (value: boolean, source: string): Promise<void> => {
+    const payload = { metric: 'correct', value, source }
+    assert.equal((await call('POST', `/v1/runs/${String(id)}/feedback`, payload)).status, 201)
+  }
+  await say(false, 'user')
+  await say(true, 'user')
+  await say(false, 'judge')
+  assert.deepEqual(await meansOf(call), { 'by-users': 1, 'by-judge': 0, correct: 0 })
+})
+
+test('names of implicit feedback have a meaning, whether or not there is an experiment', async (t) => {
+  const { call, ids } = await prepare(t, ['u1'])
+  const { body: alone } = await call('POST', '/v1/runs', { input: 'What?' })
+  for (const id of [ids[0]!, alone['id'] as string]) {
+    const say = async (metric: string, value: unknown): Promise<string> => {
+      const payload = { metric, value, source: 'user' }
+      const reply = await call('POST', `/v1/runs/${id}/feedback`, payload)
+      return reply.status === 201
+        ? 'kept'
+        : (reply.body['errors'] as { pointer: string }[])[0]!.pointer
+    }
+    assert.equal(await say('implicit.copied', true), 'kept')
+    assert.equal(await say('implicit.edited', 0.25), 'kept')
+    assert.equal(await say('implicit.edited', 1.5), '/value')
+    assert.equal(await say('implicit.regenerated', 1), '/value')
+    assert.equal(await say('implicit.liked', true), '/metric')
+  }
+})
+
+const faults: readonly [object, string][] = [
+  [{ name: 'implicit.liked' }, '/metrics/0/name'],
+  [{ name: 'implicit.edited', type: 'boolean' }, '/metrics/0/type'],
+  [{ name: 'shared', feedback: 'implicit.copied', type: 'number' }, '/metrics/0/type'],
+  [{ name: 'auto.failed', source: 'user' }, '/metrics/0/source'],
+  [{ name: 'failed', feedback: 'auto.failed' }, '/metrics/0/feedback'],
+]
+
+for (const [metric, pointer] of faults) {
+  test(`a metric ${JSON.stringify(metric)} is refused at ${pointer}`, async (t) => {
+    const { call } = await serve(t, workplace())
+    const metrics = [{ type: 'boolean', direction: 'up', primary: true, ...metric }]
+    const { status, body } = await call('POST', '/v1/experiments', { ...EXPERIMENT, metrics })
+    assert.equal(status, 400)
+    assert.equal((body['errors'] as { pointer: string }[])[0]!.pointer, pointer)
+  })
+}
+
+test('whether an answer keeps the form that was asked for is measured, where one was', async (t) => {
+  const { runs, call } = await serve(t, workplace())
+  const { body } = await call('POST', '/v1/runs', { input: 'What is 1 + 1?' })
+  const run = await runs.get(body['id'] as string, '')
+  const measured = (schema_valid: boolean | null) =>
+    measureRun(
+      'auto.schema_valid',
+      { ...run, measures: { ...run.measures!, schema_valid } },
+      undefined,
+    )
+  assert.equal(measureRun('auto.schema_valid', run, undefined), undefined)
+  assert.deepEqual([true, false, null].map(measured), [true, false, undefined])
 })

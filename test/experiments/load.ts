@@ -49,9 +49,9 @@ export const count = async (
   metric: string,
   value: unknown,
 ): Promise<void> => {
-  const [outcome] = await experiments.reported([{ runId, metric, value }])
-  if (outcome instanceof Error) throw outcome
-  if (outcome !== undefined) await experiments.record([outcome])
+  const [outcomes] = await experiments.reported([{ runId, metric, value, source: 'load' }])
+  if (outcomes instanceof Error) throw outcomes
+  await experiments.record(outcomes!)
 }
 
 const feedbackOn = (unit: number): FeedbackRecord => ({

@@ -510,10 +510,9 @@ const crashContract = ({ create }: Place): void => {
       [...said.matchAll(new RegExp(`^${kind}(\\d+)$`, 'gm'))].map(([, unit]) => Number(unit))
     const opened = await openLoad(place)
     for (const unit of acknowledged('e')) {
-      const [outcome] = await opened.experiments.reported([
-        { runId: `run_${unit}`, metric: 'correct', value: true },
-      ])
-      assert.ok(outcome, `exposure ${unit}`)
+      const report = { runId: `run_${unit}`, metric: 'correct', value: true, source: 'load' }
+      const [outcomes] = await opened.experiments.reported([report])
+      assert.equal((outcomes as readonly unknown[]).length, 1, `exposure ${unit}`)
     }
     const reported = acknowledged('f')
     for (const unit of reported) {

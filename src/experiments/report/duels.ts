@@ -32,8 +32,10 @@ const strengthTable = ({ strengths }: DuelResults): string => {
   if (strengths === null) return ''
   const rows = strengths
     .toSorted((left, right) => right.strength - left.strength)
-    .map(({ arm, strength, elo }) => row([escapeText(arm), figure(strength), figure(elo)]))
-  return `<table>${row(['Arm', 'Strength', 'Elo above the first arm'], 'th')}${rows.join('')}</table>`
+    .map(({ arm, strength, elo, win_rate }) =>
+      row([escapeText(arm), figure(strength), figure(elo), figure(win_rate)]),
+    )
+  return `<table>${row(['Arm', 'Strength', 'Elo above the first arm', 'Wins against it'], 'th')}${rows.join('')}</table>`
 }
 
 const missing = ({ pairs }: DuelResults): string => {

@@ -36,6 +36,8 @@ const HEAD = [
   'At all looks',
   'p, always valid',
   'Lift',
+  'Chance best',
+  'Expected loss',
   'Responses',
 ]
 
@@ -48,6 +50,8 @@ const cellsOf = (name: string, metric: MetricResult): string[] => [
   range(metric.interval_anytime),
   figure(metric.p_anytime),
   figure(metric.lift),
+  figure(metric.chance_best),
+  figure(metric.expected_loss),
   figure(metric.response_rate),
 ]
 
