@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
@@ -105,14 +106,22 @@ export class Engine {
     throw new RefineError('model_failed', 'The model ended a call without a result.')
   }
 
-  /** Ends the worker; calls in flight fail with `shutting_down`. */
+  /**
+   * Ends the worker after the step it is in; calls in flight fail with `shutting_down`. It is asked and not terminated: a
+   * thread that is stopped inside the runtime takes the process with it.
+   */
   async close(): Promise<void> {
     this.#closed = true
     const worker = await this.#worker?.catch(() => undefined)
+    const ids = [...this.#calls.keys()]
     this.#failAll(closedError())
+    if (worker === undefined || worker.threadId === -1) return
     // An idle worker does not keep the process alive, but its end must be waited for.
-    worker?.ref()
-    await worker?.terminate()
+    worker.ref()
+    const exited = once(worker, 'exit')
+    for (const id of ids) worker.postMessage({ type: 'cancel', id } satisfies Command)
+    worker.postMessage({ type: 'close' } satisfies Command)
+    await exited
   }
 
   async *#call(

@@ -88,6 +88,7 @@ export type Command =
   | { readonly type: 'generate'; readonly id: number; readonly work: GenerateWork }
   | { readonly type: 'score'; readonly id: number; readonly work: ScoreWork }
   | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'close' }
 
 export type EngineEvent =
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: WorkerChunk }

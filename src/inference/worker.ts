@@ -79,6 +79,10 @@ const obey = (scheduler: Scheduler, command: Command): void => {
     case 'cancel':
       scheduler.cancel(command.id)
       break
+    case 'close':
+      // Every call was cancelled before: what runs ends with its step, and the thread with it.
+      parentPort!.close()
+      break
   }
   scheduler.run().catch(giveUp)
 }

@@ -71,3 +71,16 @@ test('samples for which there is no memory wait, and one always runs', async () 
 test('an engine that never started closes at once', async () => {
   await new Engine({ folder: FOLDER }).close()
 })
+
+test('an engine closed in the middle of its work ends the calls and leaves the process alive', async () => {
+  for (let round = 0; round < 5; round++) {
+    const busy = new Engine({ folder: FOLDER, threads: 1 })
+    const work = generateWork({ prompt: Int32Array.from(reference('solve').ids), samples: 24 })
+    const reading = (async () => {
+      for await (const chunk of busy.generate(work, never))
+        if (chunk.type === 'delta') void busy.close()
+    })()
+    await assert.rejects(reading, { code: 'shutting_down' })
+    await busy.close()
+  }
+})
