@@ -22,6 +22,8 @@ const open = (folder: string): Libsql.Database => {
     database.pragma('journal_mode = WAL')
     // Survives the death of the process at any moment; a power cut may take the last transactions, never the file.
     database.pragma('synchronous = NORMAL')
+    // A checkpoint waits for the disk: after 32 MiB of log instead of 4, a page that changed often is written once.
+    database.pragma('wal_autocheckpoint = 8000')
     migrateSqlite(database)
     return database
   } catch (cause) {
