@@ -3,7 +3,8 @@ import { Type, type Static } from 'typebox'
 import type { ContentPart, Message } from '../../core/conversation.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { ToolCall } from '../../core/tools.ts'
-import { unsupported } from './run-choice.ts'
+import { required, unsupported } from './run-choice.ts'
+import { assistantTurn, contentOf } from './turns.ts'
 
 const TEXT = 1_000_000
 
@@ -40,11 +41,6 @@ type Content = Static<typeof Content>
 
 const SILENT = ['thinking', 'redacted_thinking']
 
-const required = <Value>(value: Value | undefined, pointer: string): Value => {
-  if (value === undefined) throw invalidField(pointer, 'is required')
-  return value
-}
-
 const readImage = ({ source }: Block, pointer: string): ContentPart => {
   const { type, media_type, data, url } = required(source, `${pointer}/source`)
   if (type === 'url') {
@@ -74,10 +70,6 @@ const joined = (parts: readonly ContentPart[]): string =>
     .filter((text) => text !== '')
     .join('\n\n')
 
-/** Text alone stays one text. */
-const contentOf = (parts: ContentPart[]): string | ContentPart[] =>
-  parts.some(({ type }) => type === 'image_url') ? parts : joined(parts)
-
 const resultText = (content: unknown, pointer: string): string => {
   if (content === undefined || content === null) return ''
   if (typeof content === 'string') return content
@@ -106,15 +98,21 @@ const asBlocks = (content: Content): readonly Block[] =>
 export const textOf = (content: Content, pointer: string): string =>
   joined(asBlocks(content).flatMap((block, at) => readPart(block, `${pointer}/${at}`)))
 
+/** The blocks of one type, and the parts that all others come to. */
+const separate = (content: Content, type: string, pointer: string) => {
+  const blocks = asBlocks(content).map((block, at) => ({ block, at: `${pointer}/${at}` }))
+  return {
+    found: blocks.filter(({ block }) => block.type === type),
+    parts: blocks
+      .filter(({ block }) => block.type !== type)
+      .flatMap(({ block, at }) => readPart(block, at)),
+  }
+}
+
 /** Results stand before what the user says beside them. */
 export const readUser = (content: Content, pointer: string): Message[] => {
-  const blocks = asBlocks(content).map((block, at) => ({ block, at: `${pointer}/${at}` }))
-  const results = blocks.filter(({ block }) => block.type === 'tool_result')
-  const said = contentOf(
-    blocks
-      .filter(({ block }) => block.type !== 'tool_result')
-      .flatMap(({ block, at }) => readPart(block, at)),
-  )
+  const { found: results, parts } = separate(content, 'tool_result', pointer)
+  const said = contentOf(parts, joined)
   if (said === '' && results.length === 0) throw invalidField(pointer, 'must not be empty')
   return [
     ...results.map(({ block, at }) => readResult(block, at)),
@@ -123,14 +121,9 @@ export const readUser = (content: Content, pointer: string): Message[] => {
 }
 
 export const readAssistant = (content: Content, pointer: string): Message[] => {
-  const blocks = asBlocks(content).map((block, at) => ({ block, at: `${pointer}/${at}` }))
-  const calls = blocks.filter(({ block }) => block.type === 'tool_use')
-  const text = joined(
-    blocks
-      .filter(({ block }) => block.type !== 'tool_use')
-      .flatMap(({ block, at }) => readPart(block, at)),
+  const { found: calls, parts } = separate(content, 'tool_use', pointer)
+  return assistantTurn(
+    joined(parts),
+    calls.map(({ block, at }) => readCall(block, at)),
   )
-  if (calls.length === 0) return text === '' ? [] : [{ role: 'assistant', content: text }]
-  const tool_calls = calls.map(({ block, at }) => readCall(block, at))
-  return [{ role: 'assistant', content: text === '' ? null : text, tool_calls }]
 }

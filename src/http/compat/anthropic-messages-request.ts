@@ -13,6 +13,7 @@ import {
   ModelName,
   presentFields,
   Refine,
+  required,
   unsupported,
   type ReasoningEffort,
 } from './run-choice.ts'
@@ -106,7 +107,7 @@ export const MessagesRequest = Type.Object(
 export type MessagesRequest = Static<typeof MessagesRequest>
 
 const refuseUnsupported = (body: MessagesRequest): void => {
-  for (const field of ['mcp_servers', 'container', 'output_format'] as const) {
+  for (const field of REFUSABLE_FIELDS) {
     if (!isAbsent(body[field])) throw unsupported(`/${field}`, 'is not supported')
   }
 }
@@ -153,8 +154,7 @@ const choiceOf = (choice: Static<typeof AnthropicToolChoice>): ToolChoice => {
     case 'any':
       return 'required'
     case 'tool':
-      if (choice.name === undefined) throw invalidField('/tool_choice/name', 'is required')
-      return { type: 'function', function: { name: choice.name } }
+      return { type: 'function', function: { name: required(choice.name, '/tool_choice/name') } }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Reads input items as messages; those that name an item of an earlier response are looked up in its run. */
 import { Type } from 'typebox'
-import { contentText, type ContentPart } from '../../core/conversation.ts'
+import type { ContentPart } from '../../core/conversation.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import type { Answer } from '../../core/event.ts'
 import type { RunState } from '../../core/run-state.ts'
@@ -9,7 +9,8 @@ import type { ToolCall } from '../../core/tools.ts'
 import { validate } from '../../core/validation.ts'
 import type { RunService } from '../../runs/run-service.ts'
 import { Item } from './openai-responses-schema.ts'
-import { unsupported, withoutReasoning } from './run-choice.ts'
+import { required, unsupported, withoutReasoning } from './run-choice.ts'
+import { assistantTurn, contentOf, textOfParts } from './turns.ts'
 
 const TEXT_PARTS = ['input_text', 'output_text', 'text']
 
@@ -25,19 +26,14 @@ const readPart = ({ type, text, image_url: url, detail }: Part, pointer: string)
   if (!TEXT_PARTS.includes(type)) {
     throw unsupported(`${pointer}/type`, `"${type}" parts are not supported`)
   }
-  if (text === undefined) throw invalidField(`${pointer}/text`, 'is required')
-  return [{ type: 'text', text }]
+  return [{ type: 'text', text: required(text, `${pointer}/text`) }]
 }
 
-/** Content as the run takes it: text alone stays one text. */
 const readContent = ({ content }: Item, pointer: string): string | ContentPart[] => {
   if (content === undefined || content === null) return ''
   if (typeof content === 'string') return content
-  const parts = content.flatMap((part, at) => readPart(part, `${pointer}/content/${at}`))
-  return parts.some(({ type }) => type === 'image_url') ? parts : textOfParts(parts)
+  return contentOf(content.flatMap((part, at) => readPart(part, `${pointer}/content/${at}`)))
 }
-
-const textOfParts = (content: ContentPart[]): string => contentText({ role: 'user', content })
 
 const textOf = (item: Item, pointer: string): string => {
   const content = readContent(item, pointer)
@@ -67,11 +63,8 @@ export const message = (role: Message['role'], content: string | ContentPart[]):
   content === '' ? [] : [{ role, content }]
 
 /** An answer as a message of a conversation that goes on. */
-export const answerMessage = (answer: Answer | null): Message[] => {
-  if (answer?.tool_calls === undefined) return message('assistant', answer?.text ?? '')
-  const { text, tool_calls } = answer
-  return [{ role: 'assistant', content: text === '' ? null : text, tool_calls }]
-}
+export const answerMessage = (answer: Answer | null): Message[] =>
+  assistantTurn(answer?.text ?? '', answer?.tool_calls)
 
 const readMessage = (item: Item, pointer: string): Message[] => {
   const content = readContent(item, pointer)
@@ -109,11 +102,11 @@ const asText = (output: unknown): string => {
   return texts.every((text) => text !== undefined) ? texts.join('') : JSON.stringify(output ?? '')
 }
 
-const readCall = ({ call_id: id, name, arguments: given }: Item, pointer: string): ToolCall => {
-  if (id === undefined) throw invalidField(`${pointer}/call_id`, 'is required')
-  if (name === undefined) throw invalidField(`${pointer}/name`, 'is required')
-  return { id, type: 'function', function: { name, arguments: given ?? '{}' } }
-}
+const readCall = ({ call_id: id, name, arguments: given }: Item, pointer: string): ToolCall => ({
+  id: required(id, `${pointer}/call_id`),
+  type: 'function',
+  function: { name: required(name, `${pointer}/name`), arguments: given ?? '{}' },
+})
 
 /** Calls of one turn are items of their own, but one message: results follow the message that asked for them. */
 export const joinCalls = (messages: readonly Message[]): Message[] =>
@@ -137,9 +130,10 @@ export const readItem = async (item: Item, at: number, lookup: Lookup): Promise<
       return readReference(item, pointer, lookup)
     case 'function_call':
       return [{ role: 'assistant', content: null, tool_calls: [readCall(item, pointer)] }]
-    case 'function_call_output':
-      if (item.call_id === undefined) throw invalidField(`${pointer}/call_id`, 'is required')
-      return [{ role: 'tool', content: asText(item.output), tool_call_id: item.call_id }]
+    case 'function_call_output': {
+      const tool_call_id = required(item.call_id, `${pointer}/call_id`)
+      return [{ role: 'tool', content: asText(item.output), tool_call_id }]
+    }
     default:
       throw unsupported(`${pointer}/type`, `items of type "${item.type}" are not supported`)
   }

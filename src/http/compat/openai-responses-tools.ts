@@ -1,21 +1,19 @@
 /** Tools and formats of a request for a response, as a run takes them. Pure. */
-import { invalidField } from '../../core/errors.ts'
 import type { ResponseFormat } from '../../core/response-format.ts'
 import type { Tool } from '../../core/tools.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
 import type { FunctionTool, ResponsesRequest, TextFormat } from './openai-responses-schema.ts'
-import { unsupported } from './run-choice.ts'
+import { required, unsupported } from './run-choice.ts'
 
 const readTool = (tool: FunctionTool, at: number): Tool => {
   const { type, name, description, parameters, strict } = tool
   if (type !== 'function') {
     throw unsupported(`/tools/${at}/type`, `"${type}" tools are not supported, only "function"`)
   }
-  if (name === undefined) throw invalidField(`/tools/${at}/name`, 'is required')
   return {
     type,
     function: {
-      name,
+      name: required(name, `/tools/${at}/name`),
       ...(description === undefined || description === null ? {} : { description }),
       ...(parameters === undefined || parameters === null ? {} : { parameters }),
       ...(strict === undefined ? {} : { strict }),
@@ -26,11 +24,10 @@ const readTool = (tool: FunctionTool, at: number): Tool => {
 const readFormat = (format: TextFormat): ResponseFormat => {
   const { type, name, description, schema, strict } = format
   if (type !== 'json_schema') return { type }
-  if (name === undefined) throw invalidField('/text/format/name', 'is required')
   return {
     type,
     json_schema: {
-      name,
+      name: required(name, '/text/format/name'),
       ...(description === undefined ? {} : { description }),
       ...(schema === undefined ? {} : { schema }),
       ...(strict === undefined ? {} : { strict }),

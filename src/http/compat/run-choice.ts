@@ -149,6 +149,12 @@ export const unsupported = (pointer: string, message: string): RefineError =>
     fields: [{ pointer, message }],
   })
 
+/** @throws RefineError invalid_request when the field is absent. */
+export const required = <Value>(value: Value | undefined, pointer: string): Value => {
+  if (value === undefined) throw invalidField(pointer, 'is required')
+  return value
+}
+
 /** Whether a field asks for nothing. */
 export const isAbsent = (value: unknown): boolean =>
   value === undefined ||

@@ -1,11 +1,12 @@
 /** The body of `/v1/ui/chat`: what the AI SDK's chat transport sends, and `refine` for ours. */
 import { Type, type Static } from 'typebox'
-import { contentText, type ContentPart } from '../../core/conversation.ts'
+import type { ContentPart } from '../../core/conversation.ts'
 import { invalidField } from '../../core/errors.ts'
 import { Sampling, type Message } from '../../core/task.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { chooseRun, ModelName, Refine, unsupported } from './run-choice.ts'
+import { chooseRun, ModelName, Refine, required, unsupported } from './run-choice.ts'
+import { assistantTurn, contentOf } from './turns.ts'
 
 const { tools, tool_choice, parallel_tool_calls, response_format } = RunRequest.properties
 
@@ -67,19 +68,17 @@ export const UiChatRequest = Type.Object(
 export type UiChatRequest = Static<typeof UiChatRequest>
 
 const readUser = (parts: readonly Part[], pointer: string): Message => {
-  const content = parts.flatMap(({ type, text = '', mediaType = '', url }, at): ContentPart[] => {
+  const read = parts.flatMap(({ type, text = '', mediaType = '', url }, at): ContentPart[] => {
     if (type === 'text') return [{ type, text }]
     if (type !== 'file') return []
     if (!mediaType.startsWith('image/')) {
       throw unsupported(`${pointer}/${at}/type`, `files are not supported, only images`)
     }
-    if (url === undefined) throw invalidField(`${pointer}/${at}/url`, 'is required')
-    return [{ type: 'image_url', image_url: { url } }]
+    return [{ type: 'image_url', image_url: { url: required(url, `${pointer}/${at}/url`) } }]
   })
-  const isSeen = content.some(({ type }) => type === 'image_url')
-  const text = contentText({ role: 'user', content })
-  if (text === '' && !isSeen) throw invalidField(pointer, 'must hold a text')
-  return { role: 'user', content: isSeen ? content : text }
+  const content = contentOf(read)
+  if (content === '') throw invalidField(pointer, 'must hold a text')
+  return { role: 'user', content }
 }
 
 interface Placed {
@@ -93,9 +92,12 @@ const readCall = (
   { type, toolName, input = {}, toolCallId: id }: Part,
   pointer: string,
 ): ToolCall => {
-  if (id === undefined) throw invalidField(`${pointer}/toolCallId`, 'is required')
   const name = toolName ?? type.slice('tool-'.length)
-  return { id, type: 'function', function: { name, arguments: JSON.stringify(input) } }
+  return {
+    id: required(id, `${pointer}/toolCallId`),
+    type: 'function',
+    function: { name, arguments: JSON.stringify(input) },
+  }
 }
 
 const resultOf = ({ toolCallId = '', output, errorText }: Part): Message => ({
@@ -109,10 +111,8 @@ const readStep = (parts: readonly Placed[]): Message[] => {
   const text = parts.map(({ part }) => (part.type === 'text' ? (part.text ?? '') : '')).join('')
   const ended = ['output-available', 'output-error']
   const calls = parts.filter(({ part }) => isCall(part) && ended.includes(part.state ?? ''))
-  if (calls.length === 0) return text === '' ? [] : [{ role: 'assistant', content: text }]
-  const tool_calls = calls.map(({ part, at }) => readCall(part, at))
-  const results = calls.map(({ part }) => resultOf(part))
-  return [{ role: 'assistant', content: text === '' ? null : text, tool_calls }, ...results]
+  const asked = calls.map(({ part, at }) => readCall(part, at))
+  return [...assistantTurn(text, asked), ...calls.map(({ part }) => resultOf(part))]
 }
 
 /** One message of the page may hold several turns: what was said behind a result belongs behind it. */
