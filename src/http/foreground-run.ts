@@ -9,7 +9,7 @@ import { requestKeyOf } from './idempotency.ts'
 import type { HttpContext } from './server-options.ts'
 
 /** Time to come back for a client that sent a key, which says that it will, in seconds. */
-export const GRACE_WITH_KEY = 5
+const GRACE_WITH_KEY = 5
 const MAX_DEADLINE = 86_400
 
 const secondsOf = (headers: IncomingHttpHeaders, name: string): number | undefined => {
@@ -28,7 +28,7 @@ const withinTimeout = (seconds: number): number => seconds - Math.min(2, seconds
  * SDKs of OpenAI and Anthropic say when they give up. The shortest one holds.
  * @throws RefineError invalid_request, naming the header.
  */
-export const withDeadline = (run: RunRequest, headers: IncomingHttpHeaders): RunRequest => {
+const withDeadline = (run: RunRequest, headers: IncomingHttpHeaders): RunRequest => {
   const asked = secondsOf(headers, 'x-deadline-seconds')
   const timeout = secondsOf(headers, 'x-stainless-timeout')
   const deadlines = [
@@ -49,18 +49,44 @@ export interface Caller {
   readonly part?: number
 }
 
-const createRun = async (
+interface Created {
+  readonly id: string
+  /** Whether the client sent a key. */
+  readonly isKeyed: boolean
+}
+
+/**
+ * Makes a run, or finds it by the request's Idempotency-Key and says so in the reply.
+ * @throws RefineError as `RunService.createOnce`, and invalid_request naming the header.
+ */
+export const createRun = async (
   { runs }: HttpContext,
-  run: RunRequest,
-  { request, reply, part }: Caller,
-): Promise<{ readonly id: string; readonly isKeyed: boolean }> => {
+  body: RunRequest,
+  { request, reply, part }: Omit<Caller, 'gone'>,
+): Promise<Created> => {
   const { owner } = request
+  const run = reply === undefined ? body : withDeadline(body, request.headers)
   const key = reply === undefined ? undefined : requestKeyOf(request)
-  if (key === undefined) return { id: await runs.create(run, owner), isKeyed: false }
-  const own = part === undefined ? key : { ...key, key: `${key.key}#${part}` }
-  const { id, isReplay } = await runs.createOnce(run, owner, own)
+  const own = key && part !== undefined ? { ...key, key: `${key.key}#${part}` } : key
+  const { id, isReplay } =
+    own === undefined
+      ? { id: await runs.create(run, owner), isReplay: false }
+      : await runs.createOnce(run, owner, own)
+  request.runId = id
   if (isReplay) reply?.header('idempotency-replayed', 'true')
-  return { id, isKeyed: true }
+  return { id, isKeyed: own !== undefined }
+}
+
+/** The caller attends the run, unless it goes on without; says whether. */
+export const attend = (
+  { attendance }: HttpContext,
+  { id, isKeyed }: Created,
+  { on_disconnect: policy, grace_seconds: grace }: RunRequest,
+  { request, gone }: Pick<Caller, 'request' | 'gone'>,
+): boolean => {
+  if (policy === 'continue') return false
+  attendance.begin(id, request.owner, grace ?? (isKeyed ? GRACE_WITH_KEY : 0), gone)
+  return true
 }
 
 /**
@@ -74,15 +100,12 @@ export const startForegroundRun = async (
   caller: Caller,
 ): Promise<string> => {
   const { runs, attendance } = context
-  const { request, reply, gone } = caller
-  const { owner } = request
-  const run = reply === undefined ? body : withDeadline(body, request.headers)
-  const { id, isKeyed } = await createRun(context, run, caller)
-  request.runId = id
-  if (run.on_disconnect === 'continue') return id
-  attendance.begin(id, owner, run.grace_seconds ?? (isKeyed ? GRACE_WITH_KEY : 0), gone)
-  const forget = (): void => attendance.end(id)
-  runs.ended(id, owner, new AbortController().signal).then(forget, forget)
+  const run = await createRun(context, body, caller)
+  const { id } = run
+  if (attend(context, run, body, caller)) {
+    const forget = (): void => attendance.end(id)
+    runs.ended(id, caller.request.owner, new AbortController().signal).then(forget, forget)
+  }
   return id
 }
 

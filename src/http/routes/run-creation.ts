@@ -5,8 +5,7 @@ import { Type } from 'typebox'
 import { RunState } from '../../core/run-state.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { errorOfRun, GRACE_WITH_KEY, retryHeader, withDeadline } from '../foreground-run.ts'
-import { requestKeyOf } from '../idempotency.ts'
+import { attend, createRun, errorOfRun, retryHeader } from '../foreground-run.ts'
 import { preferencesOf } from '../preferences.ts'
 import { jsonOrEventsResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
@@ -60,22 +59,14 @@ const sendEndedRun = (reply: FastifyReply, state: RunState): RunState => {
 }
 
 /** Makes the run, or finds it by its key, and says in the reply where it is. */
-const createRun = async (
-  { runs }: HttpContext,
+const createLocated = async (
+  context: HttpContext,
   request: FastifyRequest<{ Body: RunRequest }>,
   reply: FastifyReply,
-): Promise<string> => {
-  const { body, owner, headers } = request
-  const run = withDeadline(body, headers)
-  const key = requestKeyOf(request)
-  const { id, isReplay } =
-    key === undefined
-      ? { id: await runs.create(run, owner), isReplay: false }
-      : await runs.createOnce(run, owner, key)
-  request.runId = id
-  reply.header('location', `/v1/runs/${id}`)
-  if (isReplay) reply.header('idempotency-replayed', 'true')
-  return id
+): ReturnType<typeof createRun> => {
+  const run = await createRun(context, request.body, { request, reply })
+  reply.header('location', `/v1/runs/${run.id}`)
+  return run
 }
 
 const createInBackground = async (
@@ -86,7 +77,7 @@ const createInBackground = async (
   const { runs, cancellation } = context
   if (request.body.stream === true) throw invalidField('/stream', 'does not go with `background`')
   const { wait, respondAsync } = preferencesOf(request.headers)
-  const id = await createRun(context, request, reply)
+  const { id } = await createLocated(context, request, reply)
   if (wait !== undefined) {
     await waitForEnd(runs, id, request.owner, wait, cancellation.signalFor(reply))
   }
@@ -122,16 +113,13 @@ const createInForeground = async (
   reply: FastifyReply,
 ): Promise<RunState | undefined> => {
   const { runs, limits, cancellation, attendance, metrics } = context
-  const { stream, on_disconnect: policy = 'cancel', grace_seconds: grace } = request.body
-  const { owner, headers } = request
+  const { body, owner } = request
   const gone = cancellation.signalFor(reply)
-  const id = await createRun(context, request, reply)
-  const isKeyed = headers['idempotency-key'] !== undefined
-  if (policy === 'cancel') {
-    attendance.begin(id, owner, grace ?? (isKeyed ? GRACE_WITH_KEY : 0), gone)
-  }
+  const run = await createLocated(context, request, reply)
+  const { id } = run
+  attend(context, run, body, { request, gone })
   try {
-    if (stream !== true) return sendEndedRun(reply, await endOf(context, id, owner, gone))
+    if (body.stream !== true) return sendEndedRun(reply, await endOf(context, id, owner, gone))
     metrics.streamOpened()
     reply.raw.once('close', () => metrics.streamClosed())
     await sendEventStream(reply, frames(runs.events(id, owner, 0, gone)), limits)
