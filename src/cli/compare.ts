@@ -1,10 +1,10 @@
 /** `whetstone compare`: arms on a data set, with the analysis of experiments. */
-import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { compareArms, type ArmComparison, type PairedResult } from '../evaluation/comparison.ts'
 import type { RunMeasure } from '../evaluation/measure.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { EVALUATE } from './evaluate.ts'
+import { replaceFile } from './evaluate-run.ts'
 import type { OutputStream } from './output.ts'
 
 export const COMPARE: Command = {
@@ -127,9 +127,7 @@ export const tellComparison = async (
   const tunedFor = settings.tunedFor ?? Math.max(1, items)
   const { alpha, margin } = settings
   const arms = compareArms(measures, { baseline, alpha, margin, tunedFor })
-  const file = path.join(out, 'comparison.json')
   const body = { object: 'comparison', baseline, alpha, margin, tuned_for: tunedFor, arms }
-  await writeFile(`${file}.part`, `${JSON.stringify(body, null, 2)}\n`)
-  await rename(`${file}.part`, file)
+  await replaceFile(path.join(out, 'comparison.json'), `${JSON.stringify(body, null, 2)}\n`)
   stdout.write(`\n${describeComparison(arms, baseline, settings)}`)
 }

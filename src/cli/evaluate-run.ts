@@ -50,7 +50,7 @@ const openJournal = async ({ out, resume }: EvaluateSettings): Promise<Journal> 
 }
 
 /** Replaces the file in one step, so that nobody reads half of it. */
-const replaceFile = async (file: string, text: string): Promise<void> => {
+export const replaceFile = async (file: string, text: string): Promise<void> => {
   await writeFile(`${file}.part`, text)
   await rename(`${file}.part`, file)
 }
