@@ -30,7 +30,7 @@ import { EXPORT, exportQueryOf, runExport } from './export.ts'
 import { localExports, remoteExports } from './export-sources.ts'
 import { REFINE, readQuestion, requestOf } from './refine.ts'
 import { remoteRuns } from './remote-runs.ts'
-import { localRuns, type RunClient } from './run-client.ts'
+import { localRuns } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
 import type { Server } from './server-request.ts'
 
@@ -63,21 +63,29 @@ const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
   return { url, ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
-const withRuns = async <Result>(
-  values: Settings,
-  io: CommandIo,
-  deps: CommandDependencies,
-  use: (runs: RunClient) => Promise<Result>,
-): Promise<Result> => {
-  const address = values['url']
-  if (address !== undefined) return use(remoteRuns(serverOf(address, values, io)))
-  const { runs, close } = await deps.openRuns(values)
-  try {
-    return await use(localRuns(runs))
-  } finally {
-    await close()
+type Opened = Awaited<ReturnType<CommandDependencies['openRuns']>>
+
+/** Uses what is on a server where an address is given, else what is in this process, which is closed afterwards. */
+const sourceFrom =
+  <Source>(remote: (server: Server) => Source, local: (opened: Opened) => Source) =>
+  async <Result>(
+    values: Settings,
+    io: CommandIo,
+    deps: CommandDependencies,
+    use: (source: Source) => Promise<Result>,
+  ): Promise<Result> => {
+    const address = values['url']
+    if (address !== undefined) return use(remote(serverOf(address, values, io)))
+    const opened = await deps.openRuns(values)
+    try {
+      return await use(local(opened))
+    } finally {
+      await opened.close()
+    }
   }
-}
+
+const withRuns = sourceFrom(remoteRuns, ({ runs }) => localRuns(runs))
+const withExports = sourceFrom(remoteExports, ({ exports }) => localExports(exports))
 
 const refine: Action = async ({ values, operands }, io, deps) => {
   const request = requestOf(values, await readQuestion(operands, io))
@@ -118,16 +126,17 @@ const models: Action = async ({ values }, io, deps) => {
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
 const evaluateRuns = async (
   parsed: ParsedArguments,
-  { stdout, stderr, signal, ...io }: CommandIo,
+  io: CommandIo,
   deps: CommandDependencies,
   afterwards: (settings: EvaluateSettings) => Pick<EvaluateOptions, 'afterwards'>,
 ): Promise<number> => {
   const file = parsed.values['arms']
   const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
   const { packageRoot } = deps
+  const { stdout, stderr, signal } = io
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }
-  return withRuns(values, { stdout, stderr, signal, ...io }, deps, (source) =>
+  return withRuns(values, io, deps, (source) =>
     runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards(settings) }),
   )
 }
@@ -148,18 +157,7 @@ const compare: Action = async (parsed, io, deps) => {
 const exportRuns: Action = async (parsed, io, deps) => {
   const { values } = parsed
   const query = exportQueryOf(parsed)
-  const address = values['url']
-  if (address !== undefined) {
-    const source = remoteExports(serverOf(address, values, io))
-    await runExport(source, query, values['out'], io)
-    return EXIT_CODES.completed
-  }
-  const { exports, close } = await deps.openRuns(values)
-  try {
-    await runExport(localExports(exports), query, values['out'], io)
-  } finally {
-    await close()
-  }
+  await withExports(values, io, deps, (source) => runExport(source, query, values['out'], io))
   return EXIT_CODES.completed
 }
 
