@@ -2,12 +2,11 @@
 import { createInterface } from 'node:readline/promises'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { setTimeout as wait } from 'node:timers/promises'
 import { RefineError } from '../core/errors.ts'
 import type { ExportQuery } from '../exports/export-query.ts'
 import type { RunExports } from '../exports/run-exports.ts'
 import type { ExportSource } from './export.ts'
-import { requestServer, type Server } from './server-request.ts'
+import { Attempts, requestServer, type Server } from './server-request.ts'
 
 /** Everybody's runs: whoever may read the folder may read them all. */
 export const localExports = (exports: RunExports): ExportSource => ({
@@ -18,8 +17,6 @@ export const localExports = (exports: RunExports): ExportSource => ({
     }
   },
 })
-
-const MOST_ATTEMPTS = 5
 
 const pathOf = (query: ExportQuery): string => {
   const search = new URLSearchParams()
@@ -53,23 +50,22 @@ async function* readLines(
 }
 
 /** A connection that breaks is taken up again behind the last record that arrived in whole. */
-export const remoteExports = (server: Server, retryDelay = 200): ExportSource => ({
+export const remoteExports = (server: Server): ExportSource => ({
   async *lines(query, signal) {
+    const attempts = new Attempts()
     let after: string | undefined
-    for (let failures = 0; ; failures++) {
+    for (;;) {
       try {
         const asked = after === undefined ? query : { ...query, after }
         for await (const line of readLines(server, asked, signal)) {
           after = cursorOf(line)
-          failures = 0
+          attempts.reset()
           yield line
         }
         return
       } catch (thrown) {
         if (signal.aborted) return
-        const isLost = thrown instanceof RefineError ? thrown.retryable : true
-        if (!isLost || failures >= MOST_ATTEMPTS) throw lost(thrown)
-        await wait(retryDelay * 2 ** failures)
+        await attempts.wait(lost(thrown))
       }
     }
   },

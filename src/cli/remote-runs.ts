@@ -1,11 +1,10 @@
 /** Runs on a server: server-sent events over fetch, taken up again where a connection broke. */
-import { setTimeout as wait } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import { RefineError } from '../core/errors.ts'
 import { isTerminal, type RunEvent } from '../core/event.ts'
 import type { ModelDescription, StrategyDescription } from '../runs/run-service.ts'
 import type { RunClient } from './run-client.ts'
-import { requestServer, type Server } from './server-request.ts'
+import { Attempts, requestServer, type Server } from './server-request.ts'
 
 export interface RemoteOptions extends Server {
   /** Attempts to take a broken stream up again before giving up; each waits twice as long as the one before. */
@@ -45,7 +44,7 @@ class Remote implements RunClient {
     signal: AbortSignal,
   ): AsyncGenerator<RunEvent, void, void> {
     let last: RunEvent | undefined
-    let failures = 0
+    const attempts = new Attempts(this.#options.maxAttempts, this.#options.retryDelay)
     while (!signal.aborted) {
       try {
         const body = JSON.stringify({ ...request, stream: true })
@@ -55,17 +54,15 @@ class Remote implements RunClient {
             : await this.#request(this.#eventsPath(last), { signal })
         for await (const event of readEvents(response.body!)) {
           last = event
-          failures = 0
+          attempts.reset()
           yield event
           if (isTerminal(event)) return
         }
         throw new RefineError('upstream_unavailable', 'The stream ended before the run did.')
       } catch (thrown) {
         if (signal.aborted) return
-        const isLost = thrown instanceof RefineError ? thrown.retryable : true
-        if (last === undefined || !isLost || ++failures > (this.#options.maxAttempts ?? 5))
-          throw thrown
-        await wait((this.#options.retryDelay ?? 200) * 2 ** (failures - 1))
+        if (last === undefined) throw thrown
+        await attempts.wait(thrown)
       }
     }
   }

@@ -1,4 +1,5 @@
-/** One request to a server, with its errors in our words. */
+/** One request to a server, with its errors in our words, and how often it is tried again. */
+import { setTimeout as wait } from 'node:timers/promises'
 import { CATALOG, RefineError, type ErrorCode } from '../core/errors.ts'
 
 export interface Server {
@@ -45,4 +46,29 @@ export const requestServer = async (
   )
   if (!response.ok) throw await errorOf(response)
   return response
+}
+
+/** Attempts to take up what broke: each waits twice as long as the one before. */
+export class Attempts {
+  readonly #most: number
+  readonly #delay: number
+  #failures = 0
+
+  /** @param most attempts in a row that bring nothing @param delay milliseconds before the first of them */
+  constructor(most = 5, delay = 200) {
+    this.#most = most
+    this.#delay = delay
+  }
+
+  /** Something arrived: the count starts again. */
+  reset(): void {
+    this.#failures = 0
+  }
+
+  /** Waits before the next attempt. @throws the error itself where another attempt is of no use. */
+  async wait(error: unknown): Promise<void> {
+    const isLost = error instanceof RefineError ? error.retryable : true
+    if (!isLost || ++this.#failures > this.#most) throw error
+    await wait(this.#delay * 2 ** (this.#failures - 1))
+  }
 }
