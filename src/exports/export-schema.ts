@@ -1,5 +1,5 @@
 /** One line of an export, by format: wire data, hence snake_case. Conversations have the form that trainers such as TRL load. */
-import { Type, type Static, type TSchema } from 'typebox'
+import { Type, type Static, type TProperties, type TSchema } from 'typebox'
 import { Assignment } from '../core/event.ts'
 import { Candidate, RunState } from '../core/run-state.ts'
 import { Message } from '../core/task.ts'
@@ -61,12 +61,18 @@ export type Comparison = Static<typeof Comparison>
 
 export const PREFERENCE_KINDS = ['revision', 'comparison', 'sibling', 'sibling_step'] as const
 
-const BODIES = {
-  sft: {
+const record = <const Name extends string, Body extends TProperties>(
+  format: Name,
+  $id: string,
+  body: Body,
+) => Type.Object({ format: Type.Literal(format), ...COMMON, ...body }, { $id })
+
+const RECORDS = {
+  sft: record('sft', 'ExportSft', {
     completion: Said,
     score: Nullable(Type.Number({ description: 'Of the answer, by the scorer of the strategy.' })),
-  },
-  preferences: {
+  }),
+  preferences: record('preferences', 'ExportPreferences', {
     kind: Type.Enum([...PREFERENCE_KINDS], {
       description:
         '`revision`: the last answer against the first. `comparison`: winner against loser of a comparison. `sibling`: ' +
@@ -78,8 +84,8 @@ const BODIES = {
     rejected_candidate: Type.Integer({ minimum: 0 }),
     scorer: Nullable(Type.String()),
     margin: Margin,
-  },
-  steps: {
+  }),
+  steps: record('steps', 'ExportSteps', {
     candidate: Type.Integer({ minimum: 0 }),
     completions: Type.Array(Type.String(), { description: 'The text, step by step.' }),
     scores: Nullable(
@@ -90,8 +96,8 @@ const BODIES = {
         'Right or wrong: as a critic located the first wrong step (null behind it), else score ≥ ½.',
     }),
     labelled_by: Type.String({ description: 'Name of the scorer, or `critique`.' }),
-  },
-  revisions: {
+  }),
+  revisions: record('revisions', 'ExportRevisions', {
     revisions: Type.Array(
       Type.Object({
         revision: Type.Integer({ minimum: 1 }),
@@ -102,41 +108,17 @@ const BODIES = {
         critiques: Type.Array(Type.String(), { description: 'Of this revision.' }),
       }),
     ),
-  },
-  trees: {
+  }),
+  trees: record('trees', 'ExportTrees', {
     answer: Nullable(Type.Integer({ minimum: 0, description: 'Candidate that was answered.' })),
     candidates: Type.Array(Candidate),
     critiques: Type.Array(Critique),
     comparisons: Type.Array(Comparison),
-  },
-  runs: {
+  }),
+  runs: record('runs', 'ExportRuns', {
     run: RunState,
     feedback: Type.Array(Type.Unknown(), { description: 'All feedback on the run, oldest first.' }),
-  },
-} as const
-
-const RECORDS = {
-  sft: Type.Object({ format: Type.Literal('sft'), ...COMMON, ...BODIES.sft }, { $id: 'ExportSft' }),
-  preferences: Type.Object(
-    { format: Type.Literal('preferences'), ...COMMON, ...BODIES.preferences },
-    { $id: 'ExportPreferences' },
-  ),
-  steps: Type.Object(
-    { format: Type.Literal('steps'), ...COMMON, ...BODIES.steps },
-    { $id: 'ExportSteps' },
-  ),
-  revisions: Type.Object(
-    { format: Type.Literal('revisions'), ...COMMON, ...BODIES.revisions },
-    { $id: 'ExportRevisions' },
-  ),
-  trees: Type.Object(
-    { format: Type.Literal('trees'), ...COMMON, ...BODIES.trees },
-    { $id: 'ExportTrees' },
-  ),
-  runs: Type.Object(
-    { format: Type.Literal('runs'), ...COMMON, ...BODIES.runs },
-    { $id: 'ExportRuns' },
-  ),
+  }),
 }
 
 export const ExportRecord = Type.Union(Object.values(RECORDS), { $id: 'ExportRecord' })
