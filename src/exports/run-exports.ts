@@ -1,5 +1,6 @@
 /** Reads runs from the store and turns them into records, one run at a time: memory holds a page of runs, no more. */
 import type { RunEvent } from '../core/event.ts'
+import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord, RunRecord, RunScan, RunStore } from '../core/run-store.ts'
 import type { RunRequest } from '../runs/run-request.ts'
 import { taskOf } from '../runs/task-request.ts'
@@ -41,14 +42,16 @@ const critiqueOf = (event: RunEvent): Critique[] => {
   return [{ candidate, text, ...(step && { step }), ...(verdict && { verdict }) }]
 }
 
+const isAssigned = ({ experiment, arm }: ExportQuery, { assignment }: RunState): boolean =>
+  (experiment === undefined || assignment?.experiment === experiment) &&
+  (arm === undefined || assignment?.arm === arm)
+
 const isWanted = (
-  { experiment, arm, consented_only: consentedOnly }: ExportQuery,
+  { consented_only: consentedOnly }: ExportQuery,
   conditions: readonly Condition[],
   { state }: RunRecord,
   feedback: readonly FeedbackRecord[],
 ): boolean => {
-  if (experiment !== undefined && state.assignment?.experiment !== experiment) return false
-  if (arm !== undefined && state.assignment?.arm !== arm) return false
   if (consentedOnly === true && consentOf({ state, feedback }) !== true) return false
   if (conditions.length === 0) return true
   const metrics = metricsOf({ state, feedback })
@@ -88,6 +91,7 @@ export class RunExports {
     const options = { minimumMargin: margin, splitters: this.#splitters }
     for await (const record of this.#runs(query, owner, cursor?.run)) {
       const { state } = record
+      if (!isAssigned(query, state)) continue
       const feedback = await this.#store.feedback(state.id)
       if (!isWanted(query, conditions, record, feedback)) continue
       const run = await this.#exported(record, feedback, format)
