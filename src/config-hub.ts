@@ -1,26 +1,14 @@
-/** Settings of where models come from, where they lie and what computes them. */
+/** Settings of where models come from and where they lie. */
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { DEVICES, type Device } from './core/device.ts'
-import { RefineError } from './core/errors.ts'
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface HubSettings {
   readonly endpoint: string
   readonly token: string | undefined
   /** Nothing is fetched. */
   readonly offline: boolean
-}
-
-/** @throws RefineError invalid_request for a device that there is not. */
-export const toDevice = (text: string | undefined): Device | undefined => {
-  const device = DEVICES.find((name) => name === text)
-  if (device !== undefined || text === undefined) return device
-  throw new RefineError(
-    'invalid_request',
-    `--device: must be one of ${DEVICES.join(', ')}, not "${text}"`,
-  )
 }
 
 /**

@@ -8,9 +8,9 @@ import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
-import { cachedModels, hubOf, toDevice, type HubSettings } from './config-hub.ts'
+import { cachedModels, hubOf, type Environment, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
-import type { Device } from './core/device.ts'
+import { DEVICES, type Device } from './core/device.ts'
 import { RefineError } from './core/errors.ts'
 import { validate } from './core/validation.ts'
 import { LOG_LEVELS, type LogLevel } from './telemetry/log.ts'
@@ -63,8 +63,6 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 const wrong = (setting: string, expected: string, cause?: unknown): RefineError =>
   new RefineError(
     'invalid_request',
@@ -114,10 +112,10 @@ const toSwitch = (setting: string, text: string | undefined): boolean => {
   throw wrong(setting, `must be true or false, not "${text}"`)
 }
 
-const toLogLevel = (text: string | undefined): LogLevel | undefined => {
-  const level = LOG_LEVELS.find((name) => name === text)
-  if (level !== undefined || text === undefined) return level
-  throw wrong('--log-level', `must be one of ${LOG_LEVELS.join(', ')}, not "${text}"`)
+const oneOf = <Name extends string>(flag: string, names: readonly Name[], text?: string) => {
+  const name = names.find((each) => each === text)
+  if (name !== undefined || text === undefined) return name
+  throw wrong(flag, `must be one of ${names.join(', ')}, not "${text}"`)
 }
 
 const readSource = (
@@ -182,7 +180,7 @@ const embeddedModelsOf = (
   environment: Environment,
 ): Pick<Config, 'modelsFolder' | 'device' | 'hub'> => ({
   modelsFolder: path.resolve(setting('models-dir') ?? file.models_dir ?? cachedModels(environment)),
-  device: toDevice(setting('device')) ?? file.device ?? 'auto',
+  device: oneOf('--device', DEVICES, setting('device')) ?? file.device ?? 'auto',
   hub: hubOf(environment),
 })
 
@@ -243,7 +241,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     retention: retentionOf(file),
     origins: file.origins ?? [],
     log: {
-      level: toLogLevel(setting('log-level')) ?? file.log?.level ?? 'info',
+      level: oneOf('--log-level', LOG_LEVELS, setting('log-level')) ?? file.log?.level ?? 'info',
       prompts: toSwitch('--log-prompts', setting('log-prompts')) || file.log?.prompts === true,
     },
   })
