@@ -6,7 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { summarise, type Summary } from './statistics.ts'
 
 const INTERVAL_MS = 50
-const RESOLUTION_MS = 10
+/** Of the histograms of event loop delay. */
+export const RESOLUTION_MS = 10
 
 /** What the server says of itself. */
 export interface ServerProbe {
@@ -39,7 +40,8 @@ const askHealth = async (url: URL, agent: Agent): Promise<number> => {
 }
 
 /** Node's histogram holds the whole interval between two ticks of its timer: the delay is what exceeds it. */
-const milliseconds = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
+export const milliseconds = (nanoseconds: number): number =>
+  Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
 
 const METRIC = /^(\w+)(?:\{quantile="([\d.]+)"\})? ([\d.e+-]+)$/gm
 

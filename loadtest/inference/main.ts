@@ -50,13 +50,15 @@ const readArguments = () => {
 
 type Arguments = ReturnType<typeof readArguments>
 
+const loadNow = (): number[] => loadavg().map((load) => Number(load.toFixed(2)))
+
 const describeMachine = (threads: number, speed: Speed) => ({
   processor: cpus()[0]?.model.trim() ?? 'unknown',
   cores: cpus().length,
   threads,
   node: process.version,
   platform: `${process.platform}/${process.arch}`,
-  load_average: loadavg().map((load) => Number(load.toFixed(2))),
+  load_average: loadNow(),
   gigabytes_per_second: speed.gigabytesPerSecond,
   gigaflops: speed.gigaflops,
 })
@@ -65,7 +67,7 @@ const serve = async (location: string, args: Arguments, weights: Weights, plan: 
   const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
   const { threads, quick } = args
   const length = Math.min(plan.contexts.at(-1)!, contextLength - 64)
-  return withEngine({ location, weights, threads, vocabulary }, async (engine) => ({
+  return withEngine({ location, weights, threads }, async (engine) => ({
     event_loop_p99_ms: await measureEventLoop(engine, vocabulary, length, quick ? 8 : 32),
     first_token_ms: await measureFirstTokens(
       engine,
@@ -130,8 +132,7 @@ const main = async (): Promise<void> => {
   const models = []
   for (const location of args.models)
     models.push(await benchModel(path.resolve(location), args, speed))
-  const after = loadavg().map((load) => Number(load.toFixed(2)))
-  const report = { machine: { ...machine, load_average_after: after }, models }
+  const report = { machine: { ...machine, load_average_after: loadNow() }, models }
   if (args.json === undefined) return
   // The summary is that of the last model: the one named last matters most.
   const { summary } = models.at(-1)!

@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Engine } from '../../src/inference/engine.ts'
 import type { GenerateWork } from '../../src/inference/protocol.ts'
+import { milliseconds, RESOLUTION_MS } from '../probe.ts'
 import { summarise, type Summary } from '../statistics.ts'
 import { randomPrompt } from './rounds.ts'
 
@@ -9,10 +10,8 @@ export interface ServingOptions {
   readonly location: string
   readonly weights: 'fp32' | 'int8'
   readonly threads: number
-  readonly vocabulary: number
 }
 
-const RESOLUTION_MS = 10
 /** Draws from the model's own distribution, `maxTokens` tokens at most. */
 export const plainSampling = (maxTokens: number): GenerateWork['sampling'] => ({
   temperature: 1,
@@ -89,8 +88,7 @@ export const measureEventLoop = async (
   const work = workOf(randomPrompt(length, vocabulary, 7), 32, steps)
   for await (const chunk of engine.generate(work, patience())) void chunk
   delay.disable()
-  // The histogram holds the whole interval between two ticks of the timer.
-  return Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS)
+  return milliseconds(delay.percentile(99))
 }
 
 const BATCH = 100

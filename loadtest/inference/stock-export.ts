@@ -16,7 +16,6 @@ import { addLinear } from '../../src/inference/graphs/linear.ts'
 import { rotaryTables } from '../../src/inference/graphs/rotary.ts'
 
 type Format = 'fp32' | 'int8'
-type Part = readonly [name: string, outputs: number]
 
 /** Values that all layers use. */
 interface Shared {
@@ -27,8 +26,6 @@ interface Shared {
   readonly cosines: string
   readonly sines: string
 }
-
-const FLAT_BY_LAST = { attributes: { axis: -1 } }
 
 class StockWriter {
   readonly #builder = new GraphBuilder()
@@ -94,14 +91,14 @@ class StockWriter {
     const name = `model.layers.${layer}`
     const builder = this.#builder
     const attended = this.#attention(layer, this.#norm(`${name}.input_layernorm`, residual), shared)
-    const output = this.#linear(attended, [[`${name}.self_attn.o_proj`, hidden]], heads * headSize)
+    const output = this.#linear(`${name}.self_attn.o_proj`, attended, heads * headSize, hidden)
     const between = builder.node('Add', [residual, output])
     const normed = this.#norm(`${name}.post_attention_layernorm`, between)
-    const gate = this.#linear(normed, [[`${name}.mlp.gate_proj`, intermediate]], hidden)
-    const up = this.#linear(normed, [[`${name}.mlp.up_proj`, intermediate]], hidden)
+    const gate = this.#linear(`${name}.mlp.gate_proj`, normed, hidden, intermediate)
+    const up = this.#linear(`${name}.mlp.up_proj`, normed, hidden, intermediate)
     const activated = builder.node('Mul', [gate, builder.node('Sigmoid', [gate])])
     const product = builder.node('Mul', [activated, up])
-    const down = this.#linear(product, [[`${name}.mlp.down_proj`, hidden]], intermediate)
+    const down = this.#linear(`${name}.mlp.down_proj`, product, intermediate, hidden)
     return builder.node('Add', [between, down])
   }
 
@@ -110,7 +107,7 @@ class StockWriter {
     const builder = this.#builder
     const name = `model.layers.${layer}.self_attn`
     const projected = (part: string, count: number): string => {
-      const flat = this.#linear(input, [[`${name}.${part}`, count * headSize]], hidden)
+      const flat = this.#linear(`${name}.${part}`, input, hidden, count * headSize)
       return builder.node('Reshape', [flat, shared.byRow])
     }
     const cache = ['batch_size', keyValueHeads, 'past_sequence_length', headSize]
@@ -139,8 +136,7 @@ class StockWriter {
     return builder.node('Reshape', [attended!, builder.integers([-1, heads * headSize])])
   }
 
-  #linear(input: string, parts: readonly Part[], inputs: number): string {
-    const [[name, outputs]] = parts as [Part]
+  #linear(name: string, input: string, inputs: number, outputs: number): string {
     const weight = this.#weights.read(`${name}.weight`, [outputs, inputs])
     return addLinear(this.#builder, this.#format, { name, input, inputs, weight, bias: undefined })
   }
@@ -151,7 +147,7 @@ class StockWriter {
       hidden,
     ])
     return this.#builder.node('SimplifiedLayerNormalization', [input, scale], {
-      attributes: { ...FLAT_BY_LAST.attributes, epsilon: { float: normEpsilon } },
+      attributes: { axis: -1, epsilon: { float: normEpsilon } },
     })
   }
 }

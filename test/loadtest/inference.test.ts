@@ -95,7 +95,7 @@ test('the export that the stock loop gets continues as the reference does', asyn
 test('the GGUF file continues as the reference does', async (t) => {
   const location = path.join(scratch(t), 'model.gguf')
   writeGguf(location, pebble, 'F16')
-  const options = { location, weights: 'fp32', threads: 1, vocabulary: shape.vocabulary } as const
+  const options = { location, weights: 'fp32', threads: 1 } as const
   const text = await withEngine(options, async (engine) => {
     let answer = ''
     const work = {
@@ -159,12 +159,7 @@ test('medians are of the middle', () => {
 })
 
 test('600 short answers leave the memory where it was, and the event loop free', async () => {
-  const options = {
-    location: FOLDER,
-    weights: 'fp32',
-    threads: 1,
-    vocabulary: shape.vocabulary,
-  } as const
+  const options = { location: FOLDER, weights: 'fp32', threads: 1 } as const
   await withEngine(options, async (engine) => {
     const { warm, end } = await soak(engine, shape.vocabulary, 600, () => undefined)
     // A leak of one cache per answer would be some hundred MiB.
