@@ -7,7 +7,7 @@ import { EXIT_CODES } from './run-refine.ts'
 import { bytesText, StoreProgress } from './store-progress.ts'
 import type { CommandIo } from './output.ts'
 
-export const FOLDER_FLAGS = [
+const FOLDER_FLAGS = [
   {
     name: 'models-dir',
     value: 'FOLDER',

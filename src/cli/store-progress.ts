@@ -90,20 +90,22 @@ export class StoreProgress {
     }
   }
 
+  get #share(): number {
+    return this.#total === 0 ? 1 : Math.min(1, Math.max(0, this.#done / this.#total))
+  }
+
   /** Percent, bytes, rate and time left. */
   #state(): string {
-    const share = this.#total === 0 ? 1 : Math.min(1, Math.max(0, this.#done / this.#total))
     const [first, last] = [this.#points[0]!, this.#points.at(-1)!]
     const seconds = (last.at - first.at) / 1000
     const rate = seconds > 0 ? Math.max(0, (last.done - first.done) / seconds) : 0
     const left = rate > 0 ? `  ${timeText((this.#total - this.#done) / rate)} left` : ''
-    return `${String(Math.floor(share * 100)).padStart(3)} %  ${bytesText(this.#done)} of ${bytesText(this.#total)}  ${bytesText(Math.round(rate))}/s${left}`
+    return `${String(Math.floor(this.#share * 100)).padStart(3)} %  ${bytesText(this.#done)} of ${bytesText(this.#total)}  ${bytesText(Math.round(rate))}/s${left}`
   }
 
   #draw(): void {
     this.#drawnAt = this.#now()
-    const share = this.#total === 0 ? 1 : Math.min(1, Math.max(0, this.#done / this.#total))
-    const full = Math.round(share * BAR_CELLS)
+    const full = Math.round(this.#share * BAR_CELLS)
     const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full)
     const text = clipEnd(`${bar} ${this.#state()}`, (this.#stream.columns ?? 80) - 1)
     this.#stream.write(`\r\u001B[2K${text}`)
