@@ -65,7 +65,7 @@ export const remoteExports = (server: Server): ExportSource => ({
         return
       } catch (thrown) {
         if (signal.aborted) return
-        await attempts.wait(lost(thrown))
+        await attempts.wait(lost(thrown), signal)
       }
     }
   },

@@ -62,7 +62,7 @@ class Remote implements RunClient {
       } catch (thrown) {
         if (signal.aborted) return
         if (last === undefined) throw thrown
-        await attempts.wait(thrown)
+        await attempts.wait(thrown, signal)
       }
     }
   }

@@ -65,10 +65,14 @@ export class Attempts {
     this.#failures = 0
   }
 
-  /** Waits before the next attempt. @throws the error itself where another attempt is of no use. */
-  async wait(error: unknown): Promise<void> {
+  /**
+   * Waits before the next attempt; no longer when the signal aborts.
+   * @throws the error itself where another attempt is of no use.
+   */
+  async wait(error: unknown, signal: AbortSignal): Promise<void> {
     const isLost = error instanceof RefineError ? error.retryable : true
     if (!isLost || ++this.#failures > this.#most) throw error
-    await wait(this.#delay * 2 ** (this.#failures - 1))
+    const pause = this.#delay * 2 ** (this.#failures - 1)
+    await wait(pause, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { RefineError } from '../../src/core/errors.ts'
 import type { RunEvent } from '../../src/core/event.ts'
 import { remoteRuns } from '../../src/cli/remote-runs.ts'
+import { assertWithin } from '../support/within.ts'
 import { RUN } from './fixtures.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void
@@ -82,6 +83,20 @@ test('a stream that never comes back is given up after the attempts', async (t) 
   const runs = remoteRuns({ url, maxAttempts: 2, retryDelay: 1 })
   await assert.rejects(collect(runs.start({ input: 'q' }, never)), /stream ended before the run/)
   assert.equal(requests, 3)
+})
+
+test('an abort ends the wait for the next attempt', async (t) => {
+  const url = await serve(t, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(frame(RUN[0]!))
+  })
+  const runs = remoteRuns({ url, retryDelay: 60_000 })
+  await assertWithin(t, 10_000, async () => {
+    const start = performance.now()
+    const events = await collect(runs.start({ input: 'q' }, AbortSignal.timeout(500)))
+    assert.equal(events.length, 1)
+    return performance.now() - start
+  })
 })
 
 test('what the server refuses is told with its words and its code', async (t) => {
