@@ -14,6 +14,7 @@ import {
 } from 'ai'
 import OpenAI6 from 'openai'
 import OpenAI7 from 'openai7'
+import type { ResponseOutputItem } from 'openai/resources/responses/responses'
 import { scriptedTruth } from '../../src/models/scripted.ts'
 import { NUMBER_SCHEMA, PARIS, PARIS_ARGUMENTS, serveScripted, WEATHER } from './real-server.ts'
 
@@ -50,6 +51,21 @@ for (const [version, Client] of Object.entries({ 'openai 6': OpenAI6, 'openai 7'
       items.data.map(({ type }) => type),
       ['message', 'function_call', 'function_call_output'],
     )
+  })
+
+  test(`${version}: a response has the log-probabilities that were asked for, whole and streamed`, async (t) => {
+    const { baseURL } = await serveScripted(t)
+    const body = { model, input: PARIS, top_logprobs: 2 }
+    const told = (output: readonly ResponseOutputItem[]) => {
+      const [part] = output.flatMap((item) => (item.type === 'message' ? item.content : []))
+      assert.ok(part?.type === 'output_text')
+      const { text, logprobs: tokens = [] } = part
+      assert.equal(tokens.map(({ token }) => token).join(''), text)
+      assert.ok(tokens.every(({ logprob, bytes }) => logprob <= 0 && bytes.length > 0))
+      assert.ok(tokens.some(({ top_logprobs: likeliest }) => likeliest.length > 0))
+    }
+    told((await open(baseURL).responses.create(body)).output)
+    told((await open(baseURL).responses.stream(body).finalResponse()).output)
   })
 
   test(`${version}: the response stream helper reads calls and JSON`, async (t) => {

@@ -31,18 +31,22 @@ const FINISH: Readonly<Record<FinishReason, string>> = {
 
 const bytesOf = (text: string): number[] => [...Buffer.from(text)]
 
-const logprobsOf = (account: RunAccount) => {
-  const { logprobs } = account
+/** The tokens of the answer as OpenAI tells them; null where they were not asked for or are not known. */
+export const tokensOf = ({ logprobs }: RunAccount) => {
   if (logprobs === null) return null
   const withBytes = <Token extends { readonly token: string }>(token: Token) => ({
     ...token,
     bytes: bytesOf(token.token),
   })
-  const content = logprobs.map((token) => ({
+  return logprobs.map((token) => ({
     ...withBytes(token),
     top_logprobs: token.top_logprobs.map(withBytes),
   }))
-  return { content, refusal: null }
+}
+
+const logprobsOf = (account: RunAccount) => {
+  const content = tokensOf(account)
+  return content === null ? null : { content, refusal: null }
 }
 
 type Delta = Readonly<Record<string, unknown>>

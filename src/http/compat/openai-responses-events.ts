@@ -18,6 +18,7 @@ import {
   type ResponseObject,
   type ResponseStatus,
 } from './openai-responses-object.ts'
+import { tokensOf } from './openai-chat-completion.ts'
 import { echoOf, idFor } from './openai-responses-request.ts'
 import type { Echo } from './openai-responses-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
@@ -179,9 +180,10 @@ export class ResponseEvents {
   *#closeMessage(status: 'completed' | 'incomplete'): Events {
     const item = this.#message
     if (item === undefined) return
-    const text = item.content[0]!.text
-    yield this.#inMessage('output_text.done', { text, logprobs: [] })
-    yield this.#inMessage('content_part.done', { part: textPart(text) })
+    const part = item.content[0]!
+    part.logprobs = tokensOf(this.#account) ?? []
+    yield this.#inMessage('output_text.done', { text: part.text, logprobs: part.logprobs })
+    yield this.#inMessage('content_part.done', { part: { ...part } })
     item.status = status
     yield this.#itemDone(item)
   }
