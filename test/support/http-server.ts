@@ -39,7 +39,12 @@ export const buildServer = async (
   const log = pino({ level: 'silent' })
   const kept = await openKept(t)
   const app = await createServer({ runs, log, version: '0.0.0-test', ...kept, ...options })
-  t.after(() => app.close())
+  // As a listening socket would: the timers of requests with a time limit do not keep the process alive.
+  const alive = setInterval(() => undefined, 60_000)
+  t.after(async () => {
+    clearInterval(alive)
+    await app.close()
+  })
   return app
 }
 
