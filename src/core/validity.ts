@@ -1,8 +1,9 @@
 /** Whether a candidate is what the task asks for in form: its JSON, its tool calls. What it says is not judged here. */
+import { canonicalJson } from './canonical-json.ts'
 import { schemaErrors } from './json-schema.ts'
 import { schemaOf } from './response-format.ts'
 import type { Task } from './task.ts'
-import { canonicalCall, canonicalJson, parseJson, type ToolCall } from './tools.ts'
+import { canonicalCall, parseJson, type ToolCall } from './tools.ts'
 
 /** Name of the scorer that only looks at the form: 1 or 0. */
 export const FORM = 'form'
