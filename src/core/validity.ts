@@ -1,4 +1,5 @@
 /** Whether a candidate is what the task asks for in form: its JSON, its tool calls. What it says is not judged here. */
+import type { Answer } from './answer-record.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { schemaErrors } from './json-schema.ts'
 import { schemaOf } from './response-format.ts'
@@ -13,6 +14,15 @@ export interface Proposal {
   readonly text: string
   readonly toolCalls: readonly ToolCall[]
 }
+
+/** What an answer or a candidate of a run proposes. */
+export const proposalOf = ({
+  text,
+  tool_calls,
+}: Pick<Answer, 'text' | 'tool_calls'>): Proposal => ({
+  text,
+  toolCalls: tool_calls ?? [],
+})
 
 /** The proposal as reviewers, judges and votes see it. */
 export const proposalText = ({ text, toolCalls }: Proposal): string =>
