@@ -1,9 +1,9 @@
 /** `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the same request again, not another run. */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { canonicalJson } from '../core/canonical-json.ts'
 import { invalidField } from '../core/errors.ts'
 import type { RequestKey } from '../core/run-store.ts'
-import { canonicalJson } from '../core/tools.ts'
 
 const MAX_LENGTH = 255
 
