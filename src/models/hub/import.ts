@@ -8,7 +8,8 @@ import type {
   InstalledModel,
   StoreCall,
 } from '../../core/model-store.ts'
-import { sha256Of, type InstalledModels } from './installed-models.ts'
+import { sha256Of } from '../file-check.ts'
+import type { InstalledModels } from './installed-models.ts'
 import type { CheckpointChecks } from './pull.ts'
 import { checkModelId, isModelId } from './reference.ts'
 import { selectFiles } from './selection.ts'
