@@ -18,7 +18,7 @@
  */
 import type { GraphBuilder } from './graph-builder.ts'
 
-const ALONG_VOCABULARY = { attributes: { axis: 1 } }
+export const ALONG_VOCABULARY = { attributes: { axis: 1 } }
 /** Largest float32 below 1: a draw never falls behind the last token of its block. */
 const BELOW_ONE = 1 - 2 ** -24
 
@@ -51,19 +51,21 @@ const addInversion = (builder: GraphBuilder, mass: string, fraction: string, wid
   return { cumulative, target, position }
 }
 
+/** Picks from each row of `values` what `at` names. */
+export const gather = (builder: GraphBuilder, values: string, at: string): string =>
+  builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+
 /** Draws a token in two levels: first a block of the vocabulary, then a token in it. */
 const addDraw = (builder: GraphBuilder, mass: string, uniform: string, vocabulary: number) => {
   const width = blockSize(vocabulary)
   const count = vocabulary / width
-  const gather = (values: string, at: string): string =>
-    builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
   const blocks = builder.node('Reshape', [mass, builder.integers([-1, count, width])])
   const sums = builder.node('ReduceSum', [blocks, builder.integers([2])], {
     attributes: { keepdims: 0 },
   })
   const first = addInversion(builder, sums, uniform, count)
-  const sum = gather(sums, first.position)
-  const before = builder.node('Sub', [gather(first.cumulative, first.position), sum])
+  const sum = gather(builder, sums, first.position)
+  const before = builder.node('Sub', [gather(builder, first.cumulative, first.position), sum])
   const within = builder.node('Div', [builder.node('Sub', [first.target, before]), sum])
   const fraction = builder.node('Clip', [
     within,
@@ -101,9 +103,6 @@ export const addChoiceInputs = (builder: GraphBuilder, rows: string): ChoiceInpu
   uniform: builder.input('uniform', 'float32', [rows, 1]),
   topCount: builder.input('top_count', 'int64', [1]),
 })
-
-const gather = (builder: GraphBuilder, values: string, at: string): string =>
-  builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
 
 /** Draws from `logits` [rows, vocabulary] and finds the highest of them, which it returns [rows, 1]. */
 export const addChoice = (
