@@ -43,9 +43,7 @@ const addInversion = (builder: GraphBuilder, mass: string, fraction: string, wid
     builder.integers([1]),
   ])
   const target = builder.node('Mul', [total, fraction])
-  const passed = builder.node('Cast', [builder.node('LessOrEqual', [cumulative, target])], {
-    attributes: { to: 7 },
-  })
+  const passed = builder.cast(builder.node('LessOrEqual', [cumulative, target]), 'int64')
   const count = builder.node('ReduceSum', [passed, builder.integers([1])])
   const position = builder.node('Min', [count, builder.integers([width - 1])])
   return { cumulative, target, position }
@@ -88,9 +86,6 @@ const addMass = (builder: GraphBuilder, logits: string, highest: string, tempera
   return { terms, sum: builder.node('ReduceSum', [terms, builder.integers([1])]) }
 }
 
-const asInt32 = (builder: GraphBuilder, value: string): string =>
-  builder.node('Cast', [value], { attributes: { to: 6 } })
-
 /** Names of what a choice is made by. */
 export interface ChoiceInputs {
   readonly temperature: string
@@ -121,10 +116,10 @@ export const addChoice = (
   ])
   const scaled = addMass(builder, logits, highest, temperature)
   const drawn = addDraw(builder, scaled.terms, uniform, vocabulary)
-  builder.output('drawn', asInt32(builder, drawn), 'int32', [rows, 1])
+  builder.output('drawn', builder.cast(drawn, 'int32'), 'int32', [rows, 1])
   builder.output('drawn_logit', gather(builder, logits, drawn), 'float32', [rows, 1])
   builder.output('top_logits', topLogits!, 'float32', [rows, 'TOP'])
-  builder.output('top_tokens', asInt32(builder, topTokens!), 'int32', [rows, 'TOP'])
+  builder.output('top_tokens', builder.cast(topTokens!, 'int32'), 'int32', [rows, 'TOP'])
   builder.output('scaled_mass', scaled.sum, 'float32', [rows, 1])
   return highest
 }
