@@ -335,6 +335,7 @@ for (const [schema, pointer] of [
   [{ properties: { a: 5 } }, '/properties/a'],
   [{ $ref: '#/$defs/none' }, '/$ref'],
   [{ $ref: 'https://example.com/schema' }, '/$ref'],
+  [{ $ref: '#/$defs/50%' }, '/$ref'],
   [{ anyOf: [{ $ref: '#' }, { $ref: '#' }] }, ''],
   [{ type: 'object', properties: { a: false }, required: ['a'] }, ''],
   [{ type: 'array', items: { $ref: '#' }, minItems: 1 }, ''],
