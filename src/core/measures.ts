@@ -5,18 +5,14 @@ import type { Answer, Measures } from './event.ts'
 import type { Candidate, RunState } from './run-state.ts'
 import { isNearCopy, wordsOf } from './similarity.ts'
 import type { Task } from './task.ts'
-import { asksForForm, canonicalProposal, faultOf, type Proposal } from './validity.ts'
+import { asksForForm, canonicalProposal, faultOf, proposalOf } from './validity.ts'
 import { countVotes, effectiveAnswers, type AnswerWeight } from './vote.ts'
 
 /** As adapters guess where nobody tells. */
 const BYTES_PER_TOKEN = 3
 
-type Said = Pick<Answer, 'text' | 'tool_calls'>
-
-const proposalOf = ({ text, tool_calls }: Said): Proposal => ({ text, toolCalls: tool_calls ?? [] })
-
 /** What is voted on: calls and JSON as a whole, of prose the final answer. */
-const answerIn = (task: Task, said: Said): string | undefined =>
+const answerIn = (task: Task, said: Pick<Answer, 'text' | 'tool_calls'>): string | undefined =>
   canonicalProposal(task, proposalOf(said)) ?? answerOf(said.text)
 
 const votesOf = (task: Task, candidates: readonly Candidate[]): AnswerWeight[] =>

@@ -139,9 +139,10 @@ const spend = (state: RunState, { spent }: EventOf<'budget.updated'>): void => {
   state.usage = { ...state.usage, calls: spent.calls, seconds: spent.seconds, cost: spent.cost }
 }
 
+/** All but the envelope: a measure that is added reaches the run by itself. */
 const measure = (state: RunState, event: EventOf<'measures.reported'>): void => {
-  const { effective_answers, majority, collapse, oscillation, schema_valid } = event
-  state.measures = { effective_answers, majority, collapse, oscillation, schema_valid }
+  const { run_id: _run, sequence: _sequence, at: _at, type: _type, ...measures } = event
+  state.measures = measures
 }
 
 type TerminalEvent = EventOf<'run.completed'> | EventOf<'run.failed'> | EventOf<'run.cancelled'>

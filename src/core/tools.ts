@@ -1,5 +1,6 @@
 /** Tools that a model may ask for, in OpenAI's form. They are proposed as candidates and never executed here. */
 import { Type, type Static } from 'typebox'
+import { canonicalJson } from './canonical-json.ts'
 
 const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[a-zA-Z0-9_.:-]+$' })
 
@@ -57,14 +58,6 @@ export const ToolChoice = Type.Union(
   { description: '`auto` if absent: the model decides. `required` or a function: it must call.' },
 )
 export type ToolChoice = Static<typeof ToolChoice>
-
-/** Members of objects in the order of their names, without spaces: equal values are equal texts. */
-export const canonicalJson = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
 
 /** The value of a JSON text; undefined when it is none. */
 export const parseJson = (text: string): { readonly value: unknown } | undefined => {

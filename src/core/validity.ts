@@ -1,8 +1,10 @@
 /** Whether a candidate is what the task asks for in form: its JSON, its tool calls. What it says is not judged here. */
+import type { Answer } from './answer-record.ts'
+import { canonicalJson } from './canonical-json.ts'
 import { schemaErrors } from './json-schema.ts'
 import { schemaOf } from './response-format.ts'
 import type { Task } from './task.ts'
-import { canonicalCall, canonicalJson, parseJson, type ToolCall } from './tools.ts'
+import { canonicalCall, parseJson, type ToolCall } from './tools.ts'
 
 /** Name of the scorer that only looks at the form: 1 or 0. */
 export const FORM = 'form'
@@ -12,6 +14,15 @@ export interface Proposal {
   readonly text: string
   readonly toolCalls: readonly ToolCall[]
 }
+
+/** What an answer or a candidate of a run proposes. */
+export const proposalOf = ({
+  text,
+  tool_calls,
+}: Pick<Answer, 'text' | 'tool_calls'>): Proposal => ({
+  text,
+  toolCalls: tool_calls ?? [],
+})
 
 /** The proposal as reviewers, judges and votes see it. */
 export const proposalText = ({ text, toolCalls }: Proposal): string =>

@@ -47,6 +47,10 @@ export class DuelBook {
   readonly #now: () => Date
   /** Phases whose budget is spent: no more duels are opened. */
   readonly #spent = new Set<string>()
+  /** Runs end all the time, and most open no duel. An earlier process may have left some. */
+  #mayBeOpen = true
+  /** Duels that this process opened. */
+  #opened = 0
 
   constructor(store: DuelStore, definitions: Definitions, now: () => Date) {
     this.#store = store
@@ -73,18 +77,28 @@ export class DuelBook {
       other: opponent.name,
       at,
     })
+    this.#opened++
+    this.#mayBeOpen = true
   }
 
   /** Open duels that may be fought now. Those that no longer can be are closed as skipped. */
   async challenges(): Promise<Challenge[]> {
+    if (!this.#mayBeOpen) return []
+    const opened = this.#opened
     const open = await this.#store.listOpen(MOST_OPEN)
+    this.#mayBeOpen = open.length > 0 || this.#opened > opened
     const found: Challenge[] = []
+    /** By phase. */
+    const leftOf = new Map<string, number>()
     for (const duel of open) {
       const experiment = await this.#definitions.ofPhase(duel.experiment, duel.salt)
       const arm = experiment?.arms.find(({ name }) => name === duel.other)
       const settings = experiment?.duel
       const isOn = experiment !== undefined && this.#isRunning(experiment)
-      const left = settings === undefined ? 0 : await this.#left(experiment!, open)
+      const phase = phaseName(duel)
+      if (!leftOf.has(phase))
+        leftOf.set(phase, settings === undefined ? 0 : await this.#left(experiment!, open))
+      const left = leftOf.get(phase)!
       if (arm === undefined || settings === undefined || !isOn || left <= 0) {
         await this.#skip(duel)
         continue

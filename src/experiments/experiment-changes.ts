@@ -1,4 +1,5 @@
 /** Which version of an experiment may follow another. */
+import { canonicalJson } from '../core/canonical-json.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
 import type { Experiment, ExperimentStatus } from './experiment.ts'
 
@@ -9,29 +10,21 @@ const NEXT: Readonly<Record<ExperimentStatus, readonly ExperimentStatus[]>> = {
   decided: ['decided'],
 }
 
-/** Text that is equal for equal values, in whatever order their fields were written. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  )
-
 /** Whether two definitions say the same. */
 export const isSameDefinition = (left: unknown, right: unknown): boolean =>
-  canonical(left) === canonical(right)
+  canonicalJson(left) === canonicalJson(right)
 
 /** What decides which arm a unit gets, apart from the coverage. */
 const splitOf = ({ unit, arms, layer }: Experiment): string =>
-  canonical([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
+  canonicalJson([unit, arms.map(({ name, weight }) => [name, weight]), layer?.name, layer?.salt])
 
 /** What an arm does: changing it mid-phase would mix two treatments in one estimate. */
 const treatmentsOf = ({ arms }: Experiment): string =>
-  canonical(arms.map((arm) => ({ ...arm, killed: undefined })))
+  canonicalJson(arms.map((arm) => ({ ...arm, killed: undefined })))
 
 /** What is measured and how it is added up: sums of one phase must mean one thing. */
 const measurementOf = ({ metrics, allocation, mode, duel }: Experiment): string =>
-  canonical([metrics, allocation.type, mode, duel?.judge])
+  canonicalJson([metrics, allocation.type, mode, duel?.judge])
 
 /**
  * Whether one version may follow another. Coverage, kill switches, texts and the stop rule may change while the

@@ -1,6 +1,7 @@
 /** `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the same request again, not another run. */
 import { createHash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { canonicalJson } from '../core/canonical-json.ts'
 import { invalidField } from '../core/errors.ts'
 import type { RequestKey } from '../core/run-store.ts'
 
@@ -18,14 +19,6 @@ const readKey = (header: string): string => {
   throw invalidField('/idempotency-key', `must be a string of 1 to ${MAX_LENGTH} ASCII characters`)
 }
 
-/** One text for equal values: the members of every object in the order of their names. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
-
 /** The key of a request with a fingerprint of its body; undefined without one. @throws RefineError invalid_request */
 export const requestKeyOf = (request: FastifyRequest): RequestKey | undefined => {
   const header = request.headers['idempotency-key']
@@ -33,6 +26,6 @@ export const requestKeyOf = (request: FastifyRequest): RequestKey | undefined =>
   return {
     route: `${request.method} ${request.routeOptions.url ?? ''}`,
     key: readKey(String(header)),
-    fingerprint: createHash('sha256').update(canonical(request.body)).digest('hex'),
+    fingerprint: createHash('sha256').update(canonicalJson(request.body)).digest('hex'),
   }
 }

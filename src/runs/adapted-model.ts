@@ -2,22 +2,27 @@
 import { contentText, imagesOf, withoutImages, type Message } from '../core/conversation.ts'
 import type { Constraint, GenerationRequest, LanguageModel } from '../core/language-model.ts'
 
-const instructionFor = (constraint: Constraint): string | undefined => {
-  if (constraint.type !== 'json_schema') return undefined
-  const { schema } = constraint
+type FormConstraint = Extract<Constraint, { readonly type: 'json_schema' }>
+
+/** The form, where the model cannot be held to it and has to be asked for it in words. */
+const askedForm = (
+  { capabilities }: LanguageModel,
+  constraint: Constraint | undefined,
+): FormConstraint | undefined =>
+  constraint?.type === 'json_schema' && capabilities.constrained_output === 'none'
+    ? constraint
+    : undefined
+
+const instructionFor = ({ schema }: FormConstraint): string => {
   const wanted = 'Reply with one JSON value and nothing else: no explanation, no code fence.'
   return Object.keys(schema).length === 0
     ? `${wanted} It must be an object.`
     : `${wanted} It must be valid under this JSON Schema:\n${JSON.stringify(schema)}`
 }
 
-/** The conversation with what the constraint says as the end of its system message. */
-export const instructed = (
-  messages: readonly Message[],
-  constraint: Constraint,
-): readonly Message[] => {
-  const instruction = instructionFor(constraint)
-  if (instruction === undefined) return messages
+/** The instruction is the end of the system message. */
+const instructed = (messages: readonly Message[], form: FormConstraint): readonly Message[] => {
+  const instruction = instructionFor(form)
   const [first, ...rest] = messages
   if (first?.role !== 'system') return [{ role: 'system', content: instruction }, ...messages]
   return [{ role: 'system', content: `${contentText(first)}\n\n${instruction}` }, ...rest]
@@ -26,13 +31,23 @@ export const instructed = (
 const readable = ({ capabilities }: LanguageModel, messages: readonly Message[]) =>
   capabilities.images === 'none' ? withoutImages(messages) : messages
 
+/** The conversation as the model gets it. */
+export const promptFor = (
+  model: LanguageModel,
+  messages: readonly Message[],
+  constraint: Constraint | undefined,
+): readonly Message[] => {
+  const shown = readable(model, messages)
+  const form = askedForm(model, constraint)
+  return form === undefined ? shown : instructed(shown, form)
+}
+
 const adapt = (model: LanguageModel, request: GenerationRequest): GenerationRequest => {
   const { constraint, ...rest } = request
-  const messages = readable(model, request.messages)
-  if (constraint?.type !== 'json_schema' || model.capabilities.constrained_output !== 'none') {
-    return { ...request, messages }
-  }
-  return { ...rest, messages: instructed(messages, constraint) }
+  const adapted = { ...rest, messages: promptFor(model, request.messages, constraint) }
+  return askedForm(model, constraint) === undefined && constraint !== undefined
+    ? { ...adapted, constraint }
+    : adapted
 }
 
 /** The same model, told in words what it lacks. Whether an answer has its form is checked elsewhere, whoever wrote it. */
@@ -51,7 +66,7 @@ export const adaptations = (
 ): { readonly code: string; readonly message: string }[] => {
   const blind = readers.find(({ capabilities }) => capabilities.images === 'none')
   return [
-    ...(constraint !== undefined && writer.capabilities.constrained_output === 'none'
+    ...(askedForm(writer, constraint) !== undefined
       ? [
           {
             code: 'emulated_response_format',

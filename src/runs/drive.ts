@@ -7,7 +7,7 @@ import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
 import { constraintOf } from '../core/response-format.ts'
 import type { Task } from '../core/task.ts'
-import { faultOf } from '../core/validity.ts'
+import { faultOf, proposalOf } from '../core/validity.ts'
 import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
 import { adaptModel, adaptations } from './adapted-model.ts'
@@ -196,7 +196,7 @@ const execute = async (
 /** An answer that is not what was asked for is better than none, but nobody may take it for one. */
 const warnMisshapen = async (answer: Answer | null, task: Task, live: LiveRun): Promise<void> => {
   if (answer === null) return
-  const fault = faultOf(task, { text: answer.text, toolCalls: answer.tool_calls ?? [] })
+  const fault = faultOf(task, proposalOf(answer))
   if (fault === undefined) return
   const message = `The answer does not have the form that was asked for: ${fault}.`
   await live.append({ type: 'warning', code: 'misshapen_answer', message })

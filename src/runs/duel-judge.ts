@@ -1,10 +1,10 @@
 /** Compares two answers to one prompt, blind and in both orders, within a budget of money. */
 import { BudgetLedger } from '../core/budget.ts'
 import type { Comparison } from '../core/scorer.ts'
-import { ROLES, type Task } from '../core/task.ts'
+import type { Task } from '../core/task.ts'
 import { verdictOf, type Preference, type Verdict } from '../experiments/duel.ts'
 import { meterModel } from './metered-model.ts'
-import type { Parts, PromptsByRole, RoleModels } from './plan.ts'
+import { byRole, type Parts } from './plan.ts'
 import { UsageAccount } from './usage-account.ts'
 
 /** What was shown first won, or what was shown second. */
@@ -37,9 +37,9 @@ export const judgeDuel = async (
     const model = parts.models.get(judge)
     await model.ready()
     const metered = meterModel(model, 'judge', ledger, account)
-    const models = Object.fromEntries(ROLES.map((role) => [role, metered])) as RoleModels
+    const models = byRole(() => metered)
     const own = parts.prompts(model.prompts)
-    const prompts = Object.fromEntries(ROLES.map((role) => [role, own])) as PromptsByRole
+    const prompts = byRole(() => own)
     const comparator = parts.scorers(models, prompts).comparator()
     const { orders } = await comparator.compare(
       task,

@@ -139,6 +139,36 @@ class Meter {
   }
 }
 
+type Readings = Pick<LanguageModel, 'scoreText' | 'scoreSteps' | 'scoreOutcome' | 'embed'>
+
+/** Those that the model has. */
+const readingsOf = (
+  model: LanguageModel,
+  meter: Meter,
+  ranked: (options: CallOptions) => CallOptions,
+): Readings => ({
+  ...(model.scoreText !== undefined && {
+    scoreText: (request, options) =>
+      meter.read(request.messages, request.text, () => model.scoreText!(request, ranked(options))),
+  }),
+  ...(model.scoreSteps !== undefined && {
+    scoreSteps: (request, options) =>
+      meter.read(request.messages, request.steps.join('\n'), () =>
+        model.scoreSteps!(request, ranked(options)),
+      ),
+  }),
+  ...(model.scoreOutcome !== undefined && {
+    scoreOutcome: (request, options) =>
+      meter.read(request.messages, request.text, () =>
+        model.scoreOutcome!(request, ranked(options)),
+      ),
+  }),
+  ...(model.embed !== undefined && {
+    embed: (request, options) =>
+      meter.read([], request.texts.join('\n'), () => model.embed!(request, ranked(options))),
+  }),
+})
+
 /**
  * The same model with its calls paid from the ledger and counted for the role. A token or money limit shortens
  * `max_tokens` to what is left; every call throws `BudgetSpent` when it cannot be paid at all.
@@ -151,6 +181,7 @@ export const meterModel = (
   priority: CallPriority = 'interactive',
 ): LanguageModel => {
   const meter = new Meter(model, role, ledger, account)
+  const ranked = (options: CallOptions): CallOptions => ({ priority, ...options })
   return {
     id: model.id,
     capabilities: model.capabilities,
@@ -158,27 +189,8 @@ export const meterModel = (
     contextLength: model.contextLength,
     price: model.price,
     countTokens: (messages, tools) => model.countTokens(messages, tools),
-    generate: (request, options) => meter.generate(request, { priority, ...options }),
-    ...(model.scoreText !== undefined && {
-      scoreText: (request, options) =>
-        meter.read(request.messages, request.text, () =>
-          model.scoreText!(request, { priority, ...options }),
-        ),
-    }),
-    ...(model.scoreSteps !== undefined && {
-      scoreSteps: (request, options) =>
-        meter.read(request.messages, request.steps.join('\n'), () =>
-          model.scoreSteps!(request, { priority, ...options }),
-        ),
-    }),
-    ...(model.scoreOutcome !== undefined && {
-      scoreOutcome: (request, options) =>
-        meter.read(request.messages, request.text, () => model.scoreOutcome!(request, options)),
-    }),
-    ...(model.embed !== undefined && {
-      embed: (request, options) =>
-        meter.read([], request.texts.join('\n'), () => model.embed!(request, options)),
-    }),
+    generate: (request, options) => meter.generate(request, ranked(options)),
+    ...readingsOf(model, meter, ranked),
     ready: () => model.ready(),
     close: () => model.close(),
   }

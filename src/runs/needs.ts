@@ -1,8 +1,7 @@
 /** Checks before a run starts whether its models can do what the options of its strategy ask of them. */
-import type { Static, TObject } from 'typebox'
 import { RefineError } from '../core/errors.ts'
 import type { LanguageModel } from '../core/language-model.ts'
-import type { Strategy } from '../core/strategy.ts'
+import type { Needs } from '../core/strategy.ts'
 import type { Parts, PromptsByRole, RoleModels } from './plan.ts'
 
 /** Runs a look-up and tells under which field of the request it failed. */
@@ -26,24 +25,23 @@ const unsupported = (message: string): RefineError =>
  * @throws RefineError invalid_request, unknown_model, unsupported_capability, each naming the field.
  */
 export const meetNeeds = (
-  strategy: Strategy,
-  options: Static<TObject>,
+  strategy: string,
+  needs: Needs,
   models: RoleModels,
   prompts: PromptsByRole,
   parts: Parts,
 ): ReadonlyMap<string, LanguageModel> => {
-  const needs = strategy.needs?.(options) ?? {}
   const { generator } = models
   for (const capability of needs.capabilities ?? []) {
     if (generator.capabilities[capability] !== 'none') continue
     throw unsupported(
-      `With these options the strategy "${strategy.name}" needs ${capability}, which the model "${generator.id}" does not offer.`,
+      `With these options the strategy "${strategy}" needs ${capability}, which the model "${generator.id}" does not offer.`,
     )
   }
   for (const { role, form } of needs.prompts ?? []) {
     if (prompts[role][form] !== undefined) continue
     throw unsupported(
-      `The strategy "${strategy.name}" needs a prompt of the form "${form}", which the prompt set "${prompts[role].name}" of the model "${models[role].id}" lacks.`,
+      `The strategy "${strategy}" needs a prompt of the form "${form}", which the prompt set "${prompts[role].name}" of the model "${models[role].id}" lacks.`,
     )
   }
   const scorers = parts.scorers(models, prompts)

@@ -11,7 +11,7 @@ import { constraintOf } from '../core/response-format.ts'
 import { validate } from '../core/validation.ts'
 import type { AssignedArm } from '../experiments/experiments.ts'
 import type { RunnerEvent } from '../core/event.ts'
-import { instructed } from './adapted-model.ts'
+import { promptFor } from './adapted-model.ts'
 import { meetNeeds, under } from './needs.ts'
 import { RunRequest } from './run-request.ts'
 import { checkTask } from './task-needs.ts'
@@ -68,7 +68,7 @@ export interface Plan {
   readonly priority: CallPriority
 }
 
-const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
+export const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>
   Object.fromEntries(ROLES.map((role) => [role, valueOf(role)])) as Record<Role, Value>
 
 const strategyNamed = (name: string, strategies: readonly Strategy[]): Strategy => {
@@ -101,7 +101,13 @@ const promptsOf = (
   wordings: Wordings | undefined,
   parts: Parts,
 ): PromptsByRole => {
-  const prompts = byRole((role) => parts.prompts(models[role].prompts, wordings))
+  const sets = new Map<PromptSet, RolePrompts>()
+  const promptsIn = (set: PromptSet): RolePrompts => {
+    const prompts = sets.get(set) ?? parts.prompts(set, wordings)
+    sets.set(set, prompts)
+    return prompts
+  }
+  const prompts = byRole((role) => promptsIn(models[role].prompts))
   if (wordings !== undefined && ROLES.every((role) => models[role].prompts === 'compact')) {
     throw invalidField(
       '/prompts',
@@ -132,10 +138,10 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
   })
   under('/model', () => checkCapabilities(strategy, models.generator))
   const prompts = promptsOf(models, request.prompts, parts)
-  const named = meetNeeds(strategy, options, models, prompts, parts)
-  const loses = strategy.needs?.(options)?.loses ?? []
+  const needs = strategy.needs?.(options) ?? {}
+  const named = meetNeeds(strategy.name, needs, models, prompts, parts)
   const writers = [models.generator, models.refiner, ...named.values()]
-  checkTask(task, { name: strategy.name, loses }, writers)
+  checkTask(task, { name: strategy.name, loses: needs.loses ?? [] }, writers)
   return {
     task,
     strategy,
@@ -153,13 +159,11 @@ export const planRun = (body: unknown, parts: Parts): Plan => {
   }
 }
 
-/** Of the prompt as it will be sent: a form that the model cannot be held to is asked for in words. */
+/** Of the prompt as it will be sent. */
 const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
   const messages = prompts.generator.solve(task)
   const constraint = constraintOf(task.responseFormat)
-  const isAskedFor =
-    constraint !== undefined && generator.capabilities.constrained_output === 'none'
-  return generator.countTokens(isAskedFor ? instructed(messages, constraint) : messages, task.tools)
+  return generator.countTokens(promptFor(generator, messages, constraint), task.tools)
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Expiry, RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import { runIdAt } from './created-records.ts'
+import { notFound } from './run-reader.ts'
 
 /** How many days what is kept; for ever where nothing is said. */
 export interface RetentionDays {
@@ -75,7 +76,7 @@ export class Retention {
   missing(id: string): RefineError {
     const before = this.#timeOf('runs')
     if (before === undefined || !id.startsWith('run_') || id >= runIdAt(before)) {
-      return new RefineError('run_not_found', `There is no run "${id}".`)
+      return notFound(id)
     }
     const { runs } = this.#options.days
     return new RefineError('run_expired', `Runs are kept for ${runs} days; "${id}" is older.`)

@@ -11,12 +11,12 @@ const MOST_LISTED = 100
 /** The error for a run that is not there, or not for the caller. */
 export type MissingRun = (id: string) => RefineError
 
-const notFound: MissingRun = (id) => new RefineError('run_not_found', `There is no run "${id}".`)
+export const notFound: MissingRun = (id) =>
+  new RefineError('run_not_found', `There is no run "${id}".`)
 
 export class RunReader {
   readonly #store: RunStore
   readonly #live: ReadonlyMap<string, LiveRun>
-
   readonly #missing: MissingRun
 
   constructor(store: RunStore, live: ReadonlyMap<string, LiveRun>, missing: MissingRun = notFound) {

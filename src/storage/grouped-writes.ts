@@ -7,7 +7,7 @@ interface Entry {
   readonly reject: (cause: unknown) => void
 }
 
-/** Entries in one transaction: a longer one would hold the event loop. */
+/** Entries in one transaction: a longer one would hold others up. */
 const MOST_TOGETHER = 512
 
 export class GroupedWrites {

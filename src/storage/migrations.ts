@@ -23,15 +23,15 @@ export interface Applied {
   readonly checksum: string
 }
 
-/**
- * @throws Error when the database was made by a newer program, or by one whose steps were others.
- */
+/** @throws Error when the database was made by a newer program. */
+const checkVersion = (version: number, known: number): void => {
+  if (version <= known) return
+  throw new Error(`it has version ${version}, and this program knows ${known} at most`)
+}
+
+/** @throws Error when the database was made by a newer program, or by one whose steps were others. */
 export const checkApplied = (applied: readonly Applied[], steps: readonly string[]): void => {
-  if (applied.length > steps.length) {
-    throw new Error(
-      `it has version ${applied.length}, and this program knows ${steps.length} at most`,
-    )
-  }
+  checkVersion(applied.length, steps.length)
   for (const [index, { version, checksum }] of applied.entries()) {
     if (version === index + 1 && checksum === checksumOf(steps[index]!)) continue
     throw new Error(`step ${index + 1} of its schema is not the one this program knows`)
@@ -46,9 +46,7 @@ const versionOf = (database: Libsql.Database): number => {
 /** @throws Error when the file was written by a newer version than this one knows. */
 export const migrateSqlite = (database: Libsql.Database): void => {
   const version = versionOf(database)
-  if (version > STEPS.length) {
-    throw new Error(`it has version ${version}, and this program knows ${STEPS.length} at most`)
-  }
+  checkVersion(version, STEPS.length)
   for (let step = version; step < STEPS.length; step++) {
     database.exec(`BEGIN; ${STEPS[step]!} PRAGMA user_version = ${step + 1}; COMMIT;`)
   }

@@ -243,3 +243,18 @@ test('the events themselves are never changed by folding them', () => {
     }),
   )
 })
+
+test('a run tells every measure that its log reported', () => {
+  const measures = {
+    effective_answers: 2,
+    majority: null,
+    collapse: 0.5,
+    oscillation: true,
+    schema_valid: false,
+    wasted_tokens: 7,
+    behaviours: { verification: 3 },
+  }
+  const state = foldRun(stamp([CREATED, created(0), { type: 'measures.reported', ...measures }]))
+  assert.deepEqual(state?.measures, measures)
+  assert.deepEqual(findErrors(RunState, state), [])
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { ROLES, type Role } from '../../src/core/task.ts'
-import type { Needs, Strategy } from '../../src/core/strategy.ts'
+import type { Needs } from '../../src/core/strategy.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import { createScorers } from '../../src/scoring/scorers.ts'
 import { meetNeeds } from '../../src/runs/needs.ts'
@@ -28,13 +28,7 @@ const parts = {
 } as unknown as Parts
 
 const meet = (needs: Needs) =>
-  meetNeeds(
-    { name: 'x', needs: () => needs } as unknown as Strategy,
-    {},
-    byRole(model),
-    byRole(promptsFor('compact')),
-    parts,
-  )
+  meetNeeds('x', needs, byRole(model), byRole(promptsFor('compact')), parts)
 
 const refusal = (needs: Needs): RefineError => {
   try {

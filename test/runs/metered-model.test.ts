@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { BudgetLedger } from '../../src/core/budget.ts'
+import type { CallOptions, LanguageModel } from '../../src/core/language-model.ts'
+import { meterModel } from '../../src/runs/metered-model.ts'
+import { UsageAccount } from '../../src/runs/usage-account.ts'
+import { FakeModel } from '../support/fake-model.ts'
+
+const signal = new AbortController().signal
+
+test('whatever a run asks of a model has the priority of the run', async () => {
+  const seen: unknown[] = []
+  const see = (_request: unknown, { priority }: CallOptions): void => void seen.push(priority)
+  const read = { inputTokens: 1, cachedTokens: 0 }
+  const fake = new FakeModel().forRole('judge')
+  const model: LanguageModel = {
+    ...fake,
+    generate: (request, options) => {
+      see(request, options)
+      return fake.generate(request, options)
+    },
+    scoreText: async (request, options) => {
+      see(request, options)
+      return { ...read, logProbability: 0, tokens: 1 }
+    },
+    scoreSteps: async (request, options) => {
+      see(request, options)
+      return { ...read, steps: [1] }
+    },
+    scoreOutcome: async (request, options) => {
+      see(request, options)
+      return { ...read, score: 1 }
+    },
+    embed: async (request, options) => {
+      see(request, options)
+      return { ...read, vectors: [] }
+    },
+  }
+  const ledger = new BudgetLedger({}, () => 0)
+  const metered = meterModel(model, 'judge', ledger, new UsageAccount(), 'background')
+  const messages = [{ role: 'user' as const, content: 'Well?' }]
+  const work = { messages, samples: 1, sampling: { max_tokens: 1 }, seed: 1 }
+  for await (const chunk of metered.generate(work, { signal })) void chunk
+  await metered.scoreText!({ messages, text: 'x' }, { signal })
+  await metered.scoreSteps!({ messages, steps: ['x'] }, { signal })
+  await metered.scoreOutcome!({ messages, text: 'x' }, { signal })
+  await metered.embed!({ texts: ['x'] }, { signal })
+  assert.deepEqual(seen, Array(5).fill('background'))
+})
