@@ -21,12 +21,13 @@ export const penalises = (sampling: SamplingParameters): boolean =>
  */
 export class Penalties {
   readonly #sampling: SamplingParameters
-  readonly #prompt: ReadonlySet<number>
-  readonly #counts = new Map<number, number>()
+  /** How often each token occurs in the answer; those of the prompt are here too where they count. */
+  readonly #counts: Map<number, number>
 
   constructor(sampling: SamplingParameters, prompt: Int32Array) {
     this.#sampling = sampling
-    this.#prompt = new Set(sampling.repetitionPenalty === 1 ? [] : prompt)
+    const counted = sampling.repetitionPenalty === 1 ? [] : [...prompt]
+    this.#counts = new Map(counted.map((token) => [token, 0]))
   }
 
   take(token: number): void {
@@ -35,11 +36,9 @@ export class Penalties {
 
   get changes(): LogitChanges {
     const { presencePenalty, frequencyPenalty, repetitionPenalty: repetition } = this.#sampling
-    const tokens = [...new Set([...this.#prompt, ...this.#counts.keys()])]
-    const subtracted = tokens.map((token) => {
-      const count = this.#counts.get(token) ?? 0
-      return count === 0 ? 0 : presencePenalty + count * frequencyPenalty
-    })
-    return { tokens, subtracted, repetition }
+    const subtracted = Array.from(this.#counts.values(), (count) =>
+      count === 0 ? 0 : presencePenalty + count * frequencyPenalty,
+    )
+    return { tokens: [...this.#counts.keys()], subtracted, repetition }
   }
 }

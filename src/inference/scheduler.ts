@@ -150,9 +150,14 @@ export class Scheduler {
   }
 
   async #prefill(): Promise<void> {
+    if (this.#prefills.length === 0) return
     // A prompt whose samples would have to wait anyway is not computed ahead: its cache would only take memory.
+    const blocked = {
+      interactive: this.#samples.blocks('interactive'),
+      background: this.#samples.blocks('background'),
+    }
     const ready = this.#prefills.filter(
-      ({ reading, rank }) => reading !== undefined || !this.#samples.blocks(rank.priority),
+      ({ reading, rank }) => reading !== undefined || !blocked[rank.priority],
     )
     ready.sort(({ rank: left }, { rank: right }) => compareRanks(left, right))
     const limit = this.#samples.running > 0 ? this.#settings.prefillTokens : IDLE_PREFILL_TOKENS

@@ -1,13 +1,11 @@
 /** The list of models that are known by a short id: those that come with the package, and those that `whetstone pull` fetches. */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { Type, type Static } from 'typebox'
 import { RefineError } from '../core/errors.ts'
 import { ROLES } from '../core/task.ts'
 import { describeFields, findErrors } from '../core/validation.ts'
+import { checkFile } from './file-check.ts'
 import type { OnnxConfig } from './model-config.ts'
 
 const Text = Type.String({ minLength: 1 })
@@ -112,16 +110,5 @@ export const includedModels = (catalog: readonly CatalogEntry[]): OnnxConfig[] =
  * Compares the weights of an entry with its size and checksum.
  * @throws RefineError model_failed saying what differs.
  */
-export const verifyWeights = async ({ id, folder, weights }: IncludedModel): Promise<void> => {
-  const file = path.join(folder, weights.file)
-  const wrong = (message: string, cause?: unknown): RefineError =>
-    new RefineError('model_failed', `${id}: ${file} ${message}`, { cause })
-  const { size } = await stat(file).catch((cause: unknown) => {
-    throw wrong('cannot be read', cause)
-  })
-  if (size !== weights.size) throw wrong(`has ${size} bytes, expected ${weights.size}`)
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(file), hash)
-  const sha256 = hash.digest('hex')
-  if (sha256 !== weights.sha256) throw wrong(`has SHA-256 ${sha256}, expected ${weights.sha256}`)
-}
+export const verifyWeights = ({ id, folder, weights }: IncludedModel): Promise<void> =>
+  checkFile(id, path.join(folder, weights.file), weights)

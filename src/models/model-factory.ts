@@ -1,38 +1,17 @@
 /** Makes the models that the configuration describes. */
 import type { Device } from '../core/device.ts'
 import { RefineError } from '../core/errors.ts'
-import type { LanguageModel, Price, PromptSet } from '../core/language-model.ts'
+import type { LanguageModel } from '../core/language-model.ts'
 import type {
   ModelConfig,
   OnnxConfig,
   OpenAICompatibleConfig,
   ScriptedConfig,
 } from './model-config.ts'
+import type { ChosenDevice, OnnxModelOptions } from './onnx.ts'
 import { createOpenAICompatibleModel } from './openai-compatible.ts'
 import type { ModelSource } from './registry.ts'
 import { createScriptedModel } from './scripted.ts'
-
-/** What `createOnnxModel` takes. */
-export interface OnnxModelOptions {
-  readonly id: string
-  readonly folder: string
-  readonly prompts: PromptSet
-  readonly price?: Price
-  readonly stepMarks?: { readonly step: string; readonly good?: string; readonly bad?: string }
-  readonly threads?: number
-  readonly device?: Device
-  /** Told what the model computes on, when it is loaded. */
-  readonly onLoaded?: (device: ChosenDevice) => void
-  readonly weights?: 'auto' | 'fp32' | 'fp16' | 'int8' | 'int4'
-  readonly maxRows?: number
-  readonly cacheBytes?: number
-}
-
-/** What a model computes on, and why that. */
-export interface ChosenDevice {
-  readonly device: Device
-  readonly reason: string
-}
 
 export interface ModelParts {
   /** Value of an environment variable, undefined when it is not set. */

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ADVICE, obstacleOf, REAL_DEVICES, type RealDevice } from '../inference/runtime/devices.ts'
+import type { RealDevice } from '../inference/runtime/devices.ts'
 import type { ProbeAnswer } from '../inference/runtime/device-probe.ts'
 import type { Speed } from '../inference/runtime/speed-probe.ts'
 
@@ -45,6 +45,8 @@ export const findDevices = async (
   threads: number,
   signal: AbortSignal,
 ): Promise<readonly DeviceFinding[]> => {
+  // Loads the runtime's library, which a process that only asks its worker for answers does without.
+  const { ADVICE, obstacleOf, REAL_DEVICES } = await import('../inference/runtime/devices.ts')
   const findings: DeviceFinding[] = []
   for (const device of REAL_DEVICES) {
     const obstacle = obstacleOf(device)

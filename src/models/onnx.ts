@@ -21,6 +21,8 @@ import { readTokenizer } from '../inference/text/tokenizer.ts'
 import { PromptEncoder } from './onnx-prompt.ts'
 import { Readings, type StepReading } from './onnx-readings.ts'
 
+export type { ChosenDevice } from '../inference/runtime/session.ts'
+
 /**
  * Texts of a model that was trained to judge steps: it reads `step` after each, and answers with the token `good` or
  * `bad` unless it has labels for that.

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import test from 'node:test'
-import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { Engine } from '../../src/inference/engine.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import {
   ascending,
+  cacheInChunks,
   FIXTURES,
   largestDifference,
   MODELS,
@@ -65,19 +65,7 @@ for (const model of MODELS.language) {
   test(`${model.name}: a prompt in chunks and rows that share it equal single runs`, async () => {
     const { decoder, close } = await openDecoder(folder)
     const [shared, steps] = [20, 6]
-    const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, shared)))
-    for (const end of [9, shared]) {
-      const start = cache.length
-      const { present } = await decoder.run({
-        rows: 1,
-        length: end - start,
-        tokens: BigInt64Array.from(ids.slice(start, end), BigInt),
-        positions: ascending(end - start, start),
-        ...(start > 0 && { prefix: { cache, length: start } }),
-        head: { rows: ascending(0), outputs: [] },
-      })
-      cache.append({ parts: present, stride: end - start, row: 0, at: 0 }, end - start)
-    }
+    const cache = await cacheInChunks(decoder, ids.slice(0, shared), [9, shared])
     const rows = new RowCache(decoder.cache)
     const texts = [0, 1, 2].map((row) => ids.slice(shared + row, shared + row + steps))
     for (const _ of texts) rows.add(undefined)

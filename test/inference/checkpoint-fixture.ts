@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createRandom } from '../../src/core/random.ts'
+import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { WeightFormat } from '../../src/inference/graphs/linear.ts'
@@ -128,6 +129,28 @@ export const score = async (decoder: Decoder, ids: readonly number[]) => {
     .map((_, index) => head['target_logits']![index]! - head['normaliser']![index]!)
   const last = head['logits']!.slice((count - 1) * decoder.shape.vocabulary)
   return { logProbabilities, last, present }
+}
+
+/** A cache with room for all of `ids` that was filled up to the last of `ends`, a chunk to each of them. */
+export const cacheInChunks = async (
+  decoder: Decoder,
+  ids: readonly number[],
+  ends: readonly number[],
+): Promise<PromptCache> => {
+  const cache = new PromptCache(decoder.cache, Int32Array.from(ids))
+  for (const end of ends) {
+    const start = cache.length
+    const { present } = await decoder.run({
+      rows: 1,
+      length: end - start,
+      tokens: BigInt64Array.from(ids.slice(start, end), BigInt),
+      positions: ascending(end - start, start),
+      ...(start > 0 && { prefix: { cache, length: start } }),
+      head: { rows: ascending(0), outputs: [] },
+    })
+    cache.append({ parts: present, stride: end - start, row: 0, at: 0 }, end - start)
+  }
+  return cache
 }
 
 export const largestDifference = (left: ArrayLike<number>, right: ArrayLike<number>): number => {

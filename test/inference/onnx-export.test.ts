@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { Engine } from '../../src/inference/engine.ts'
 import { ExportDecoder } from '../../src/inference/runtime/export-decoder.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import { createOnnxModel } from '../../src/models/onnx.ts'
 import {
-  ascending,
+  cacheInChunks,
   FIXTURES,
   largestDifference,
   MODELS,
@@ -46,21 +45,7 @@ test('an export gives the log-probabilities and logits of the independent implem
 
 test('an export continues prompts that were computed in chunks, two rows at a time', async () => {
   const decoder = await open()
-  const cache = new PromptCache(decoder.cache, Int32Array.from(ids))
-  for (const [start, end] of [
-    [0, 9],
-    [9, 20],
-  ] as const) {
-    const { present } = await decoder.run({
-      rows: 1,
-      length: end - start,
-      tokens: BigInt64Array.from(ids.slice(start, end), BigInt),
-      positions: ascending(end - start, start),
-      ...(start > 0 && { prefix: { cache, length: start } }),
-      head: { rows: ascending(0), outputs: [] },
-    })
-    cache.append({ parts: present, stride: end - start, row: 0, at: 0 }, end - start)
-  }
+  const cache = await cacheInChunks(decoder, ids, [9, 20])
   const rest = [ids.slice(20, 30), ids.slice(30, 40)]
   const { head } = await decoder.run({
     rows: 2,

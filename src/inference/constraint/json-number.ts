@@ -22,12 +22,10 @@ const tighter = (
     : { value: exclusive, exclusive: true }
 }
 
+/** The bound, or that of what is written. One beyond it on the far side stays: then there is no number to write. */
 const clamp = (bound: Bound | undefined, sign: 1 | -1): Bound =>
-  bound === undefined || Math.abs(bound.value) > LARGEST
-    ? {
-        value: bound === undefined ? sign * LARGEST : Math.sign(bound.value) * LARGEST,
-        exclusive: false,
-      }
+  bound === undefined || sign * bound.value > LARGEST
+    ? { value: sign * LARGEST, exclusive: false }
     : bound
 
 const wholeRange = (low: Bound, high: Bound): Part =>
@@ -46,8 +44,8 @@ const decimalsOf = (value: number): number => {
 const decimalRange = (low: Bound, high: Bound, decimals: number): Part => {
   const unit = 10 ** decimals
   const scale = ({ value, exclusive }: Bound, inward: 1 | -1): number =>
-    Math.max(-LARGEST, Math.min(LARGEST, Math.round(value * unit) + (exclusive ? inward : 0)))
-  return fixedPoint(scale(low, 1), scale(high, -1), decimals)
+    Math.round(value * unit) + (exclusive ? inward : 0)
+  return fixedPoint(Math.max(-LARGEST, scale(low, 1)), Math.min(LARGEST, scale(high, -1)), decimals)
 }
 
 /** @throws RefineError invalid_request for multiples of another number than 1, and bounds with too many digits. */

@@ -14,6 +14,7 @@ import { call, choice, literal, never, sequence } from './parts.ts'
 import { SchemaReader } from './schema-reading.ts'
 import {
   escapePointer,
+  IMPOSSIBLE,
   isAnything,
   type JsonType,
   type ObjectSchema,
@@ -25,7 +26,6 @@ import { combine } from './schema-combining.ts'
 const MAX_DEPTH = 100
 
 const ANYTHING: ObjectSchema = {}
-const NOTHING: ObjectSchema = { enum: [] }
 
 /** Which types a schema without `type` is about; it takes values of all others too, which are then not written. */
 const KEYWORD_TYPES: readonly (readonly [JsonType, readonly (keyof ObjectSchema)[]])[] = [
@@ -75,7 +75,7 @@ class SchemaCompiler {
   rule(given: Schema, where: string): Rule {
     const { schema, pointer } = this.#reader.target(given, where)
     const key =
-      schema === false ? NOTHING : isAnything(schema) ? ANYTHING : (schema as ObjectSchema)
+      schema === false ? IMPOSSIBLE : isAnything(schema) ? ANYTHING : (schema as ObjectSchema)
     const known = this.#rules.get(key)
     if (known !== undefined) return known
     if (++this.#depth > MAX_DEPTH)

@@ -1,7 +1,7 @@
 /** Regular expressions in ECMAScript's syntax (flag `u`) as parts of a network. */
 import { RegExpParser, RegExpSyntaxError, type AST } from '@eslint-community/regexpp'
 import { LRUCache } from 'lru-cache'
-import { invalidField } from '../../core/errors.ts'
+import { invalidField, type RefineError } from '../../core/errors.ts'
 import { ALL, charactersWhere, complement, union, type CharacterSet } from './character-set.ts'
 import type { Part } from './network.ts'
 import { choice, nothing, repeat, sequence } from './parts.ts'
@@ -16,6 +16,9 @@ export interface ExpressionOptions {
   /** The expression may match anywhere in the text, as JSON Schema's `pattern` does; otherwise it must match all of it. */
   readonly anywhere: boolean
 }
+
+/** Groups inside each other: parser, compiler and network follow them on the stack. */
+const MAX_DEPTH = 500
 
 const parser = new RegExpParser({ ecmaVersion: 2024 })
 /** What `\w`, `\p{L}` and the like stand for takes tens of milliseconds to find out. */
@@ -42,6 +45,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 
 class ExpressionCompiler {
   readonly #options: ExpressionOptions
+  #depth = 0
 
   constructor(options: ExpressionOptions) {
     this.#options = options
@@ -63,11 +67,12 @@ class ExpressionCompiler {
   }
 
   #alternatives(alternatives: readonly AST.Alternative[]): Part {
-    return choice(
-      ...alternatives.map(({ elements }) =>
-        sequence(...elements.map((element) => this.#element(element))),
-      ),
+    if (++this.#depth > MAX_DEPTH) throw tooDeep(this.#options)
+    const parts = alternatives.map(({ elements }) =>
+      sequence(...elements.map((element) => this.#element(element))),
     )
+    this.#depth--
+    return choice(...parts)
   }
 
   #element(element: AST.Element): Part {
@@ -122,6 +127,9 @@ class ExpressionCompiler {
   }
 }
 
+const tooDeep = ({ pointer }: ExpressionOptions): RefineError =>
+  invalidField(pointer, `is nested too deeply: ${MAX_DEPTH} groups at most`)
+
 const isAnchor = (element: AST.Element | undefined, kind: 'start' | 'end'): boolean =>
   element?.type === 'Assertion' && element.kind === kind
 
@@ -131,6 +139,8 @@ export const expressionPart = (source: string, options: ExpressionOptions): Part
     const pattern = parser.parsePattern(source, 0, source.length, { unicode: true })
     return new ExpressionCompiler(options).pattern(pattern)
   } catch (thrown) {
+    // The parser itself has come to the end of the stack.
+    if (thrown instanceof RangeError) throw tooDeep(options)
     if (!(thrown instanceof RegExpSyntaxError)) throw thrown
     throw invalidField(
       options.pointer,

@@ -11,6 +11,15 @@ import {
   type Schema,
 } from './schema-keywords.ts'
 
+/** What a part of a JSON pointer in an address names; undefined where it is malformed. */
+const keyOf = (part: string): string | undefined => {
+  try {
+    return decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
+  } catch {
+    return undefined
+  }
+}
+
 export class SchemaReader {
   readonly #root: Schema
   readonly #pointer: string
@@ -76,9 +85,12 @@ export class SchemaReader {
       )
     let found: unknown = this.#root
     for (const part of reference.split('/').slice(1)) {
-      const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
+      const key = keyOf(part)
       found =
-        typeof found === 'object' && found !== null && Object.hasOwn(found, key)
+        key !== undefined &&
+        typeof found === 'object' &&
+        found !== null &&
+        Object.hasOwn(found, key)
           ? (found as Record<string, unknown>)[key]
           : undefined
     }

@@ -13,9 +13,7 @@
  * Outputs: drawn, drawn_logit, top_logits, top_tokens, scaled_mass and logits of the token head, for the changed logits.
  */
 import { GraphBuilder, type OnnxModel } from './graph-builder.ts'
-import { addChoice, addChoiceInputs } from './token-head.ts'
-
-const ALONG_VOCABULARY = { attributes: { axis: 1 } }
+import { addChoice, addChoiceInputs, ALONG_VOCABULARY, gather } from './token-head.ts'
 
 export const writeAdjustedHead = (vocabulary: number): OnnxModel => {
   const builder = new GraphBuilder()
@@ -28,7 +26,7 @@ export const writeAdjustedHead = (vocabulary: number): OnnxModel => {
   const inputs = addChoiceInputs(builder, 'C')
 
   const own = builder.node('Gather', [all, rows])
-  const used = builder.node('GatherElements', [own, tokens], ALONG_VOCABULARY)
+  const used = gather(builder, own, tokens)
   const repeated = builder.node('Where', [
     builder.node('Less', [used, builder.floats([0], [])]),
     builder.node('Mul', [used, repetition]),

@@ -25,7 +25,7 @@ import {
   type AttentionInputs,
   type HeadNorms,
 } from './attention.ts'
-import { CONTRIB, ELEMENT_TYPE, GraphBuilder, type OnnxModel } from './graph-builder.ts'
+import { CONTRIB, GraphBuilder, type OnnxModel } from './graph-builder.ts'
 import { addLabelHead } from './label-head.ts'
 import { addLinear, type WeightFormat } from './linear.ts'
 import { addTokenHead } from './token-head.ts'
@@ -77,8 +77,7 @@ class DecoderWriter {
       builder.weight('embedding', toHalf(table), dimensions),
       tokens,
     ])
-    const to = { attributes: { to: ELEMENT_TYPE.float32 } }
-    return { table, embedded: builder.node('Cast', [halves], to) }
+    return { table, embedded: builder.cast(halves, 'float32') }
   }
 
   #addHead(head: Head, normed: string, table: Float32Array): void {

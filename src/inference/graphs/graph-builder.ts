@@ -136,6 +136,10 @@ export class GraphBuilder {
     return this.nodes(operator, inputs, 1, options)[0]!
   }
 
+  cast(value: string, type: ElementType): string {
+    return this.node('Cast', [value], { attributes: { to: ELEMENT_TYPE[type] } })
+  }
+
   /** Adds a node with several outputs. */
   nodes(
     operator: string,

@@ -1,7 +1,7 @@
 /** A linear layer in the weight format that was chosen. */
 import { toHalf } from '../checkpoint/float-formats.ts'
 import type { DecoderShape } from '../checkpoint/model-config.ts'
-import { CONTRIB, ELEMENT_TYPE, type GraphBuilder } from './graph-builder.ts'
+import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
 import { quantiseColumns, quantiseNibbles } from './quantisation.ts'
 
 /**
@@ -36,9 +36,6 @@ export interface Linear {
 
 type AddLinear = (builder: GraphBuilder, linear: Linear, bias: readonly string[]) => string
 
-const cast = (builder: GraphBuilder, value: string, type: 'float16' | 'float32'): string =>
-  builder.node('Cast', [value], { attributes: { to: ELEMENT_TYPE[type] } })
-
 const addBias = (builder: GraphBuilder, product: string, bias: readonly string[]): string =>
   bias.length === 0 ? product : builder.node('Add', [product, bias[0]!])
 
@@ -49,10 +46,10 @@ const addFull: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
 
 const addHalf: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
   const values = builder.weight(name, toHalf(weight), [weight.length / inputs, inputs])
-  const product = builder.node('Gemm', [cast(builder, input, 'float16'), values], {
+  const product = builder.node('Gemm', [builder.cast(input, 'float16'), values], {
     attributes: { transB: 1 },
   })
-  return addBias(builder, cast(builder, product, 'float32'), bias)
+  return addBias(builder, builder.cast(product, 'float32'), bias)
 }
 
 /** Steps on either side of zero for a quantised input. */

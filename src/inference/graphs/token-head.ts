@@ -18,7 +18,7 @@
  */
 import type { GraphBuilder } from './graph-builder.ts'
 
-const ALONG_VOCABULARY = { attributes: { axis: 1 } }
+export const ALONG_VOCABULARY = { attributes: { axis: 1 } }
 /** Largest float32 below 1: a draw never falls behind the last token of its block. */
 const BELOW_ONE = 1 - 2 ** -24
 
@@ -43,27 +43,27 @@ const addInversion = (builder: GraphBuilder, mass: string, fraction: string, wid
     builder.integers([1]),
   ])
   const target = builder.node('Mul', [total, fraction])
-  const passed = builder.node('Cast', [builder.node('LessOrEqual', [cumulative, target])], {
-    attributes: { to: 7 },
-  })
+  const passed = builder.cast(builder.node('LessOrEqual', [cumulative, target]), 'int64')
   const count = builder.node('ReduceSum', [passed, builder.integers([1])])
   const position = builder.node('Min', [count, builder.integers([width - 1])])
   return { cumulative, target, position }
 }
 
+/** Picks from each row of `values` what `at` names. */
+export const gather = (builder: GraphBuilder, values: string, at: string): string =>
+  builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
+
 /** Draws a token in two levels: first a block of the vocabulary, then a token in it. */
 const addDraw = (builder: GraphBuilder, mass: string, uniform: string, vocabulary: number) => {
   const width = blockSize(vocabulary)
   const count = vocabulary / width
-  const gather = (values: string, at: string): string =>
-    builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
   const blocks = builder.node('Reshape', [mass, builder.integers([-1, count, width])])
   const sums = builder.node('ReduceSum', [blocks, builder.integers([2])], {
     attributes: { keepdims: 0 },
   })
   const first = addInversion(builder, sums, uniform, count)
-  const sum = gather(sums, first.position)
-  const before = builder.node('Sub', [gather(first.cumulative, first.position), sum])
+  const sum = gather(builder, sums, first.position)
+  const before = builder.node('Sub', [gather(builder, first.cumulative, first.position), sum])
   const within = builder.node('Div', [builder.node('Sub', [first.target, before]), sum])
   const fraction = builder.node('Clip', [
     within,
@@ -86,9 +86,6 @@ const addMass = (builder: GraphBuilder, logits: string, highest: string, tempera
   return { terms, sum: builder.node('ReduceSum', [terms, builder.integers([1])]) }
 }
 
-const asInt32 = (builder: GraphBuilder, value: string): string =>
-  builder.node('Cast', [value], { attributes: { to: 6 } })
-
 /** Names of what a choice is made by. */
 export interface ChoiceInputs {
   readonly temperature: string
@@ -101,9 +98,6 @@ export const addChoiceInputs = (builder: GraphBuilder, rows: string): ChoiceInpu
   uniform: builder.input('uniform', 'float32', [rows, 1]),
   topCount: builder.input('top_count', 'int64', [1]),
 })
-
-const gather = (builder: GraphBuilder, values: string, at: string): string =>
-  builder.node('GatherElements', [values, at], ALONG_VOCABULARY)
 
 /** Draws from `logits` [rows, vocabulary] and finds the highest of them, which it returns [rows, 1]. */
 export const addChoice = (
@@ -122,10 +116,10 @@ export const addChoice = (
   ])
   const scaled = addMass(builder, logits, highest, temperature)
   const drawn = addDraw(builder, scaled.terms, uniform, vocabulary)
-  builder.output('drawn', asInt32(builder, drawn), 'int32', [rows, 1])
+  builder.output('drawn', builder.cast(drawn, 'int32'), 'int32', [rows, 1])
   builder.output('drawn_logit', gather(builder, logits, drawn), 'float32', [rows, 1])
   builder.output('top_logits', topLogits!, 'float32', [rows, 'TOP'])
-  builder.output('top_tokens', asInt32(builder, topTokens!), 'int32', [rows, 'TOP'])
+  builder.output('top_tokens', builder.cast(topTokens!, 'int32'), 'int32', [rows, 'TOP'])
   builder.output('scaled_mass', scaled.sum, 'float32', [rows, 1])
   return highest
 }

@@ -9,11 +9,6 @@ import { ADVICE, AUTO_DEVICES, obstacleOf, PROVIDERS, type RealDevice } from './
 /** Bytes are truth values. */
 export type TensorData = Float32Array | BigInt64Array | Uint8Array
 
-export interface InputTensor {
-  readonly data: TensorData
-  readonly dimensions: readonly number[]
-}
-
 /** Results by output name, in memory of their own. */
 export type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 

@@ -38,7 +38,7 @@ const readingGraph = () => {
   const numbers = new Float32Array(ROWS * COLUMNS).fill(0.5)
   const data = builder.weight('data', numbers, [ROWS, COLUMNS])
   // Without an input in it the runtime would compute the sum once and for all.
-  const axes = builder.node('Cast', [scale], { attributes: { to: 7 } })
+  const axes = builder.cast(scale, 'int64')
   builder.output('sums', builder.node('ReduceSum', [data, axes]), 'float32', [ROWS, 1])
   return builder.build()
 }

@@ -6,15 +6,14 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 import type { TokenizerConfig } from '../checkpoint/tokenizer-file.ts'
 
-const templateText = (checkpoint: Checkpoint): string => {
-  const { chat_template: template } = checkpoint.tokenizerConfig()
+const templateText = (path: string, { chat_template: template }: TokenizerConfig): string => {
   const text =
     typeof template === 'string'
       ? template
       : template?.find(({ name }) => name === 'default')?.template
   if (text === undefined)
     throw badModelFile(
-      checkpoint.path,
+      path,
       'expected a chat template: in tokenizer_config.json, chat_template.jinja, or the metadata',
     )
   return text
@@ -31,18 +30,18 @@ export type ChatTemplate = (messages: readonly Message[], prompted?: boolean) =>
  * @throws RefineError model_failed when there is no template or it cannot be parsed.
  */
 export const readChatTemplate = (checkpoint: Checkpoint): ChatTemplate => {
+  const config = checkpoint.tokenizerConfig()
+  const text = templateText(checkpoint.path, config)
   let template: Template
   try {
-    template = new Template(templateText(checkpoint))
+    template = new Template(text)
   } catch (cause) {
-    if (cause instanceof RefineError) throw cause
     throw badModelFile(
       checkpoint.path,
       `its chat template cannot be parsed: ${String(cause)}`,
       cause,
     )
   }
-  const config = checkpoint.tokenizerConfig()
   const tokens = { bos_token: contentOf(config.bos_token), eos_token: contentOf(config.eos_token) }
   return (messages, prompted = true) => {
     try {

@@ -1,5 +1,5 @@
 /** Takes a model in that is on the disk already. */
-import { copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { copyFile, link, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../../core/errors.ts'
 import type {
@@ -8,7 +8,8 @@ import type {
   InstalledModel,
   StoreCall,
 } from '../../core/model-store.ts'
-import { sha256Of, type InstalledModels } from './installed-models.ts'
+import { sha256Of } from '../file-check.ts'
+import type { InstalledModels } from './installed-models.ts'
 import type { CheckpointChecks } from './pull.ts'
 import { checkModelId, isModelId } from './reference.ts'
 import { selectFiles } from './selection.ts'
@@ -66,7 +67,8 @@ const idOf = (source: string, wish: string | undefined): string => {
 const linkAll = async (files: readonly LocalFile[], workspace: string): Promise<boolean> => {
   for (const { source, path: name } of files) {
     try {
-      await link(source, path.join(workspace, name))
+      // Of a symbolic link, the link itself would be linked; it leads nowhere from another folder.
+      await link(await realpath(source), path.join(workspace, name))
     } catch {
       // Another disk, or one without links.
       return false

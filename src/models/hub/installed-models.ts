@@ -2,13 +2,13 @@
  * The folder of installed models. Each is a folder with a manifest; what is being worked on lies in `.partial` beside
  * them and appears by a rename, so that no reader ever finds half of a model.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, existsSync, readdirSync } from 'node:fs'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { RefineError, toRefineError } from '../../core/errors.ts'
 import type { InstalledModel } from '../../core/model-store.ts'
+import { checkFile } from '../file-check.ts'
 import { withLock } from './lock.ts'
 import { MANIFEST, readManifest, writeManifest } from './manifest.ts'
 import { folderName, isModelId } from './reference.ts'
@@ -18,13 +18,6 @@ const WORK = '.partial'
 export interface BrokenModel {
   readonly folder: string
   readonly problem: string
-}
-
-/** SHA-256 of a file, in hex. */
-export const sha256Of = async (file: string, signal?: AbortSignal): Promise<string> => {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(file), hash, { ...(signal && { signal }) })
-  return hash.digest('hex')
 }
 
 export class InstalledModels {
@@ -63,17 +56,7 @@ export class InstalledModels {
    * @throws RefineError model_failed naming the first that differs.
    */
   async verify({ id, folder, files }: InstalledModel, signal?: AbortSignal): Promise<void> {
-    for (const { path: name, size, sha256 } of files) {
-      const file = path.join(folder, name)
-      const wrong = (what: string, cause?: unknown): RefineError =>
-        new RefineError('model_failed', `${id}: ${file} ${what}`, { cause })
-      const found = await stat(file).catch((cause: unknown) => {
-        throw wrong('cannot be read', cause)
-      })
-      if (found.size !== size) throw wrong(`has ${found.size} bytes, expected ${size}`)
-      const actual = await sha256Of(file, signal)
-      if (actual !== sha256) throw wrong(`has SHA-256 ${actual}, expected ${sha256}`)
-    }
+    for (const file of files) await checkFile(id, path.join(folder, file.path), file, signal)
   }
 
   /** The folder where a model is put together; it may hold what an earlier attempt left. */

@@ -29,6 +29,7 @@ const SETTINGS = new Set([
   'model.safetensors.index.json',
 ])
 const SAFETENSORS = /^model(?:-\d+-of-\d+)?\.safetensors$/
+const SINGLE = 'model.safetensors'
 const ONNX = /^onnx\/[^/]+\.onnx$/
 const GGUF_PART = /-(\d{5})-of-(\d{5})\.gguf$/i
 const FULL_ONNX = 'onnx/model.onnx'
@@ -86,16 +87,16 @@ const chooseWeights = <File extends Named>(
   wish: string | undefined,
   where: string,
 ): File[] => {
-  const safetensors = files.filter(({ path }) => SAFETENSORS.test(path))
+  const single = files.find(({ path }) => path === SINGLE)
+  // A single file beside its own shards is the same weights twice.
+  const shards = files.filter((file) => SAFETENSORS.test(file.path) && file !== single)
   if (wish !== undefined) {
     const file = named(files, wish, where)
-    if (SAFETENSORS.test(file.path)) return safetensors
+    if (shards.includes(file)) return shards
     return ONNX.test(file.path) ? withData(file, files) : [file]
   }
-  // A single file beside its own shards is the same weights twice.
-  const single = safetensors.find(({ path }) => path === 'model.safetensors')
   if (single !== undefined) return [single]
-  if (safetensors.length > 0) return safetensors
+  if (shards.length > 0) return shards
   const gguf = preferredGguf(files)
   if (gguf !== undefined) return [gguf]
   const onnx = files.find(({ path }) => path === FULL_ONNX)

@@ -296,6 +296,16 @@ test('numbers keep to their bounds, digit by digit', () => {
   assertAccepts({ type: 'number', minimum: 2 }, ['2', '2.5', '1234567.5'], ['1.9', '-3'])
 })
 
+test('bounds beyond the numbers that are written leave none that breaks them', () => {
+  for (const type of ['integer', 'number']) {
+    assertAccepts({ type, minimum: -1e20, maximum: 1e20 }, ['999999999999999', '-1'], [])
+    for (const bounds of [{ minimum: 1e20 }, { exclusiveMaximum: -1e20 }])
+      assertRefused({ type, ...bounds }, '', /is met by no text/)
+  }
+  const fine = { type: 'number', minimum: 1e10, maximum: 10_000_000_000.000002 }
+  assertRefused(fine, '', /is met by no text/)
+})
+
 test('strings keep to pattern, length and format, in code points and with escapes', () => {
   assertAccepts(
     { type: 'string', minLength: 2, maxLength: 3 },
@@ -325,6 +335,7 @@ for (const [schema, pointer] of [
   [{ properties: { a: 5 } }, '/properties/a'],
   [{ $ref: '#/$defs/none' }, '/$ref'],
   [{ $ref: 'https://example.com/schema' }, '/$ref'],
+  [{ $ref: '#/$defs/50%' }, '/$ref'],
   [{ anyOf: [{ $ref: '#' }, { $ref: '#' }] }, ''],
   [{ type: 'object', properties: { a: false }, required: ['a'] }, ''],
   [{ type: 'array', items: { $ref: '#' }, minItems: 1 }, ''],

@@ -89,6 +89,17 @@ for (const [pattern, message] of [
     })
   })
 
+test('groups may be nested, but not without end', () => {
+  const nested = (depth: number): string => `${'(?:'.repeat(depth)}a${')?'.repeat(depth)}b`
+  assert.ok(accepts(compileConstraint({ type: 'regex', pattern: nested(500) }), 'ab'))
+  for (const depth of [501, 20_000])
+    assert.throws(() => compileConstraint({ type: 'regex', pattern: nested(depth) }), {
+      code: 'invalid_request',
+      param: 'constraint.pattern',
+      message: /nested too deeply/,
+    })
+})
+
 test('empty choices are refused', () => {
   for (const choices of [[], ['a', '']])
     assert.throws(() => compileConstraint({ type: 'choice', choices }), {

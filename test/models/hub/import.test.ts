@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import {
   cpSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -79,6 +81,18 @@ test('an imported folder is linked, survives its source and answers under its id
     code: 'unknown_model',
     message: /Install it with: whetstone pull other\/model/,
   })
+})
+
+test('a folder of symbolic links, as a hub keeps its cache, is imported by what they lead to', async (t) => {
+  const { source, take } = open(t)
+  const snapshot = path.join(path.dirname(source), 'snapshots', 'abc')
+  mkdirSync(snapshot, { recursive: true })
+  for (const name of NAMES) symlinkSync(`../../small/${name}`, path.join(snapshot, name))
+  const model = await take({ path: snapshot, id: 'linked' })
+  assert.equal(model.origin.kind === 'import' && model.origin.mode, 'link')
+  const weights = lstatSync(path.join(model.folder, 'model.safetensors'))
+  assert.ok(weights.isFile())
+  assert.equal(weights.nlink, 2)
 })
 
 test('a copy is a copy', async (t) => {

@@ -16,7 +16,10 @@ test('safetensors come with the settings, and with their index when there are se
   const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
   const index = 'model.safetensors.index.json'
   assert.deepEqual(choose([index, ...shards]), [index, ...shards])
-  assert.deepEqual(choose([index, ...shards, 'model.safetensors']), ['model.safetensors'])
+  const both = [index, ...shards, 'model.safetensors']
+  assert.deepEqual(choose(both), ['model.safetensors'])
+  assert.deepEqual(choose(both, 'model.safetensors'), ['model.safetensors'])
+  assert.deepEqual(choose(both, '00001-of'), [index, ...shards])
 })
 
 test('of GGUF files the best one is taken, or the one that is named by a part', () => {

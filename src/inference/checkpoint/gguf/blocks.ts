@@ -41,9 +41,8 @@ const quantised = (
   },
 })
 
-const halves = halfTable()
 const half = (blocks: Uint8Array, at: number): number =>
-  halves[blocks[at]! | (blocks[at + 1]! << 8)]!
+  halfTable()[blocks[at]! | (blocks[at + 1]! << 8)]!
 const signed = (byte: number): number => (byte << 24) >> 24
 
 /** 16 bytes hold 32 elements: the lower halves are the first 16. `fifths` adds a fifth bit per element. */
