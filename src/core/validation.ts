@@ -22,7 +22,12 @@ const compile = (schema: TSchema): Validator => {
   return validator
 }
 
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+/** A key as a part of a JSON pointer. */
+export const escapePointer = (key: string): string =>
+  key.replaceAll('~', '~0').replaceAll('/', '~1')
+
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const list = (values: unknown): string =>
   (Array.isArray(values) ? values : []).map((value) => JSON.stringify(value)).join(', ')
@@ -67,11 +72,9 @@ export const findErrors = (schema: TSchema, value: unknown, pointer = ''): Field
   return told.slice(0, MAX_FIELDS).map((field) => ({ ...field, pointer: pointer + field.pointer }))
 }
 
-/** The sentence for a caller: every field with what was expected there. */
-export const describeFields = (fields: readonly FieldError[]): string =>
-  fields
-    .map(({ pointer, message }) => `${pointer === '' ? 'the body' : pointer} ${message}`)
-    .join('; ')
+/** The sentence for a caller: every field with what was expected there. `whole` names the value itself. */
+export const describeFields = (fields: readonly FieldError[], whole = 'the body'): string =>
+  fields.map(({ pointer, message }) => `${pointer === '' ? whole : pointer} ${message}`).join('; ')
 
 /**
  * Checks the value and fills in the schema's defaults on a copy; types are never coerced.

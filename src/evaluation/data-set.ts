@@ -50,7 +50,7 @@ const readLine = (text: string, place: string): Item => {
   }
   const faults = findErrors(Line, line)
   if (faults.length > 0) {
-    throw wrong(`does not fit: ${describeFields(faults).replace('the body', 'the line')}`)
+    throw wrong(`does not fit: ${describeFields(faults, 'the line')}`)
   }
   const valid = line as Line
   const question = questionOf(valid)

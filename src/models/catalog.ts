@@ -81,7 +81,7 @@ export const readCatalog = async (packageRoot: string): Promise<readonly Catalog
     throw wrong('expected a readable JSON file', cause)
   }
   const fields = findErrors(Catalog, contents)
-  if (fields.length > 0) throw wrong(describeFields(fields).replaceAll('the body', 'the file'))
+  if (fields.length > 0) throw wrong(describeFields(fields, 'the file'))
   const { models } = contents as Static<typeof Catalog>
   const ids = models.map(({ id }) => id)
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)

@@ -1,5 +1,6 @@
 /** Reads verdicts from the replies of judges, reviewers and critics. */
 import type { Critique, Report } from '../core/prompts.ts'
+import { isRecord } from '../core/validation.ts'
 
 /** End of the JSON value that starts at `start`, by brackets outside strings; -1 when it is not closed. */
 const endOfValue = (text: string, start: number): number => {
@@ -36,9 +37,6 @@ export const lastJson = (text: string): unknown => {
   }
   return found
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const within = (value: unknown, maximum: number): value is number =>
   typeof value === 'number' && value >= 0 && value <= maximum

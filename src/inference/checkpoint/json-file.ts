@@ -23,8 +23,7 @@ export const readOptionalJson = <Schema extends TSchema>(
     throw badModelFile(file, 'expected a readable JSON file', cause)
   }
   const fields = findErrors(schema, value)
-  if (fields.length > 0)
-    throw badModelFile(file, describeFields(fields).replaceAll('the body', 'the file'))
+  if (fields.length > 0) throw badModelFile(file, describeFields(fields, 'the file'))
   return value as Static<Schema>
 }
 

@@ -200,8 +200,7 @@ export const parseModelConfig = (
   generation: GenerationConfig = {},
 ): ModelConfig => {
   const fields = findErrors(Config, value)
-  if (fields.length > 0)
-    throw badModelFile(file, describeFields(fields).replaceAll('the body', 'the file'))
+  if (fields.length > 0) throw badModelFile(file, describeFields(fields, 'the file'))
   const config = value as Config
   const refuse: Refuse = (field, expected) => {
     throw badModelFile(file, `${field} must be ${expected}: nothing else is supported`)

@@ -4,6 +4,7 @@
  * widened: all that is written is valid. README, "Constrained answers", lists what is supported.
  */
 import { invalidField } from '../../core/errors.ts'
+import { escapePointer } from '../../core/validation.ts'
 import { areDisjoint, listedValues } from './disjoint.ts'
 import { arrayPart, mapPart, objectPart, type Member } from './json-containers.ts'
 import { numberPart } from './json-number.ts'
@@ -13,7 +14,6 @@ import type { Network, Part, Rule } from './network.ts'
 import { call, choice, literal, never, sequence } from './parts.ts'
 import { SchemaReader } from './schema-reading.ts'
 import {
-  escapePointer,
   IMPOSSIBLE,
   isAnything,
   type JsonType,

@@ -98,9 +98,6 @@ export const UNSUPPORTED = [
   '$recursiveRef',
 ] as const
 
-export const escapePointer = (key: string): string =>
-  key.replaceAll('~', '~0').replaceAll('/', '~1')
-
 const MEANT: ReadonlySet<string> = new Set([...Object.keys(Keywords.properties), ...UNSUPPORTED])
 
 /** The keywords that say something about the value; unknown ones are annotations. */

@@ -70,7 +70,7 @@ const parse = (text: string, address: URL): Static<typeof ModelInfo> => {
     throw wrong('expected JSON, as a hub answers', cause)
   }
   const fields = findErrors(ModelInfo, value)
-  if (fields.length > 0) throw wrong(describeFields(fields).replaceAll('the body', 'the answer'))
+  if (fields.length > 0) throw wrong(describeFields(fields, 'the answer'))
   return value as Static<typeof ModelInfo>
 }
 

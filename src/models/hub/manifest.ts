@@ -55,7 +55,7 @@ export const readManifest = (folder: string): InstalledModel => {
     throw wrong('expected a readable JSON file', cause)
   }
   const fields = findErrors(Manifest, value)
-  if (fields.length > 0) throw wrong(describeFields(fields).replaceAll('the body', 'the file'))
+  if (fields.length > 0) throw wrong(describeFields(fields, 'the file'))
   const { id, origin, installed_at: installedAt, files } = value as Static<typeof Manifest>
   return { id, folder, origin: origin as ModelOrigin, installedAt, files }
 }

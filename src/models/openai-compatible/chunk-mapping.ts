@@ -1,9 +1,10 @@
 /** Reads the chunks of a streamed chat completion, tolerantly, and tells them as the model port's chunks. */
 import type { RefineError } from '../../core/errors.ts'
 import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import { isRecord } from '../../core/validation.ts'
 import { ToolCallAssembly } from './tool-call-assembly.ts'
 import { BROKEN, count, FINISH, textOf, tokensOf, type Fields } from './upstream-fields.ts'
-import { failureOfForm, failureOfFrame, isRecord, type Origin } from './upstream-error.ts'
+import { failureOfForm, failureOfFrame, type Origin } from './upstream-error.ts'
 
 /** How the answer is to be read. */
 export interface Reading {

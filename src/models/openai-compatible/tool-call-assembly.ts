@@ -1,7 +1,7 @@
 /** Puts the tool calls of one sample together from the fragments that upstreams stream. */
 import { randomUUID } from 'node:crypto'
 import type { ToolCall } from '../../core/tools.ts'
-import { isRecord } from './upstream-error.ts'
+import { isRecord } from '../../core/validation.ts'
 import { count, type Fields } from './upstream-fields.ts'
 
 interface Fragments {

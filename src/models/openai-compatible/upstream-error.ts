@@ -1,5 +1,6 @@
 /** Turns what goes wrong at an upstream into our errors. No message made here ever holds the API key. */
 import { RefineError, type ErrorCode } from '../../core/errors.ts'
+import { isRecord } from '../../core/validation.ts'
 
 /** Where an error happened, and what must not be told about it. */
 export interface Origin {
@@ -27,9 +28,6 @@ export class UpstreamFailure extends Error {
 const MAX_MESSAGE = 500
 const CONTEXT_OVERFLOW =
   /context[ _-]?(?:length|window|size)|maximum (?:context|model|sequence) length|exceed_context|prompt is too long/i
-
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined

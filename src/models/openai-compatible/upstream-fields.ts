@@ -1,7 +1,7 @@
 /** Reads single fields of an upstream's chunks; anything may be missing or of another kind. */
 import type { FinishReason } from '../../core/event.ts'
 import type { TokenLogProbability } from '../../core/language-model.ts'
-import { isRecord } from './upstream-error.ts'
+import { isRecord } from '../../core/validation.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 

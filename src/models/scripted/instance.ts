@@ -1,13 +1,11 @@
 /** Makes up values that fit a JSON Schema, for tool calls and constrained answers. Right ones hold the true answer. */
 import type { Random } from '../../core/random.ts'
+import { isRecord } from '../../core/validation.ts'
 import { scriptedTruth } from './solution.ts'
 
 type Schema = Readonly<Record<string, unknown>>
 
 const MAX_DEPTH = 16
-
-const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const numberIn = (schema: Schema, value: number): number => {
   const { minimum = -Infinity, maximum = Infinity } = schema as {
@@ -40,7 +38,7 @@ class Instance {
   }
 
   of(schema: unknown, depth = 0): unknown {
-    if (!isSchema(schema) || depth > MAX_DEPTH) return null
+    if (!isRecord(schema) || depth > MAX_DEPTH) return null
     if ('const' in schema) return schema['const']
     if (Array.isArray(schema['enum'])) return schema['enum'][this.#number % schema['enum'].length]
     const choice = [schema['anyOf'], schema['oneOf'], schema['allOf']].find(Array.isArray)
@@ -80,7 +78,7 @@ class Instance {
     return reference
       .split('/')
       .slice(1)
-      .reduce<unknown>((value, key) => (isSchema(value) ? value[key] : undefined), this.#root)
+      .reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), this.#root)
   }
 }
 
