@@ -62,7 +62,7 @@ const stated = (text: string): string | undefined => {
 export const extractAnswer = (text: string): string | undefined => {
   const found =
     boxed(text) ??
-    lastMatch(text, /^\s*####\s*(.+)$/gm) ??
+    lastMatch(text, /^[^\S\n]*####\s*(.+)$/gm) ??
     stated(text) ??
     lastNumber(text) ??
     oneLine(text)

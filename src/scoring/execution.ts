@@ -42,7 +42,7 @@ interface Equation {
 }
 
 const EQUATION =
-  /((?:[-(]\s*)*\d[\d. \t+\-*/()]*[\d)])\s*=\s*(-?\d+(?:\.\d+)?)(?![\d.]*\s*[-+*/]\s*\d)/g
+  /((?:[-(][ \t]*)*\d[\d. \t+\-*/()]*[\d)])[ \t]*=[ \t]*(-?\d+(?:\.\d+)?)(?![\d.]*[ \t]*[-+*/][ \t]*\d)/g
 const OPERATOR = /[\d)]\s*[-+*/]\s*[-(\d]/
 const COMMENT = /\/[/*]/
 const MOST_EQUATIONS = 256

@@ -100,12 +100,10 @@ test('no text is too strange for the extractor', () => {
   )
 })
 
-test('a long text of digits, spaces or brackets is read in no time', () => {
-  const start = process.hrtime.bigint()
-  for (const unit of ['1', '1 ', ' ', '\\boxed{', 'answer ', '(', '- ', '1,', '####', '* ']) {
-    answerOf(unit.repeat(20_000))
-    answerOf(`${unit.repeat(20_000)}\nx`)
+// Linear work takes a fraction of a second here; a square of the length would take minutes.
+test('long texts of one piece repeated are read', { timeout: 60_000 }, () => {
+  for (const unit of ['1', '1 ', ' ', '\n', '\\boxed{', 'answer ', '(', '- ', '1,', '####', '* ']) {
+    answerOf(unit.repeat(400_000))
+    answerOf(`${unit.repeat(400_000)}\nx`)
   }
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9
-  assert.ok(seconds < 2, `${seconds} s`)
 })

@@ -122,3 +122,12 @@ test('hostile text costs no more than its length', async () => {
   }
   assert.ok(performance.now() - started < 5000)
 })
+
+test(
+  'equations are looked for within a line, however many lines there are',
+  { timeout: 60_000 },
+  () => {
+    assert.deepEqual(equationsIn('-\n'.repeat(200_000)), [])
+    assert.deepEqual(equationsIn('(\n(\n1 + 1 = 2'), [{ expression: '1 + 1', stated: '2' }])
+  },
+)
