@@ -17,6 +17,21 @@ export interface Row {
   readonly order: number
 }
 
+/** Reading the weights takes about as long as the arithmetic of so many tokens. */
+const READING_TOKENS = 6
+
+/**
+ * How many tokens of each row to compute in one run, shorter rows padded: as many as give the most tokens for its cost.
+ * More than one only where constraints forced several.
+ */
+const chunkLength = (open: readonly number[]): number => {
+  const gain = (length: number): number =>
+    open.reduce((sum, count) => sum + Math.min(count, length), 0) /
+    (READING_TOKENS + open.length * length)
+  const lengths = Array.from({ length: Math.max(...open) }, (_, index) => index + 1)
+  return lengths.reduce((best, length) => (gain(length) > gain(best) ? length : best))
+}
+
 export class DecodeBatch {
   readonly #decoder: Decoder
   readonly #adjuster: Adjuster
@@ -82,20 +97,32 @@ export class DecodeBatch {
     }
   }
 
-  /** Computes the next token of every row; rows that end leave. */
+  /** Computes the next token of every row, or what is open before it; rows that end leave. */
   async step(emit: (id: number, chunk: WorkerChunk) => void): Promise<void> {
     const rows = this.#rows
     const { vocabulary } = this.#decoder.shape
-    const uniforms = Float32Array.from(rows, ({ sample }) => sample.drawUniform())
-    const adjusted = rows.flatMap(({ sample }, row) => sample.adjustment(row) ?? [])
+    const open = rows.map(({ sample }) => sample.openTokens)
+    const length = chunkLength(open.map((tokens) => tokens.length))
+    const chooses = open.map((tokens) => tokens.length <= length)
+    const uniforms = Float32Array.from(rows, ({ sample }, row) =>
+      chooses[row] ? sample.drawUniform() : 0,
+    )
+    const adjusted = rows.flatMap(({ sample }, row) =>
+      chooses[row] ? (sample.adjustment(row) ?? []) : [],
+    )
     const topCount = this.#topCount(rows)
     const wide =
       adjusted.length > 0 ||
       rows.some(({ sample }) => needsLogits(sample.work.sampling, vocabulary))
-    const head = readHead(await this.#run(topCount, uniforms, wide), topCount, vocabulary)
+    const head = readHead(
+      await this.#run(open, length, topCount, uniforms, wide),
+      topCount,
+      vocabulary,
+    )
     const choices = await this.#adjust(adjusted, head.logits)
     const ended = new Set<Row>()
     for (const [index, row] of rows.entries()) {
+      if (!row.sample.close(Math.min(open[index]!.length, length))) continue
       const { chunks, finished } = row.sample.advance(head, index, choices.get(index))
       for (const chunk of chunks) emit(row.id, chunk)
       if (finished) ended.add(row)
@@ -128,27 +155,40 @@ export class DecodeBatch {
     return new Map(adjusted.map(({ row }, index) => [row, { results, row: index }]))
   }
 
-  async #run(topCount: number, uniforms: Float32Array, wide: boolean) {
+  async #run(
+    open: readonly (readonly number[])[],
+    length: number,
+    topCount: number,
+    uniforms: Float32Array,
+    wide: boolean,
+  ) {
     const samples = this.#rows.map(({ sample }) => sample)
-    const count = samples.length
     const outputs = [...CHOICE_OUTPUTS, 'normaliser']
-    this.#cache.prepare()
+    const counts = open.map((tokens) => Math.min(tokens.length, length))
+    const tokens = new BigInt64Array(samples.length * length)
+    const positions = new BigInt64Array(samples.length * length)
+    for (const [row, { position }] of samples.entries())
+      for (let index = 0; index < counts[row]!; index++) {
+        tokens[row * length + index] = BigInt(open[row]![index]!)
+        positions[row * length + index] = BigInt(position + 1 - open[row]!.length + index)
+      }
+    this.#cache.prepare(length)
     const { present, head } = await this.#decoder.run({
-      rows: count,
-      length: 1,
-      tokens: BigInt64Array.from(samples, ({ lastToken }) => BigInt(lastToken)),
-      positions: BigInt64Array.from(samples, ({ position }) => BigInt(position)),
+      rows: samples.length,
+      length,
+      tokens,
+      positions,
       ...(this.#prefix && { prefix: this.#prefix }),
       past: this.#cache.tensors(),
       head: {
-        rows: BigInt64Array.from(samples, (_, row) => BigInt(row)),
+        rows: BigInt64Array.from(counts, (count, row) => BigInt(row * length + count - 1)),
         outputs: wide ? [...outputs, 'logits'] : outputs,
         temperatures: Float32Array.from(samples, ({ work }) => work.sampling.temperature || 1),
         uniforms,
         topCount,
       },
     })
-    this.#cache.append(present)
+    this.#cache.append(present, length, counts)
     return head
   }
 }

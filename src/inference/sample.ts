@@ -53,6 +53,8 @@ export class Sample {
   readonly #guide: Guide | undefined
   readonly #penalties: Penalties | undefined
   readonly #answer: number[] = []
+  /** Tokens at the end that are not computed yet. */
+  #open = 1
   #uniform = 0
   #logProbability = 0
 
@@ -68,17 +70,25 @@ export class Sample {
       : undefined
   }
 
-  /** The token whose successor is wanted next. */
-  get lastToken(): number {
-    return this.#answer.at(-1) ?? this.work.prompt.at(-1)!
+  /** What has to be computed before the next token can be chosen: the last token, and what was forced before it. */
+  get openTokens(): readonly number[] {
+    const written = this.#answer.slice(-this.#open)
+    return written.length === this.#open ? written : [this.work.prompt.at(-1)!, ...written]
   }
 
-  /** Prompt and answer as far as they must be computed before the coming step: without the last token. */
-  get computedTokens(): Int32Array {
+  /** Everything but the last token, which alone is then left open: for a start, or a new one. */
+  closeAll(): Int32Array {
+    this.#open = 1
     return Int32Array.from([...this.work.prompt, ...this.#answer].slice(0, -1))
   }
 
-  /** Position of `lastToken` in the whole text. */
+  /** Of the open tokens the first `count` were computed; returns whether the next one can be chosen. */
+  close(count: number): boolean {
+    this.#open -= count
+    return this.#open === 0
+  }
+
+  /** Position of the last token in the whole text. */
   get position(): number {
     return this.work.prompt.length - 1 + this.#answer.length
   }
@@ -107,18 +117,45 @@ export class Sample {
     }
   }
 
+  /** Takes what the constraint begins with. */
+  begin(): Advance {
+    return this.#force({ chunks: [], finished: false })
+  }
+
   /** Takes the next token from the results of the step that `drawUniform` was called for. */
   advance(head: HeadResults, row: number, adjusted?: AdjustedChoice): Advance {
     // Where the vocabulary cannot write what the constraint wants next, there is no token to choose.
     if (this.#guide?.mask.count === 0) return this.#finish('other', 'constraint_without_token')
     const likely = this.#choose(head, row, adjusted)
-    const { token } = likely
-    this.#answer.push(token)
-    this.#penalties?.take(token)
     this.#logProbability += likely.logProbability
+    return this.#force(this.#take(likely.token, this.#entry(likely, head, row)))
+  }
+
+  /**
+   * Takes the tokens that leave no choice: they are computed together later. Not where log-probabilities are wanted, which
+   * come with the computation; then the same tokens are taken one by one.
+   */
+  #force({ chunks, finished }: Advance): Advance {
+    if (this.work.topLogProbabilities !== undefined) return { chunks, finished }
+    let isFinished = finished
+    while (!isFinished) {
+      const token = this.#guide?.forced
+      if (token === undefined) break
+      // As many numbers are drawn as tokens are taken, however they are computed.
+      this.drawUniform()
+      const next = this.#take(token, undefined)
+      chunks.push(...next.chunks)
+      isFinished = next.finished
+    }
+    return { chunks, finished: isFinished }
+  }
+
+  #take(token: number, entry: TokenLogProbability | undefined): Advance {
+    this.#answer.push(token)
+    this.#open++
+    this.#penalties?.take(token)
     if (this.#vocabulary.endTokens.has(token)) return this.#finish('stop', 'end_token')
     this.#guide?.take(token)
-    const entry = this.#entry(likely, head, row)
     const piece = this.#stream.push(this.#vocabulary.text.bytes(token), entry)
     const chunks = this.#delta(piece.text, piece.tokens)
     if (piece.stop !== undefined) return this.#finish('stop', `stop_string: ${piece.stop}`, chunks)

@@ -5,6 +5,7 @@
  * sample that came last is put back and computed anew later. A call that was cancelled leaves before the next run.
  */
 import { toRefineError } from '../core/errors.ts'
+import type { CachedPrefix } from './cache/prompt-cache.ts'
 import { PromptLibrary } from './cache/prompt-library.ts'
 import { ConstraintLibrary } from './constraint/guide.ts'
 import type { Row } from './decode-batch.ts'
@@ -85,8 +86,11 @@ export class Scheduler {
       this.#post([{ type: 'refused', id, error: { code, message, fields } }])
       return
     }
-    // The last token of the prompt is left to the first decode step, which needs its logits once per sample.
-    this.#enqueue(id, work.prompt.slice(0, -1), work, { work })
+    // The last token is left to the first decode step, which needs its logits once per sample; what a constraint begins
+    // with is the same for all samples and belongs to the prompt.
+    const [{ sample }] = this.#rows(id, { ...work, samples: 1 }, 0) as [Row]
+    sample.begin()
+    this.#enqueue(id, sample.closeAll(), work, { work })
   }
 
   score(id: number, work: ScoreWork): void {
@@ -144,7 +148,7 @@ export class Scheduler {
   /** A sample that lost its place: what it held is computed again, and it goes on where it was. */
   #putBack(waiting: Waiting): void {
     const { id, sample, priority, order } = waiting.row
-    const prefill = new Prefill(id, sample.computedTokens, { priority, due: 0, order })
+    const prefill = new Prefill(id, sample.closeAll(), { priority, due: 0, order })
     this.#purposes.set(prefill, { resumed: waiting })
     this.#prefills.push(prefill)
   }
@@ -181,9 +185,19 @@ export class Scheduler {
     else if (work !== undefined) {
       const inputTokens = work.prompt.length
       this.#events.push({ type: 'chunk', id, chunk: { type: 'usage', inputTokens, cachedTokens } })
-      this.#samples.add(this.#rows(id, work, rank.order), prefix)
+      this.#begin(this.#rows(id, work, rank.order), prefix)
     } else if (reading !== undefined)
       this.#events.push({ type: 'scored', id, result: { values: reading.values, cachedTokens } })
+  }
+
+  #begin(rows: readonly Row[], prefix: CachedPrefix | undefined): void {
+    const open = rows.filter(({ id, sample }) => {
+      const { chunks, finished } = sample.begin()
+      sample.closeAll()
+      for (const chunk of chunks) this.#events.push({ type: 'chunk', id, chunk })
+      return !finished
+    })
+    this.#samples.add(open, prefix)
   }
 
   #rows(id: number, work: GenerateWork, order: number): Row[] {

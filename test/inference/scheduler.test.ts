@@ -137,6 +137,65 @@ test('texts scored after one question cost the question once and themselves once
   assert.ok(decoder.runs.length <= 3, `${decoder.runs.length}`)
 })
 
+const OBJECT = {
+  type: 'object',
+  properties: {
+    answer_in_words: { enum: ['seventeen and a half', 'eighteen'] },
+    is_certain: { type: 'boolean' },
+  },
+  required: ['answer_in_words', 'is_certain'],
+} as const
+
+test('what a constraint leaves no choice about is computed in fewer runs, with the same text', async () => {
+  const constraint = { type: 'json_schema', schema: OBJECT } as const
+  for (const samples of [1, 6]) {
+    const call = work({ samples, constraint, sampling: drawn, seed: 3 })
+    const [texts] = await answers([call])
+    const runs = decoder.runs.slice()
+    // Log-probabilities come with the computation of each token: nothing is taken ahead.
+    const [expected] = await answers([{ ...call, topLogProbabilities: 0 }])
+    assert.deepEqual(texts, expected)
+    for (const text of texts!) assert.match(text, /^\{"answer_in_words": ?"[a-z ]+", ?"is_certain"/)
+    assert.ok(runs.length * 2 < decoder.runs.length, `${runs.length} ${decoder.runs.length}`)
+  }
+})
+
+test('rows with several tokens to compute run beside rows with one, and all end as they do alone', async () => {
+  const constraint = { type: 'json_schema', schema: OBJECT } as const
+  const works = [
+    work({ constraint, sampling: drawn, seed: 3 }),
+    work({ constraint, sampling: drawn, seed: 4, prompt: PROMPT.slice(0, 40) }),
+    work({ sampling: samplingParameters({ maxTokens: 30 }) }),
+  ]
+  const alone = []
+  for (const each of works) alone.push((await answers([each]))[0])
+  assert.deepEqual(await answers(works), alone)
+  assert.ok(decoder.runs.some(({ rows, length }) => rows === 3 && length > 1))
+})
+
+test('what all samples begin with is computed once, with the prompt', async () => {
+  const constraint = { type: 'regex', pattern: 'The answer, which took a while: \\d' } as const
+  await answers([work({ samples: 6, constraint, sampling: drawn })])
+  assert.equal(decoder.runs[0]!.rows, 1)
+  assert.deepEqual(decoder.runs.slice(1), [{ rows: 6, length: 1 }])
+})
+
+test('a text that is certain as a whole needs no step at all', async () => {
+  const constraint = { type: 'choice', choices: ['yes and no'] } as const
+  const [texts] = await answers([work({ samples: 3, constraint })])
+  assert.deepEqual(texts, ['yes and no', 'yes and no', 'yes and no'])
+  assert.ok(decoder.runs.every(({ rows }) => rows === 1))
+})
+
+test('forced tokens count towards max_tokens and end at stop strings', async () => {
+  const constraint = { type: 'choice', choices: ['yes and no and maybe'] } as const
+  const short = samplingParameters({ maxTokens: 3 })
+  const [[cut]] = (await answers([work({ constraint, sampling: short })])) as [[string]]
+  assert.ok('yes and no and maybe'.startsWith(cut) && cut.length < 20, cut)
+  const stopped = samplingParameters({ stop: [' no'] })
+  assert.deepEqual(await answers([work({ constraint, sampling: stopped })]), [['yes and']])
+})
+
 test('a sample that is cancelled leaves before the next step', async () => {
   const { scheduler, events } = start()
   scheduler.generate(0, work({ samples: 4, sampling: { ...drawn, maxTokens: 400 } }))

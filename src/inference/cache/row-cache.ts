@@ -60,9 +60,9 @@ export class RowCache {
     this.#copy(other.#span(row), prefix.length, length)
   }
 
-  /** Makes room for one more token in every row; call it before `tensors`. */
-  prepare(): void {
-    this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
+  /** Makes room for `count` more tokens in every row; call it before `tensors`. */
+  prepare(count = 1): void {
+    this.#reserve(this.rows, Math.max(...this.#lengths) + count)
   }
 
   /** Views of the cache for a run; they hold until rows are added, removed or outgrow their room. */
@@ -79,13 +79,15 @@ export class RowCache {
     return this.#tensors
   }
 
-  /** Adds the token that was just computed for each row, given as [B, K, 1, H] per part. */
-  append(computed: CacheParts): void {
-    const from = { parts: computed, stride: 1, at: 0 }
+  /** Adds the tokens that were just computed, given as [B, K, stride, H] per part: the first `counts[row]` of each row. */
+  append(parts: CacheParts, stride = 1, counts?: readonly number[]): void {
     for (const [row, length] of this.#lengths.entries()) {
-      copyTokens(this.#shape, { ...from, row }, { ...this.#span(row), at: length }, 1)
-      this.#mask[row * this.#room.tokens + length] = 0
-      this.#lengths[row] = length + 1
+      const count = counts?.[row] ?? 1
+      const from = { parts, stride, row, at: 0 }
+      copyTokens(this.#shape, from, { ...this.#span(row), at: length }, count)
+      const start = row * this.#room.tokens + length
+      this.#mask.fill(0, start, start + count)
+      this.#lengths[row] = length + count
     }
   }
 

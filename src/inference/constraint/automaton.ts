@@ -77,6 +77,18 @@ export class Automaton {
     return next ?? undefined
   }
 
+  /** The byte that every text goes on with; undefined where the text may end, or go on in several ways. */
+  onlyByte(from: Configuration): number | undefined {
+    if (from.accepts) return undefined
+    let only: number | undefined
+    for (let byte = 0; byte < 256; byte++) {
+      if (this.step(from, byte) === undefined) continue
+      if (only !== undefined) return undefined
+      only = byte
+    }
+    return only
+  }
+
   /** Undefined when the bytes lead out of the language. */
   read(from: Configuration, bytes: Uint8Array): Configuration | undefined {
     let at: Configuration | undefined = from

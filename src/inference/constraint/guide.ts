@@ -76,6 +76,11 @@ export class Guide {
     return this.#library.mask(this.#automaton, this.#at)
   }
 
+  /** The next token where the constraint leaves no choice; other tokens are masked there. */
+  get forced(): number | undefined {
+    return this.complete ? undefined : this.mask.only
+  }
+
   /** Whether the text is complete and nothing could be added to it. */
   get complete(): boolean {
     return this.#at.accepts && this.#at.threads.length === 0

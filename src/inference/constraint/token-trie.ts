@@ -6,6 +6,8 @@ export interface TokenMask {
   /** One byte per token of the vocabulary, 1: may come. */
   readonly allowed: Uint8Array
   readonly count: number
+  /** The one that comes next, where there is no choice. */
+  readonly only: number | undefined
 }
 
 export interface TokenBytes {
@@ -55,11 +57,16 @@ export class TokenTrie {
     this.#endToken = endToken.slice(0, nodes)
   }
 
-  /** Tokens whose bytes the automaton can read from this configuration; end tokens where the text may end. */
+  /**
+   * Tokens whose bytes the automaton can read from this configuration; end tokens where the text may end. Where only one
+   * text goes on from here, and no token reads beyond what is certain of it, the longest token is the only one: shorter
+   * ones would spell the same text in more steps, and less like the texts that models have seen.
+   */
   mask(automaton: Automaton, from: Configuration, endTokens: Iterable<number>): TokenMask {
     const allowed = new Uint8Array(this.#vocabulary)
     const path: Configuration[] = [from]
     let count = 0
+    let longest = { token: 0, length: 0 }
     const allow = (token: number): void => {
       count += 1 - allowed[token]!
       allowed[token] = 1
@@ -73,12 +80,31 @@ export class TokenTrie {
       }
       path[depth + 1] = next
       const end = this.#endToken[node]!
-      for (let index = this.#firstToken[node]!; index < end; index++) allow(this.#tokens[index]!)
+      for (let index = this.#firstToken[node]!; index < end; index++) {
+        if (depth >= longest.length) longest = { token: this.#tokens[index]!, length: depth + 1 }
+        allow(this.#tokens[index]!)
+      }
       node++
     }
+    if (count > 0 && isForced(automaton, from, longest.length)) {
+      allowed.fill(0)
+      allowed[longest.token] = 1
+      return { allowed, count: 1, only: longest.token }
+    }
     if (from.accepts) for (const token of endTokens) allow(token)
-    return { allowed, count }
+    return { allowed, count, only: undefined }
   }
+}
+
+/** Whether the next bytes, so many of them, are certain. */
+const isForced = (automaton: Automaton, from: Configuration, length: number): boolean => {
+  let at: Configuration | undefined = from
+  for (let index = 0; index < length; index++) {
+    const byte = automaton.onlyByte(at)
+    at = byte === undefined ? undefined : automaton.step(at, byte)
+    if (at === undefined) return false
+  }
+  return true
 }
 
 /** Bytes as strings of one unit each, which the runtime compares faster. */
