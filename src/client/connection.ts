@@ -15,6 +15,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+export interface FeedbackOptions extends CallOptions {
+  /** The same key and feedback again count once. */
+  readonly idempotencyKey?: string
+}
+
 export interface RequestOptions extends CallOptions {
   readonly method?: 'GET' | 'POST'
   readonly body?: unknown

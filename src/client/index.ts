@@ -1,6 +1,6 @@
 /** `whetstone/client`. */
 export { Client, createClient, type ClientOptions } from './client.ts'
-export type { CallOptions } from './connection.ts'
+export type { CallOptions, FeedbackOptions } from './connection.ts'
 export type { FollowOptions } from './event-stream.ts'
 export { collectRun, foldRun, reduceRun } from './fold.ts'
 export type { RetryOptions } from './retry.ts'

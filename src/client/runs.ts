@@ -1,5 +1,5 @@
 /** Runs as resources, over HTTP. */
-import type { CallOptions, Connection } from './connection.ts'
+import type { CallOptions, Connection, FeedbackOptions } from './connection.ts'
 import { followRun, type FollowOptions } from './event-stream.ts'
 import type { RetryOptions } from './retry.ts'
 import {
@@ -118,9 +118,14 @@ export class Runs {
   }
 
   /** Says what came of the answer. */
-  feedback(id: string, feedback: FeedbackInput, options: CallOptions = {}): Promise<Feedback> {
-    const path = `${pathOf(id)}/feedback`
-    return this.#connection.json(path, { method: 'POST', body: feedback, ...signalOf(options) })
+  feedback(id: string, feedback: FeedbackInput, options: FeedbackOptions = {}): Promise<Feedback> {
+    const { idempotencyKey: key } = options
+    return this.#connection.json(`${pathOf(id)}/feedback`, {
+      method: 'POST',
+      body: feedback,
+      ...(key !== undefined && { headers: { 'idempotency-key': JSON.stringify(key) } }),
+      ...signalOf(options),
+    })
   }
 
   /** What was said so far, oldest first. */

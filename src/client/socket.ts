@@ -2,7 +2,7 @@
  * Many runs on one WebSocket. Nothing is tied to the connection: when it breaks it is opened again and every run goes on
  * behind the last event received. It opens with the first call and stays open until `close`.
  */
-import type { CallOptions, Connection } from './connection.ts'
+import type { CallOptions, Connection, FeedbackOptions } from './connection.ts'
 import type { FollowOptions } from './event-stream.ts'
 import { Backoff, type RetryOptions } from './retry.ts'
 import type { StreamOptions } from './runs.ts'
@@ -77,12 +77,11 @@ export class RunSocket {
   async feedback(
     runId: string,
     feedback: FeedbackInput,
-    options: CallOptions = {},
+    options: FeedbackOptions = {},
   ): Promise<Feedback> {
-    const reply = await this.#ask(
-      (name) => [{ type: 'feedback.create', stream_id: name, run_id: runId, feedback }],
-      options,
-    )
+    const key = { idempotency_key: options.idempotencyKey }
+    const message = { type: 'feedback.create', run_id: runId, feedback, ...key }
+    const reply = await this.#ask((name) => [{ ...message, stream_id: name }], options)
     return reply['feedback'] as Feedback
   }
 

@@ -49,10 +49,12 @@ export interface Series {
   readonly isWeighted: boolean
 }
 
-/** What came of a run. A later value of the same name for the same run replaces it. */
+/** What came of a run. A later value of the same name by the same reporter for the same run replaces it. */
 export interface Outcome {
   readonly runId: string
   readonly name: string
+  /** Hash of who says so, where several may say something of one run; '' for what is measured or said by nobody in particular. */
+  readonly reporter: string
   readonly value: number
   /** Number of its bucket in a sketch of quantiles, `zero` for a value of zero or less; null when none is kept. */
   readonly bucket: number | 'zero' | null
@@ -72,6 +74,8 @@ export interface ExposedRun extends Phase {
   readonly unit: string
   readonly arm: string
   readonly reason: string
+  /** When the run met it, ISO 8601; null for runs of before that was kept. */
+  readonly at: string | null
 }
 
 /** An answer that was shown, to be compared with the answer of another arm to the same prompt. */
@@ -144,7 +148,7 @@ export interface DuelStore {
 }
 
 export interface MetricTally {
-  /** Runs with a value. */
+  /** Values: one of each run and reporter. */
   readonly runs: number
   readonly sums: Sums
   readonly sketch: { readonly zeros: number; readonly buckets: Readonly<Record<string, number>> }

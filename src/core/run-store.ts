@@ -17,6 +17,8 @@ export interface FeedbackRecord {
   readonly metric: string
   readonly value: boolean | number | string
   readonly source: string
+  /** Which one of the source, such as a rater: the latest word of each counts. */
+  readonly actor?: string
   readonly comment?: string
   readonly revision?: number
   readonly at: string
@@ -144,6 +146,9 @@ export interface RunStore {
   owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Keeps all or none. */
   addFeedback(...feedback: readonly FeedbackRecord[]): Promise<void>
+  /** On the run, oldest first. */
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
+  /** Those of the ids that are there, in no order. */
+  feedbackById(ids: readonly string[]): Promise<readonly FeedbackRecord[]>
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
 import { ROLES, Sampling, type Role } from '../core/task.ts'
 import { DuelSettings, EXPERIMENT_MODES } from './duel-settings.ts'
+import { Allocation, StopRule } from './stop-rule.ts'
 
 export const EXPERIMENT_STATUSES = ['draft', 'running', 'paused', 'decided'] as const
 export type ExperimentStatus = (typeof EXPERIMENT_STATUSES)[number]
@@ -104,42 +105,6 @@ export const Guardrail = Type.Object(
 )
 export type Guardrail = Static<typeof Guardrail>
 
-export const StopRule = Type.Object(
-  {
-    alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5, default: 0.05 })),
-    tuned_for: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        default: 5000,
-        description: 'Units of two arms at which the intervals are tightest.',
-      }),
-    ),
-    minimum_units: Type.Optional(
-      Type.Integer({ minimum: 1, default: 100, description: 'Per arm, before any decision.' }),
-    ),
-    maximum_units: Type.Optional(
-      Type.Integer({ minimum: 2, description: 'Of all arms; then the control is kept.' }),
-    ),
-    ends_at: Type.Optional(
-      Type.String({ format: 'date-time', description: 'From then on the control is kept.' }),
-    ),
-  },
-  closed,
-)
-export type StopRule = Static<typeof StopRule>
-
-export const Allocation = Type.Object(
-  {
-    type: Type.Enum(['fixed', 'thompson', 'top_two', 'track_and_stop']),
-    floor: Type.Optional(Share('Least share of an arm, below 1 / arms.')),
-    minimum_units: Type.Optional(
-      Type.Integer({ minimum: 2, default: 100, description: 'Per arm, before it adapts.' }),
-    ),
-  },
-  closed,
-)
-export type Allocation = Static<typeof Allocation>
-
 const IntervalOfShares = Type.Object(
   {
     from: Share('Where it starts, inclusive.'),
@@ -201,6 +166,14 @@ export const ExperimentDefinition = Type.Object(
       ...IntervalOfShares,
       description: 'Part of the layer that is in no experiment and always gets the control.',
     }),
+    feedback_days: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 36_500,
+        description:
+          'How long after a run met its arm feedback on it is taken; later it is refused. For ever if absent.',
+      }),
+    ),
     stop: Type.Optional(StopRule),
     allocation: Type.Optional(Allocation),
   },

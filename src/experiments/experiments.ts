@@ -129,7 +129,7 @@ export class Experiments {
     const covariates = covariateOutcomes(experiment, runId, metadata)
     if (reason === 'assigned' && this.#looks.count(experiment)) this.#lookSoon(experiment)
     await this.#writer.add([{ type: 'exposure', ...exposure }, ...covariates.map(toFact)])
-    this.#exposed.remember(runId, { ...phaseOf(experiment), unit, arm, reason })
+    this.#exposed.remember(runId, { ...phaseOf(experiment), unit, arm, reason, at })
   }
 
   /**
@@ -164,16 +164,18 @@ export class Experiments {
    */
   async reported(reports: readonly Report[]): Promise<(Outcome[] | RefineError)[]> {
     const exposed = await this.#exposed.find(reports.map(({ runId }) => runId))
+    const at = this.#now().toISOString()
     return Promise.all(
       reports.map(async (report) => {
         const run = exposed.get(report.runId)
         const experiment = run && (await this.definitions.ofPhase(run.experiment, run.salt))
-        return reportedOutcomes(experiment, report)
+        const reported = run && experiment && { experiment, exposed: run, at }
+        return reportedOutcomes(reported, report)
       }),
     )
   }
 
-  /** Resolves when all outcomes are durable; each replaces an earlier one of the same run and name. */
+  /** Resolves when all outcomes are durable; each replaces an earlier one of the same run, name and reporter. */
   record(outcomes: readonly Outcome[]): Promise<void> {
     return this.#writer.add(outcomes.map(toFact))
   }

@@ -1,6 +1,7 @@
 /** From what was measured or reported to what a store adds up. */
+import { hash } from 'node:crypto'
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { Outcome, Series } from '../core/experiment-store.ts'
+import type { ExposedRun, Outcome, Series } from '../core/experiment-store.ts'
 import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
 import { observedValue, type Experiment, type Metric } from './experiment.ts'
 import { checkImplicit } from './implicit-metrics.ts'
@@ -14,7 +15,23 @@ export interface Report {
   readonly value: unknown
   /** Who says so. */
   readonly source: string
+  /** Which one of the source: each has a word of its own. */
+  readonly actor?: string
 }
+
+/** A run that somebody reports on, and the time of the report, ISO 8601. */
+export interface ReportedRun {
+  /** Of the phase in which the run was exposed. */
+  readonly experiment: Experiment
+  readonly exposed: ExposedRun
+  readonly at: string
+}
+
+const DAY = 86_400_000
+
+/** An actor's name may be a person's: only its hash is kept with the sums. */
+export const reporterOf = ({ source, actor }: Pick<Report, 'source' | 'actor'>): string =>
+  actor === undefined ? '' : hash('sha256', `actor:${source}:${actor}`).slice(0, 16)
 
 /** All metrics in which a value of this name takes part. */
 const seriesOf = ({ metrics, allocation }: Experiment, name: string): Series[] =>
@@ -33,12 +50,17 @@ const bucketFor = (metric: Metric | undefined, value: number): Outcome['bucket']
   return value > 0 ? bucketOf(value) : 'zero'
 }
 
+interface Observation {
+  readonly runId: string
+  readonly name: string
+  readonly raw: unknown
+  readonly reporter?: string
+}
+
 /** The value of a name for a run as an outcome; undefined when no metric needs it or it cannot be counted. */
 export const outcomeOf = (
   experiment: Experiment,
-  runId: string,
-  name: string,
-  raw: unknown,
+  { runId, name, raw, reporter = '' }: Observation,
 ): Outcome | undefined => {
   const series = seriesOf(experiment, name)
   if (series.length === 0) return undefined
@@ -46,7 +68,7 @@ export const outcomeOf = (
   const plain: Metric = { name, type: 'number', direction: 'up' }
   const value = observedValue(metric ?? plain, raw)
   if (value === undefined) return undefined
-  return { runId, name, value, bucket: bucketFor(metric, value), series }
+  return { runId, name, reporter, value, bucket: bucketFor(metric, value), series }
 }
 
 /** Everything that is measured of a run by itself and that a metric needs. */
@@ -59,7 +81,7 @@ export const automaticOutcomes = (
   const reserved = [...new Set(names)].filter((name) => name?.startsWith(AUTOMATIC) === true)
   return reserved.flatMap((name) => {
     const raw = measureRun(name!, run, firstRevisionAt)
-    return outcomeOf(experiment, run.id, name!, raw) ?? []
+    return outcomeOf(experiment, { runId: run.id, name: name!, raw }) ?? []
   })
 }
 
@@ -70,7 +92,9 @@ export const covariateOutcomes = (
   metadata: Readonly<Record<string, unknown>>,
 ): Outcome[] => {
   const names = new Set(experiment.metrics.flatMap(({ covariate }) => covariate ?? []))
-  return [...names].flatMap((name) => outcomeOf(experiment, runId, name, metadata[name]) ?? [])
+  return [...names].flatMap(
+    (name) => outcomeOf(experiment, { runId, name, raw: metadata[name] }) ?? [],
+  )
 }
 
 /** @throws RefineError invalid_request when the metric takes no such value */
@@ -90,18 +114,33 @@ const checkValue = ({ key }: Experiment, metric: Metric, value: unknown): void =
 /** Every value the report is one of: of metrics that listen to its source, and of what only parts of metrics need. */
 const countReport = (experiment: Experiment, report: Report): Outcome[] => {
   const { runId, metric: name, value, source } = report
+  const reporter = reporterOf(report)
   const heard = experiment.metrics.filter(
     (metric) => (metric.feedback ?? metric.name) === name && (metric.source ?? source) === source,
   )
   for (const metric of heard) checkValue(experiment, metric, value)
   const isMetric = experiment.metrics.some((metric) => metric.name === name)
   const names = [...heard.map((metric) => metric.name), ...(isMetric ? [] : [name])]
-  return names.flatMap((each) => outcomeOf(experiment, runId, each, value) ?? [])
+  return names.flatMap(
+    (each) => outcomeOf(experiment, { runId, name: each, raw: value, reporter }) ?? [],
+  )
+}
+
+/** @throws RefineError conflict when feedback on the run counts no more */
+const checkTime = ({ experiment, exposed, at }: ReportedRun): void => {
+  const { key, feedback_days: days } = experiment
+  if (days === undefined || exposed.at === null) return
+  const end = Date.parse(exposed.at) + days * DAY
+  if (Date.parse(at) <= end) return
+  throw new RefineError(
+    'conflict',
+    `Feedback on this run counted until ${new Date(end).toISOString()}, ${days} days after it met its arm of the experiment "${key}".`,
+  )
 }
 
 /** What a report adds to the experiment of its run, if there is one; an error when it is at fault. */
 export const reportedOutcomes = (
-  experiment: Experiment | undefined,
+  run: ReportedRun | undefined,
   report: Report,
 ): Outcome[] | RefineError => {
   const { metric, value } = report
@@ -110,7 +149,9 @@ export const reportedOutcomes = (
       throw invalidField('/metric', `must not begin with "${AUTOMATIC}": those are measured here`)
     }
     checkImplicit(metric, value)
-    return experiment === undefined ? [] : countReport(experiment, report)
+    if (run === undefined) return []
+    checkTime(run)
+    return countReport(run.experiment, report)
   } catch (error) {
     if (error instanceof RefineError) return error
     throw error

@@ -39,7 +39,8 @@ const COMMON = {
     }),
   ),
   metrics: Type.Record(Type.String(), Type.Number(), {
-    description: 'Latest feedback by name, where true is 1, and what the run measured of itself.',
+    description:
+      'Latest feedback by name, where true is 1, the mean over the latest of each actor; and what the run measured of itself.',
   }),
   provenance: Provenance,
 }

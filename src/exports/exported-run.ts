@@ -4,6 +4,7 @@ import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord } from '../core/run-store.ts'
 import type { Message } from '../core/task.ts'
 import { AUTOMATIC, AUTOMATIC_NAMES, measureRun } from '../experiments/automatic-metrics.ts'
+import { reporterOf } from '../experiments/outcome.ts'
 import type { CommonFields, Comparison, Critique } from './export-schema.ts'
 
 export interface ExportedRun {
@@ -33,20 +34,32 @@ const toNumber = (value: unknown): number | undefined => {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined
 }
 
-/** Latest feedback by name, and the automatic metrics of a run whose first revision is not known by time. */
+/** By name the mean of the latest values, one of each actor. */
+const saidOf = (feedback: readonly FeedbackRecord[]): [name: string, value: number][] => {
+  const names = new Map<string, Map<string, number>>()
+  for (const record of feedback) {
+    const { metric } = record
+    const value = toNumber(record.value)
+    if (metric === CONSENT || metric.startsWith(AUTOMATIC) || value === undefined) continue
+    const latest = names.get(metric) ?? new Map<string, number>()
+    names.set(metric, latest.set(reporterOf(record), value))
+  }
+  return [...names].map(([name, latest]) => {
+    const values = [...latest.values()]
+    return [name, values.reduce((sum, value) => sum + value, 0) / values.length]
+  })
+}
+
+/** What was said, and the automatic metrics of a run whose first revision is not known by time. */
 export const metricsOf = ({
   state,
   feedback,
 }: Pick<ExportedRun, 'state' | 'feedback'>): Record<string, number> => {
-  const said = feedback
-    .filter(({ metric }) => metric !== CONSENT && !metric.startsWith(AUTOMATIC))
-    .map(({ metric, value }) => [metric, toNumber(value)] as const)
-  const measured = AUTOMATIC_NAMES.map(
-    (name) => [name, toNumber(measureRun(name, state, undefined))] as const,
-  )
-  return Object.fromEntries(
-    [...said, ...measured].filter((entry): entry is [string, number] => entry[1] !== undefined),
-  )
+  const measured = AUTOMATIC_NAMES.flatMap((name): [string, number][] => {
+    const value = toNumber(measureRun(name, state, undefined))
+    return value === undefined ? [] : [[name, value]]
+  })
+  return Object.fromEntries([...saidOf(feedback), ...measured])
 }
 
 /** Measured of the run but no news to anybody who has the record. */

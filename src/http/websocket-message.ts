@@ -39,6 +39,13 @@ export const CLIENT_MESSAGES = {
     stream_id: Type.Optional(StreamId),
     run_id: RunId,
     feedback: FeedbackBody,
+    idempotency_key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: 'The same key and feedback again give what was kept, and count once.',
+      }),
+    ),
   }),
   ping: message('ping', { stream_id: Type.Optional(StreamId) }),
 }

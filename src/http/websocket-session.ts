@@ -98,7 +98,10 @@ export class WebSocketSession {
         return this.#send({ type: 'run.steer.accepted', ...streamOf(streamId), ...told })
       }
       case 'feedback.create': {
-        const feedback = await runs.addFeedback(message.run_id, owner, message.feedback)
+        const { run_id: runId, idempotency_key: name } = message
+        const route = `feedback.create ${runId}`
+        const key = name === undefined ? undefined : { route, key: name }
+        const feedback = await runs.addFeedback({ ...message.feedback, run_id: runId }, owner, key)
         return this.#send({ type: 'feedback.created', ...streamOf(message.stream_id), feedback })
       }
       case 'ping':

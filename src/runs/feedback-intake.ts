@@ -1,11 +1,14 @@
 /** Takes in what is said of runs: checked as a whole, kept as a whole, and acknowledged when it counts. */
+import { canonicalJson } from '../core/canonical-json.ts'
 import { RefineError, type FieldError } from '../core/errors.ts'
 import type { Outcome } from '../core/experiment-store.ts'
 import type { FeedbackRecord, RunStore } from '../core/run-store.ts'
-import { feedbackRecord } from './created-records.ts'
+import { feedbackRecord, keyedFeedbackIds } from './created-records.ts'
 import type { OutcomeRecorder } from './outcome-recorder.ts'
+import { keyTaken } from './request-keys.ts'
 import type { RunReader } from './run-reader.ts'
-import type { FeedbackRow } from './run-service.ts'
+import type { FeedbackKey, FeedbackRow } from './run-service.ts'
+import { Turns } from './turns.ts'
 
 const MOST_FIELDS = 20
 
@@ -29,10 +32,20 @@ const refuseFaults = (checked: readonly Checked[]): void => {
   throw new RefineError('invalid_request', message, { fields })
 }
 
+const contentOf = (record: FeedbackRecord): object => ({
+  ...record,
+  id: undefined,
+  at: undefined,
+})
+
+type Rows = readonly FeedbackRow[]
+
 export class FeedbackIntake {
   readonly #store: RunStore
   readonly #reader: RunReader
   readonly #outcomes: OutcomeRecorder
+  /** Requests of one key go one after the other. */
+  readonly #turns = new Turns()
 
   constructor(store: RunStore, reader: RunReader, outcomes: OutcomeRecorder) {
     this.#store = store
@@ -40,21 +53,64 @@ export class FeedbackIntake {
     this.#outcomes = outcomes
   }
 
-  /** @throws RefineError run_not_found, run_expired; invalid_request naming the field */
-  async one(row: FeedbackRow, owner: string): Promise<FeedbackRecord> {
-    const checked = await this.#check([row], owner)
-    if (checked[0] instanceof RefineError) throw checked[0]
-    return (await this.#keep([row], checked))[0]!
+  /**
+   * With a key, the same row again gives the record there is.
+   * @throws RefineError run_not_found, run_expired; invalid_request naming the field; conflict when it comes too late;
+   * idempotency_mismatch
+   */
+  async one(row: FeedbackRow, owner: string, key?: FeedbackKey): Promise<FeedbackRecord> {
+    const records = await this.#once([row], owner, key, async (ids) => {
+      const checked = await this.#check([row], owner)
+      if (checked[0] instanceof RefineError) throw checked[0]
+      return this.#keep([row], checked, ids)
+    })
+    return records[0]!
   }
 
-  /** Keeps all rows or none. @throws RefineError invalid_request with pointers to the first 20 fields at fault */
-  async many(rows: readonly FeedbackRow[], owner: string): Promise<FeedbackRecord[]> {
-    const checked = await this.#check(rows, owner)
-    refuseFaults(checked)
-    return this.#keep(rows, checked)
+  /**
+   * Keeps all rows or none. With a key, the same rows again give the records there are.
+   * @throws RefineError invalid_request with pointers to the first 20 fields at fault; idempotency_mismatch
+   */
+  many(rows: Rows, owner: string, key?: FeedbackKey): Promise<FeedbackRecord[]> {
+    return this.#once(rows, owner, key, async (ids) => {
+      const checked = await this.#check(rows, owner)
+      refuseFaults(checked)
+      return this.#keep(rows, checked, ids)
+    })
   }
 
-  async #check(rows: readonly FeedbackRow[], owner: string): Promise<Checked[]> {
+  async #once(
+    rows: Rows,
+    owner: string,
+    key: FeedbackKey | undefined,
+    keep: (ids: readonly string[]) => Promise<FeedbackRecord[]>,
+  ): Promise<FeedbackRecord[]> {
+    if (key === undefined) return keep([])
+    // One more than there are rows: an earlier request with more of them was another one.
+    const ids = keyedFeedbackIds(owner, key, rows.length + 1)
+    return this.#turns.take(ids[0]!, async () => {
+      const found = await this.#store.feedbackById(ids)
+      return found.length === 0 ? keep(ids) : this.#replay(rows, ids, found)
+    })
+  }
+
+  /** The first attempt may have been cut off between the records and what counts, so everything said is counted again. */
+  async #replay(
+    rows: Rows,
+    ids: readonly string[],
+    found: readonly FeedbackRecord[],
+  ): Promise<FeedbackRecord[]> {
+    const byId = new Map(found.map((record) => [record.id, record]))
+    const records = rows.flatMap((_, index) => byId.get(ids[index]!) ?? [])
+    const isSame = canonicalJson(records.map(contentOf)) === canonicalJson(rows)
+    if (found.length !== rows.length || !isSame) throw keyTaken('before')
+    const runs = [...new Set(rows.map(({ run_id }) => run_id))]
+    const said = (await Promise.all(runs.map((run) => this.#store.feedback(run)))).flat()
+    await this.#count(await this.#outcomes.reported(said))
+    return records
+  }
+
+  async #check(rows: Rows, owner: string): Promise<Checked[]> {
     const ids = rows.map(({ run_id }) => run_id)
     const missing = await this.#reader.missing(ids, owner)
     const reported = await this.#outcomes.reported(rows)
@@ -63,14 +119,19 @@ export class FeedbackIntake {
 
   /** The records first: a crash between the two leaves a request without an answer, and outcomes may come again. */
   async #keep(
-    rows: readonly FeedbackRow[],
+    rows: Rows,
     checked: readonly Checked[],
+    ids: readonly string[],
   ): Promise<FeedbackRecord[]> {
-    const records = rows.map(feedbackRecord)
+    const records = rows.map((row, index) => feedbackRecord(row, ids[index]))
     await this.#store.addFeedback(...records)
-    await this.#outcomes.record(
+    await this.#count(checked)
+    return records
+  }
+
+  #count(checked: readonly Checked[]): Promise<void> {
+    return this.#outcomes.record(
       checked.flatMap((each) => (each instanceof RefineError ? [] : each)),
     )
-    return records
   }
 }

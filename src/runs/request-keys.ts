@@ -1,9 +1,18 @@
 /** Lets a request that comes again under the same key find the run that it made the first time. */
 import { RefineError } from '../core/errors.ts'
 import type { RequestKey, RunStore } from '../core/run-store.ts'
+import { Turns } from './turns.ts'
 
 /** How long a key is remembered, in milliseconds. */
 export const KEY_LIFETIME = 24 * 60 * 60 * 1000
+
+/** The error for a key that comes again with another request. */
+export const keyTaken = (when: string): RefineError =>
+  new RefineError(
+    'idempotency_mismatch',
+    `The Idempotency-Key was used for another request ${when}.`,
+    { param: 'idempotency-key' },
+  )
 
 export type ExpiringKey = RequestKey & { readonly expires: number }
 
@@ -15,8 +24,8 @@ export interface CreatedRun {
 
 export class RequestKeys {
   readonly #store: RunStore
-  /** Requests under way by key: those of one key go one after the other. */
-  readonly #pending = new Map<string, Promise<CreatedRun>>()
+  /** Requests of one key go one after the other. */
+  readonly #turns = new Turns()
 
   constructor(store: RunStore) {
     this.#store = store
@@ -26,20 +35,13 @@ export class RequestKeys {
    * The run of the key, made by `create` if there is none. Nothing is remembered when `create` fails.
    * @throws RefineError idempotency_mismatch when the key was used for another request; whatever `create` throws.
    */
-  async once(
+  once(
     owner: string,
     key: RequestKey,
     create: (key: ExpiringKey) => Promise<string>,
   ): Promise<CreatedRun> {
     const name = JSON.stringify([owner, key.route, key.key])
-    const before = this.#pending.get(name) ?? Promise.resolve()
-    const mine = before.catch(() => undefined).then(() => this.#find(owner, key, create))
-    this.#pending.set(name, mine)
-    try {
-      return await mine
-    } finally {
-      if (this.#pending.get(name) === mine) this.#pending.delete(name)
-    }
+    return this.#turns.take(name, () => this.#find(owner, key, create))
   }
 
   async #find(
@@ -54,10 +56,6 @@ export class RequestKeys {
       return { id, isReplay: false }
     }
     if (found.fingerprint === key.fingerprint) return { id: found.runId, isReplay: true }
-    throw new RefineError(
-      'idempotency_mismatch',
-      'The Idempotency-Key was used for another request in the last 24 hours.',
-      { param: 'idempotency-key' },
-    )
+    throw keyTaken('in the last 24 hours')
   }
 }

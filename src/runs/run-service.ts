@@ -58,6 +58,9 @@ export type FeedbackInput = Omit<FeedbackRecord, 'id' | 'run_id' | 'at'>
 /** Feedback that says itself which run it is about. */
 export type FeedbackRow = Omit<FeedbackRecord, 'id' | 'at'>
 
+/** Names a request with feedback that may come again. */
+export type FeedbackKey = Pick<RequestKey, 'route' | 'key'>
+
 /**
  * Runs as resources. `owner` is the hash of the caller's API key ('' on a server without keys): a run of another
  * owner does not exist for the caller (`run_not_found`).
@@ -117,13 +120,22 @@ export interface RunService {
   /** Worst case before running, by the tokenizer of the run's model. */
   estimate(request: RunRequest): Promise<Estimate>
 
-  addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord>
+  /**
+   * Resolves when it is durable and counted; with a key, the same again gives the record there is.
+   * @throws RefineError run_not_found, invalid_request, conflict when it comes too late, idempotency_mismatch
+   */
+  addFeedback(row: FeedbackRow, owner: string, key?: FeedbackKey): Promise<FeedbackRecord>
 
   /**
-   * Keeps all rows, or none when any is at fault; resolves when they are durable and counted.
-   * @throws RefineError invalid_request that names every field at fault, up to 20
+   * Keeps all rows, or none when any is at fault; resolves when they are durable and counted. With a key, the same again
+   * gives the records there are.
+   * @throws RefineError invalid_request that names every field at fault, up to 20; idempotency_mismatch
    */
-  addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<readonly FeedbackRecord[]>
+  addFeedbackRows(
+    rows: readonly FeedbackRow[],
+    owner: string,
+    key?: FeedbackKey,
+  ): Promise<readonly FeedbackRecord[]>
 
   /** What was said about the run, oldest first. @throws RefineError run_not_found */
   feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]>

@@ -24,7 +24,7 @@ import type { RunnerOptions } from './runner-options.ts'
 import type { RunRequest } from './run-request.ts'
 import type {
   Estimate,
-  FeedbackInput,
+  FeedbackKey,
   FeedbackRow,
   ModelDescription,
   RunLoad,
@@ -158,12 +158,12 @@ export class Runner implements RunService {
     return estimateRun(await this.#planner.plan(request, ''), this.#parts, this.#store)
   }
 
-  addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
-    return this.#intake.one({ ...feedback, run_id: id }, owner)
+  addFeedback(row: FeedbackRow, owner: string, key?: FeedbackKey): Promise<FeedbackRecord> {
+    return this.#intake.one(row, owner, key)
   }
 
-  addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<FeedbackRecord[]> {
-    return this.#intake.many(rows, owner)
+  addFeedbackRows(rows: readonly FeedbackRow[], owner: string, key?: FeedbackKey) {
+    return this.#intake.many(rows, owner, key)
   }
 
   async feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]> {

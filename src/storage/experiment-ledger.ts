@@ -21,6 +21,7 @@ export interface RunRow {
   readonly unit: string
   readonly arm: string
   readonly reason: string
+  readonly at: string | null
 }
 
 export interface ValueRow {
@@ -72,7 +73,7 @@ export interface LedgerRows {
   readonly exposures: Rows<ExposureRow & Partial<Exposure>>
   /** By run. */
   readonly runs: Rows<RunRow>
-  /** By phase, unit, name and run. */
+  /** By phase, unit, name, run and reporter. */
   readonly values: Rows<ValueRow>
   /** By phase, unit and name. */
   readonly units: Rows<UnitRow>
@@ -122,10 +123,10 @@ export class Ledger {
   }
 
   #expose(exposure: Exposure): void {
-    const { unit, arm, reason, runId } = exposure
+    const { unit, arm, reason, runId, at } = exposure
     const phase = this.#phaseOf(exposure)
     const { exposures, runs } = this.rows
-    if (runs.get(runId) === undefined) runs.set([runId], { phase, unit, arm, reason })
+    if (runs.get(runId) === undefined) runs.set([runId], { phase, unit, arm, reason, at })
     if (exposures.get(phase, unit) !== undefined) return
     exposures.set([phase, unit], exposure)
     if (reason !== 'assigned') return
@@ -160,12 +161,14 @@ export class Ledger {
     }
   }
 
-  /** Whether the run had no value of this name before. */
-  #replace({ phase, unit, arm }: RunRow, { runId, name, value, bucket }: Outcome): boolean {
+  /** Whether the run had no value of this name by this reporter before. */
+  #replace({ phase, unit, arm }: RunRow, outcome: Outcome): boolean {
+    const { runId, name, reporter, value, bucket } = outcome
     const { values, units } = this.rows
-    const before = values.get(phase, unit, name, runId)
+    const key = [phase, unit, name, runId, reporter]
+    const before = values.get(...key)
     const number = bucket === 'zero' ? ZERO_BUCKET : bucket
-    values.set([phase, unit, name, runId], { value, bucket: number })
+    values.set(key, { value, bucket: number })
     const own = units.get(phase, unit, name) ?? NO_VALUES
     units.set([phase, unit, name], {
       total: own.total + value - (before?.value ?? 0),

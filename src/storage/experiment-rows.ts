@@ -16,6 +16,7 @@ import {
   type Ledger,
   type LedgerRows,
   type RunRow,
+  type ValueRow,
 } from './experiment-ledger.ts'
 
 const SUM_COLUMNS = [
@@ -103,16 +104,24 @@ const loadValues = async (
 ): Promise<Pick<LedgerRows, 'values' | 'units'>> => {
   const [values, units]: [LedgerRows['values'], LedgerRows['units']] = [new Rows(), new Rows()]
   const foundValues = await findRows<
-    UnitKey & { name: string; run_id: string; value: number; bucket: number | null }
+    UnitKey & ValueRow & { name: string; run_id: string; reporter: string }
   >(
     database,
     { fields: 'e.*', from: 'experiment_values e' },
-    ['e.phase', 'e.unit', 'e.name', 'e.run_id'],
+    ['e.phase', 'e.unit', 'e.name', 'e.run_id', 'e.reporter'],
     distinct(
-      observed.map(({ phase, unit, outcome }) => [phase, unit, outcome.name, outcome.runId]),
+      observed.map(({ phase, unit, outcome: { name, runId, reporter } }) => [
+        phase,
+        unit,
+        name,
+        runId,
+        reporter,
+      ]),
     ),
   )
-  for (const row of foundValues) values.load([row.phase, row.unit, row.name, row.run_id], row)
+  for (const row of foundValues) {
+    values.load([row.phase, row.unit, row.name, row.run_id, row.reporter], row)
+  }
   const foundUnits = await findRows<UnitKey & { name: string; total: number; runs: number }>(
     database,
     { fields: 'e.*', from: 'experiment_units e' },
@@ -158,19 +167,19 @@ const insertExposures = ({ rows }: Ledger): Statement[] => [
   ),
   ...insertRows(
     'experiment_runs',
-    ['run_id', 'phase', 'unit', 'arm', 'reason', 'settled'],
+    ['run_id', 'phase', 'unit', 'arm', 'reason', 'at', 'settled'],
     rows.runs
       .changes()
-      .map(([key, { phase, unit, arm, reason }]) => [...key, phase, unit, arm, reason, 0]),
+      .map(([key, { phase, unit, arm, reason, at }]) => [...key, phase, unit, arm, reason, at, 0]),
   ),
 ]
 
 const insertValues = ({ rows }: Ledger): Statement[] => [
   ...insertRows(
     'experiment_values',
-    ['phase', 'unit', 'name', 'run_id', 'value', 'bucket'],
+    ['phase', 'unit', 'name', 'run_id', 'reporter', 'value', 'bucket'],
     rows.values.changes().map(([key, { value, bucket }]) => [...key, value, bucket]),
-    replacing('phase, unit, name, run_id', ['value', 'bucket']),
+    replacing('phase, unit, name, run_id, reporter', ['value', 'bucket']),
   ),
   ...insertRows(
     'experiment_units',

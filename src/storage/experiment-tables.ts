@@ -94,6 +94,24 @@ export const EXPERIMENT_TABLES = `
     PRIMARY KEY (phase, at)
   ) WITHOUT ROWID;`
 
+/** Several may say something of one run, and since when it may be said is known. */
+export const REPORTERS = `
+  ALTER TABLE experiment_runs ADD COLUMN at TEXT;
+  CREATE TABLE experiment_reports (
+    phase INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    name TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    reporter TEXT NOT NULL,
+    value REAL NOT NULL,
+    bucket INTEGER,
+    PRIMARY KEY (phase, unit, name, run_id, reporter)
+  ) WITHOUT ROWID;
+  INSERT INTO experiment_reports (phase, unit, name, run_id, reporter, value, bucket)
+    SELECT phase, unit, name, run_id, '', value, bucket FROM experiment_values;
+  DROP TABLE experiment_values;
+  ALTER TABLE experiment_reports RENAME TO experiment_values;`
+
 /** A duel is named by the run that was shown; it is open while it has no end. */
 export const DUEL_TABLE = `
   CREATE TABLE experiment_duels (

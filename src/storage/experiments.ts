@@ -30,7 +30,7 @@ const EXPOSURE = `SELECT p.experiment, p.salt, e.unit, e.arm, e.reason, e.bucket
   WHERE e.phase = ? AND e.unit = ?`
 
 const EXPOSED_RUN = {
-  fields: 'r.run_id, p.experiment, p.salt, r.unit, r.arm, r.reason',
+  fields: 'r.run_id, p.experiment, p.salt, r.unit, r.arm, r.reason, r.at',
   from: '(experiment_runs r JOIN experiment_phases p ON p.id = r.phase)',
 }
 

@@ -1,5 +1,5 @@
 import type { FeedbackRecord } from '../core/run-store.ts'
-import { insertRows, type Database } from './database.ts'
+import { findRows, insertRows, type Database } from './database.ts'
 import { GroupedWrites } from './grouped-writes.ts'
 
 /** What was said about runs. */
@@ -26,6 +26,17 @@ export class FeedbackLog {
     const rows = await this.#database.all<{ body: string }>(
       'SELECT body FROM feedback WHERE run_id = ? ORDER BY at, id',
       runId,
+    )
+    return rows.map(({ body }) => JSON.parse(body) as FeedbackRecord)
+  }
+
+  /** Those of the ids that are there, in no order. */
+  async find(ids: readonly string[]): Promise<FeedbackRecord[]> {
+    const rows = await findRows<{ body: string }>(
+      this.#database,
+      { fields: 'f.body', from: 'feedback f' },
+      ['f.id'],
+      ids.map((id) => [id]),
     )
     return rows.map(({ body }) => JSON.parse(body) as FeedbackRecord)
   }

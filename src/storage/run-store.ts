@@ -177,6 +177,10 @@ export class DatabaseRunStore implements RunStore {
     return this.#feedback.list(runId)
   }
 
+  feedbackById(ids: readonly string[]): Promise<readonly FeedbackRecord[]> {
+    return this.#feedback.find(ids)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#feedback.idle().then(() => this.#database.close())
     return this.#closing

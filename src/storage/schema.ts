@@ -1,5 +1,5 @@
 /** The schema, step by step, in words that SQLite knows and `inPostgres` translates. */
-import { DUEL_TABLE, EXPERIMENT_TABLES } from './experiment-tables.ts'
+import { DUEL_TABLE, EXPERIMENT_TABLES, REPORTERS } from './experiment-tables.ts'
 
 /** Forward steps; the index of a step is the version it starts from. A step that was released is never changed. */
 export const STEPS: readonly string[] = [
@@ -62,4 +62,5 @@ export const STEPS: readonly string[] = [
   EXPERIMENT_TABLES,
   `CREATE INDEX feedback_by_time ON feedback (at);`,
   DUEL_TABLE,
+  REPORTERS,
 ]

@@ -40,7 +40,7 @@ const live = async (
   const id = `run_${unit}`
   await experiments.exposed(id, assigned, {})
   const value = hashToUnit(`outcome ${unit}`) < rates[assigned.arm.name]!
-  await count(experiments, id, 'correct', value)
+  await count(experiments, { runId: id, metric: 'correct', value, source: 'test' })
   return assigned
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { measureRun } from '../../src/experiments/automatic-metrics.ts'
 import type { ExperimentResults } from '../../src/experiments/results-schema.ts'
-import { serve, workplace, type Call } from './server.ts'
+import { serve, workplace, type Call, type Reply } from './server.ts'
 
 const EXPERIMENT = {
   key: 'batch',
@@ -37,6 +37,8 @@ const row = (run_id: string, value: unknown, metric = 'correct') => ({
   value,
   source: 'test',
 })
+
+const codeOf = ({ body }: Reply): unknown => (body['error'] as { readonly code: string }).code
 
 const prepare = async (t: Parameters<typeof serve>[0], units: readonly string[]) => {
   const { call } = await serve(t, workplace())
@@ -178,4 +180,74 @@ test('whether an answer keeps the form that was asked for is measured, where one
     )
   assert.equal(measureRun('auto.schema_valid', run, undefined), undefined)
   assert.deepEqual([true, false, null].map(measured), [true, false, undefined])
+})
+
+test('every actor has a word of its own, and what nobody in particular says replaces only itself', async (t) => {
+  const { call, ids } = await prepare(t, ['u1'])
+  const say = async (value: boolean, said: object = {}): Promise<void> => {
+    const body = { metric: 'correct', value, source: 'rater', ...said }
+    const { status } = await call('POST', `/v1/runs/${ids[0]}/feedback`, body)
+    assert.equal(status, 201)
+  }
+  await say(true, { actor: 'ann' })
+  await say(false, { actor: 'bob' })
+  assert.deepEqual(await counted(call), [2, 1])
+  await say(true, { actor: 'bob' })
+  assert.deepEqual(await counted(call), [2, 2])
+  await say(false)
+  await say(false, { source: 'other' })
+  assert.deepEqual(await counted(call), [3, 2])
+  const exported = await call('GET', '/v1/exports?format=sft')
+  const { metrics } = JSON.parse(exported.body['text'] as string) as Record<
+    'metrics',
+    Record<string, number>
+  >
+  assert.equal(metrics['correct'], 2 / 3)
+})
+
+test('the same key gives the same feedback, which counts once and does not take back what came later', async (t) => {
+  const { call, ids } = await prepare(t, ['u1', 'u2'])
+  const key = { 'idempotency-key': '"k 1"' }
+  const one = { metric: 'correct', value: true, source: 'test' }
+  const url = `/v1/runs/${ids[0]}/feedback`
+  const sent = await Promise.all([call('POST', url, one, key), call('POST', url, one, key)])
+  assert.deepEqual(sent[0].body, sent[1].body)
+  await call('POST', url, { ...one, value: false })
+  assert.deepEqual((await call('POST', url, one, key)).body, sent[0].body)
+  assert.deepEqual(await counted(call), [1, 0])
+  assert.equal(((await call('GET', url)).body['data'] as unknown[]).length, 2)
+  const other = await call('POST', url, { ...one, value: false }, key)
+  assert.deepEqual([other.status, codeOf(other)], [422, 'idempotency_mismatch'])
+  const elsewhere = await call('POST', `/v1/runs/${ids[1]}/feedback`, one, key)
+  assert.notEqual(elsewhere.body['id'], sent[0].body['id'])
+
+  const data = ids.map((id) => row(id, true))
+  const batch = await call('POST', '/v1/feedback', { data }, key)
+  assert.deepEqual((await call('POST', '/v1/feedback', { data }, key)).body, batch.body)
+  assert.deepEqual(await counted(call), [2, 2])
+  for (const rows of [data.slice(0, 1), [...data, data[0]]]) {
+    assert.equal((await call('POST', '/v1/feedback', { data: rows }, key)).status, 422)
+  }
+})
+
+test('feedback that comes too late is refused with the time until which it counted', async (t) => {
+  const { call } = await serve(t, workplace())
+  await call('POST', '/v1/experiments', { ...EXPERIMENT, feedback_days: 1e-9 })
+  const id = await ask(call, 'u1')
+  const body = { metric: 'correct', value: true, source: 'test' }
+  const one = await call('POST', `/v1/runs/${id}/feedback`, body)
+  assert.deepEqual([one.status, codeOf(one)], [409, 'conflict'])
+  assert.match(String(one.body['detail']), /counted until 20\d\d-.*experiment "batch"/)
+  const many = await call('POST', '/v1/feedback', { data: [row(id, true)] })
+  const { errors } = many.body as { errors?: { pointer: string }[] }
+  assert.deepEqual([many.status, errors?.[0]?.pointer], [400, '/data/0/run_id'])
+  const { body: changed } = await call(
+    'PATCH',
+    '/v1/experiments/batch',
+    { feedback_days: 1 },
+    { 'if-match': '*' },
+  )
+  assert.equal(changed['feedback_days'], 1)
+  assert.equal((await call('POST', `/v1/runs/${id}/feedback`, body)).status, 201)
+  assert.deepEqual(await counted(call), [1, 1])
 })

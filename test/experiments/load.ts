@@ -1,6 +1,7 @@
 /** Units, each exposed once and reported on once, as many at a time as asked for; and a check of what arrived. */
 import type { FeedbackRecord, RunStore } from '../../src/core/run-store.ts'
 import { Experiments } from '../../src/experiments/experiments.ts'
+import type { Report } from '../../src/experiments/outcome.ts'
 import { openPostgresStore } from '../../src/storage/postgres.ts'
 import { openSqliteThread } from '../../src/storage/sqlite-thread.ts'
 
@@ -43,13 +44,8 @@ export const expose = async ({ experiments }: Opened, unit: number): Promise<voi
 export const isGood = (unit: number): boolean => unit % 3 === 0
 
 /** Lets a report count; resolves when that is acknowledged. @throws what is wrong with the report */
-export const count = async (
-  experiments: Experiments,
-  runId: string,
-  metric: string,
-  value: unknown,
-): Promise<void> => {
-  const [outcomes] = await experiments.reported([{ runId, metric, value, source: 'load' }])
+export const count = async (experiments: Experiments, report: Report): Promise<void> => {
+  const [outcomes] = await experiments.reported([report])
   if (outcomes instanceof Error) throw outcomes
   await experiments.record(outcomes!)
 }
@@ -66,7 +62,8 @@ const feedbackOn = (unit: number): FeedbackRecord => ({
 /** Feedback on a unit, as the server takes it; resolves when that is acknowledged. */
 export const report = async (opened: Opened, unit: number): Promise<void> => {
   await opened.store.addFeedback(feedbackOn(unit))
-  await count(opened.experiments, `run_${unit}`, 'correct', isGood(unit))
+  const said = { metric: 'correct', value: isGood(unit), source: 'load' }
+  await count(opened.experiments, { runId: `run_${unit}`, ...said })
 }
 
 /** Works through the units from `from` on until `isOver`, `width` at a time. Resolves with the first one not begun. */

@@ -1,11 +1,11 @@
-/** Exposes and reports until it is killed, and says of each unit when it was acknowledged: `e` and `f` lines. */
+/** Exposes and reports, from a unit on, until it is killed, and says of each unit when it was acknowledged: `e` and `f` lines. */
 import { writeSync } from 'node:fs'
 import { expose, openLoad, report, work } from './load.ts'
 
 const opened = await openLoad(process.argv[2]!)
 await work(
   64,
-  0,
+  Number(process.argv[3]),
   () => false,
   async (unit) => {
     await expose(opened, unit)

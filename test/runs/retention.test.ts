@@ -45,7 +45,8 @@ test('units of a phase go when it has been over for long enough, and its results
   assert.equal(await retention.sweep(), 0, 'it has not been over for long')
   clock.now += 2 * DAY
   assert.equal(await retention.sweep(), 3)
-  await count(experiments, 'run_a', 'correct', true)
+  const late = { runId: 'run_a', metric: 'correct', value: true, source: 'test' }
+  await count(experiments, late)
   await experiments.definitions.change('refine-or-not', { salt: '1' }, 2)
   const { results } = await experiments.view('refine-or-not')
   assert.equal(

@@ -208,7 +208,7 @@ test('a run of another owner does not exist', async (t) => {
     () => runner.cancel(id, 'bob'),
     () => runner.ended(id, 'bob', signal),
     () => runner.events(id, 'bob', 0, signal).next(),
-    () => runner.addFeedback(id, 'bob', { metric: 'correct', value: true, source: 'user' }),
+    () => runner.addFeedback({ run_id: id, metric: 'correct', value: true, source: 'user' }, 'bob'),
   ]) {
     await assert.rejects(attempt(), { code: 'run_not_found' })
   }

@@ -5,10 +5,11 @@ import { once } from 'node:events'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import fc from 'fast-check'
-import type { ExperimentFact, Phase, Series } from '../../src/core/experiment-store.ts'
+import type { ExperimentFact, Outcome, Phase, Series } from '../../src/core/experiment-store.ts'
 import type { RunEvent } from '../../src/core/event.ts'
 import { emptyUsage, foldRun, type RunState } from '../../src/core/run-state.ts'
 import type { RunRecord, RunStore } from '../../src/core/run-store.ts'
+import { createRandom } from '../../src/core/random.ts'
 import { collect, type Sums } from '../../src/core/sums.ts'
 import type { DatabaseRunStore } from '../../src/storage/run-store.ts'
 import { expose, isGood, openLoad, report, work } from '../experiments/load.ts'
@@ -17,6 +18,8 @@ const SERIES: Series[] = [
   { metric: 'v', numerator: 'v', denominator: null, covariate: 'x', isWeighted: false },
   { metric: 'r', numerator: 'r', denominator: 'v', covariate: null, isWeighted: false },
 ]
+
+const exposedAt = '2030-01-01T00:00:00.000Z'
 
 const exposure = (
   phase: Phase,
@@ -32,18 +35,19 @@ const exposure = (
   bucket: 0,
   propensity: 0.5,
   runId,
-  at: '2030-01-01T00:00:00.000Z',
+  at: exposedAt,
 })
 
 const outcome = (
   runId: string,
   name: string,
   value: number,
-  bucket: number | 'zero' | null = null,
+  { bucket = null, reporter = '' }: Partial<Pick<Outcome, 'bucket' | 'reporter'>> = {},
 ): ExperimentFact => ({
   type: 'outcome',
   runId,
   name,
+  reporter,
   value,
   bucket,
   series: SERIES.filter(({ numerator, denominator, covariate }) =>
@@ -242,13 +246,27 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
     const phase = { experiment: 'e', salt: '1' }
     await experiments.record([
       ...[1, 2, 3].map((unit) => exposure(phase, `u${unit}`, `run_${unit}`)),
-      outcome('run_1', 'v', 4, 12),
-      outcome('run_2', 'v', 0, 'zero'),
-      outcome('run_3', 'v', 4, 12),
+      outcome('run_1', 'v', 4, { bucket: 12 }),
+      outcome('run_2', 'v', 0, { bucket: 'zero' }),
+      outcome('run_3', 'v', 4, { bucket: 12 }),
     ])
-    await experiments.record([outcome('run_3', 'v', 2, 7)])
+    await experiments.record([outcome('run_3', 'v', 2, { bucket: 7 })])
     const [arm] = await experiments.tallies(phase)
     assert.deepEqual(arm!.metrics['v']!.sketch, { zeros: 1, buckets: { 7: 1, 12: 1 } })
+  })
+
+  test('each reporter has a word of its own on a run, and replaces only that', async (t) => {
+    const { experiments } = await opened(t)
+    const phase = { experiment: 'e', salt: '1' }
+    const said = (value: number, reporter: string): ExperimentFact =>
+      outcome('run_1', 'v', value, { reporter, bucket: value })
+    await experiments.record([exposure(phase, 'u', 'run_1'), said(1, 'ann'), said(5, 'bob')])
+    await experiments.record([said(3, 'ann'), said(9, '')])
+    const [arm] = await experiments.tallies(phase)
+    const { runs, sums, sketch } = arm!.metrics['v']!
+    assert.deepEqual([runs, sums.units, sums.base, sums.total], [3, 1, 3, 17])
+    assert.deepEqual(sketch.buckets, { 3: 1, 5: 1, 9: 1 })
+    assert.equal((await experiments.exposedRuns(['run_1'])).get('run_1')!.at, exposedAt)
   })
 
   test('versions are kept apart, and the second of a number is refused', async (t) => {
@@ -453,6 +471,7 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     })
     await Promise.all([store.addFeedback(said('2', 'b')), store.addFeedback(said('1', 'a'))])
     assert.deepEqual(await store.feedback('run_a'), [said('1', 'a'), said('2', 'b')])
+    assert.deepEqual(await store.feedbackById(['3', '1']), [said('1', 'a')])
     await store.remove('run_a')
     assert.deepEqual(await store.feedback('run_a'), [])
     assert.deepEqual(await store.events('run_a', 0, 9), [])
@@ -495,35 +514,71 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
   })
 }
 
+interface Acknowledged {
+  readonly exposed: number[]
+  readonly reported: number[]
+}
+
+/** Lets a process of its own expose and report from a unit on, and kills it when it has said so many characters. */
+const writeUntilKilled = async (
+  place: string,
+  from: number,
+  characters: number,
+): Promise<Acknowledged> => {
+  const script = path.join(import.meta.dirname, '..', 'experiments', 'writing-process.js')
+  const child = spawn(process.execPath, [script, place, String(from)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  child.stdout.on('data', (data: Buffer) => {
+    said += data.toString()
+    if (said.length > characters) child.kill('SIGKILL')
+  })
+  await once(child, 'close')
+  const numbers = (kind: string): number[] =>
+    [...said.matchAll(new RegExp(`^${kind}(\\d+)$`, 'gm'))].map(([, unit]) => Number(unit))
+  return { exposed: numbers('e'), reported: numbers('f') }
+}
+
+const checkKept = async (place: string, { exposed, reported }: Acknowledged): Promise<void> => {
+  const opened = await openLoad(place)
+  const reports = exposed.map((unit) => ({
+    runId: `run_${unit}`,
+    metric: 'correct',
+    value: true,
+    source: 'load',
+  }))
+  for (const [index, outcomes] of (await opened.experiments.reported(reports)).entries()) {
+    assert.equal((outcomes as readonly unknown[]).length, 1, `exposure ${exposed[index]}`)
+  }
+  for (const unit of reported) {
+    const [feedback] = await opened.store.feedback(`run_${unit}`)
+    assert.equal(feedback?.value, isGood(unit), `feedback ${unit}`)
+  }
+  const { results } = await opened.experiments.view('load')
+  const counted = sum(results.arms.map(({ metrics }) => metrics['correct']!.count))
+  assert.ok(counted >= reported.length, `${counted} counted, ${reported.length} acknowledged`)
+  await opened.experiments.idle()
+  await opened.store.close()
+}
+
 const crashContract = ({ create }: Place): void => {
-  test('a process killed at any moment has lost nothing that it acknowledged', async () => {
+  test('a process killed at any of many moments has lost nothing that it acknowledged', async (t) => {
     const place = await create()
-    const script = path.join(import.meta.dirname, '..', 'experiments', 'writing-process.js')
-    const child = spawn(process.execPath, [script, place], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let said = ''
-    child.stdout.on('data', (data: Buffer) => {
-      said += data.toString()
-      if (said.length > 20_000) child.kill('SIGKILL')
-    })
-    await once(child, 'close')
-    const acknowledged = (kind: string): number[] =>
-      [...said.matchAll(new RegExp(`^${kind}(\\d+)$`, 'gm'))].map(([, unit]) => Number(unit))
-    const opened = await openLoad(place)
-    for (const unit of acknowledged('e')) {
-      const report = { runId: `run_${unit}`, metric: 'correct', value: true, source: 'load' }
-      const [outcomes] = await opened.experiments.reported([report])
-      assert.equal((outcomes as readonly unknown[]).length, 1, `exposure ${unit}`)
+    const random = createRandom(20261125)
+    const all: Acknowledged = { exposed: [], reported: [] }
+    for (let round = 0; round < 8; round++) {
+      const { exposed, reported } = await writeUntilKilled(
+        place,
+        round * 1_000_000,
+        random.integer(8000),
+      )
+      all.exposed.push(...exposed)
+      all.reported.push(...reported)
     }
-    const reported = acknowledged('f')
-    for (const unit of reported) {
-      const [feedback] = await opened.store.feedback(`run_${unit}`)
-      assert.equal(feedback?.value, isGood(unit), `feedback ${unit}`)
-    }
-    const { results } = await opened.experiments.view('load')
-    const counted = results.arms.reduce((total, arm) => total + arm.metrics['correct']!.count, 0)
-    assert.ok(reported.length > 100 && counted >= reported.length, `${counted}, ${reported.length}`)
-    await opened.experiments.idle()
-    await opened.store.close()
+    await checkKept(place, all)
+    t.diagnostic(`${all.exposed.length} exposures, ${all.reported.length} reports, 8 deaths`)
+    assert.ok(all.reported.length > 100)
   })
 
   test('thousands of exposures and reports in a row are all counted', async () => {

@@ -14,7 +14,6 @@ import type { RunRequest } from '../../src/runs/run-request.ts'
 import { taskOf } from '../../src/runs/task-request.ts'
 import type {
   Estimate,
-  FeedbackInput,
   FeedbackRow,
   ModelDescription,
   RunObserver,
@@ -332,20 +331,15 @@ export class FakeRuns implements RunService {
     }
   }
 
-  async addFeedback(id: string, owner: string, feedback: FeedbackInput): Promise<FeedbackRecord> {
-    this.#entry(id, owner)
-    const record = {
-      id: `fb_${this.notes.length + 1}`,
-      run_id: id,
-      at: new Date(0).toISOString(),
-      ...feedback,
-    }
+  async addFeedback(row: FeedbackRow, owner: string): Promise<FeedbackRecord> {
+    this.#entry(row.run_id, owner)
+    const record = { id: `fb_${this.notes.length + 1}`, at: new Date(0).toISOString(), ...row }
     this.notes.push(record)
     return record
   }
 
   addFeedbackRows(rows: readonly FeedbackRow[], owner: string): Promise<FeedbackRecord[]> {
-    return Promise.all(rows.map(({ run_id, ...row }) => this.addFeedback(run_id, owner, row)))
+    return Promise.all(rows.map((row) => this.addFeedback(row, owner)))
   }
 
   async feedback(id: string, owner: string): Promise<FeedbackRecord[]> {
