@@ -10,7 +10,7 @@ import type { Config } from './config.ts'
 import { toRefineError } from './core/errors.ts'
 import { isIncluded, readCatalog, verifyWeights } from './models/catalog.ts'
 import { InstalledModels } from './models/hub/installed-models.ts'
-import { findDevices, type DeviceFinding } from './models/onnx-devices.ts'
+import { findDevices, type DeviceFinding } from './models/onnx/devices.ts'
 import { createLog } from './telemetry/log.ts'
 
 export interface Examination {

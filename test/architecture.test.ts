@@ -46,7 +46,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The one place that joins the engine to the language-model port, and its parts. */
-const ENGINE_ADAPTER = /^models\/onnx(?:-[a-z-]+)?\.ts$/
+const ENGINE_ADAPTER = /^models\/onnx(?:\/[a-z-]+)?\.ts$/
 
 /** Packages that belong to certain layers only. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -205,6 +205,7 @@ test('the rules let pass what is allowed', () => {
   const allowed: readonly [string, string][] = [
     ['http/routes/a.ts', `import { a } from '../../core/a.ts'\nimport fastify from 'fastify'`],
     ['models/onnx.ts', `import { Engine } from '../inference/engine.ts'`],
+    ['models/onnx/prompt.ts', `import { Engine } from '../../inference/engine.ts'`],
     ['main.ts', `import './app.ts'\nconst a = process.env.PORT`],
     ['core/a.ts', `// import '../http/a.ts'\n/* console.log(1) */\nimport { Type } from 'typebox'`],
   ]

@@ -26,6 +26,8 @@ import type { ChosenDevice } from './runtime/session.ts'
 export interface EngineOptions {
   /** A checkpoint in Hugging Face layout. */
   readonly folder: string
+  /** Special tokens of the tokenizer that are part of the text. */
+  readonly spokenTokens?: readonly string[]
   /** Threads of one run; the cores of the machine when absent. */
   readonly threads?: number
   /** `auto` when absent. */
@@ -65,6 +67,7 @@ export class Engine {
     this.#onLoaded = options.onLoaded
     this.#settings = {
       folder: options.folder,
+      spokenTokens: options.spokenTokens ?? [],
       threads: options.threads ?? availableParallelism(),
       device: options.device ?? 'auto',
       weights: options.weights ?? 'auto',
@@ -93,7 +96,7 @@ export class Engine {
     let open = work.samples + 1
     for await (const event of this.#call((id) => ({ type: 'generate', id, work }), signal)) {
       if (event.type !== 'chunk') continue
-      if (event.chunk.type !== 'delta') open--
+      if (event.chunk.type === 'finish' || event.chunk.type === 'usage') open--
       yield event.chunk
       if (open === 0) return
     }

@@ -1,7 +1,8 @@
 /** Everything that crosses between the engine's thread and its worker. */
 import type { Device } from '../core/device.ts'
 import type { ErrorCode, FieldError } from '../core/errors.ts'
-import type { CallPriority, Constraint, GenerationChunk } from '../core/language-model.ts'
+import type { CallPriority, GenerationChunk } from '../core/language-model.ts'
+import type { Grammar, Opening } from './constraint/grammar.ts'
 import type { WeightChoice } from './graphs/linear.ts'
 import type { ChosenDevice } from './runtime/session.ts'
 
@@ -34,7 +35,9 @@ export interface GenerateWork {
   readonly seed: number
   /** Alternatives per token; undefined: no log-probabilities at all. */
   readonly topLogProbabilities: number | undefined
-  readonly constraint?: Constraint | undefined
+  readonly constraint?: Grammar | undefined
+  /** Where there are any, samples are free until their text has one of them, and held to the constraint from it on. */
+  readonly openings?: readonly Opening[] | undefined
   /** `interactive` when absent. */
   readonly priority?: CallPriority | undefined
 }
@@ -71,6 +74,8 @@ export interface ScoreResult {
 /** What the worker is started with. Sizes are checked by the engine. */
 export interface WorkerSettings {
   readonly folder: string
+  /** Special tokens that stand for their own text, where others stand for none. */
+  readonly spokenTokens: readonly string[]
   readonly threads: number
   readonly device: Device
   readonly weights: WeightChoice

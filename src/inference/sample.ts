@@ -107,13 +107,14 @@ export class Sample {
 
   /** What has to be done to this row's logits before its token is chosen; undefined: nothing. */
   adjustment(row: number): AdjustedRow | undefined {
-    if (this.#guide === undefined && this.#penalties === undefined) return undefined
+    const mask = this.#guide?.mask
+    if (mask === undefined && this.#penalties === undefined) return undefined
     return {
       row,
       temperature: this.work.sampling.temperature || 1,
       uniform: this.#uniform,
       changes: this.#penalties?.changes,
-      allowed: this.#guide?.mask.allowed,
+      allowed: mask?.allowed,
     }
   }
 
@@ -125,7 +126,7 @@ export class Sample {
   /** Takes the next token from the results of the step that `drawUniform` was called for. */
   advance(head: HeadResults, row: number, adjusted?: AdjustedChoice): Advance {
     // Where the vocabulary cannot write what the constraint wants next, there is no token to choose.
-    if (this.#guide?.mask.count === 0) return this.#finish('other', 'constraint_without_token')
+    if (this.#guide?.mask?.count === 0) return this.#finish('other', 'constraint_without_token')
     const likely = this.#choose(head, row, adjusted)
     this.#logProbability += likely.logProbability
     return this.#force(this.#take(likely.token, this.#entry(likely, head, row)))

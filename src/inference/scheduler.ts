@@ -10,7 +10,13 @@ import { PromptLibrary } from './cache/prompt-library.ts'
 import { ConstraintLibrary } from './constraint/guide.ts'
 import type { Row } from './decode-batch.ts'
 import { choosePrefills, Prefill, runPrefills } from './prefill.ts'
-import type { EngineEvent, GenerateWork, ScoreWork, WorkerSettings } from './protocol.ts'
+import type {
+  EngineEvent,
+  GenerateWork,
+  ScoreWork,
+  WorkerChunk,
+  WorkerSettings,
+} from './protocol.ts'
 import { RunningSamples, type Waiting } from './running-samples.ts'
 import { Adjuster } from './runtime/adjuster.ts'
 import { createReading, type Reading } from './reading.ts'
@@ -80,7 +86,9 @@ export class Scheduler {
   generate(id: number, work: GenerateWork): void {
     try {
       // Compiled now, so that what cannot be held to is refused before anything is computed.
-      if (work.constraint !== undefined) this.#constraints.compile(work.constraint)
+      const compiled = work.constraint && this.#constraints.compile(work.constraint)
+      for (const pointer of compiled?.loosened ?? [])
+        this.#events.push({ type: 'chunk', id, chunk: looseSchema(pointer) })
     } catch (thrown) {
       const { code, message, fields } = toRefineError(thrown)
       this.#post([{ type: 'refused', id, error: { code, message, fields } }])
@@ -201,10 +209,10 @@ export class Scheduler {
   }
 
   #rows(id: number, work: GenerateWork, order: number): Row[] {
-    const { samples, constraint, priority = 'interactive' } = work
-    const automaton = constraint && this.#constraints.compile(constraint)
+    const { samples, constraint, openings, priority = 'interactive' } = work
+    const automaton = constraint && this.#constraints.compile(constraint).automaton
     return Array.from({ length: samples }, (_, index) => {
-      const guide = automaton && this.#constraints.guide(automaton)
+      const guide = automaton && this.#constraints.guide(automaton, openings)
       return { id, sample: new Sample(work, index, this.#vocabulary, guide), priority, order }
     })
   }
@@ -227,6 +235,12 @@ export class Scheduler {
     this.#post(events)
   }
 }
+
+const looseSchema = (pointer: string): WorkerChunk => ({
+  type: 'warning',
+  code: 'schema_not_held',
+  message: `${pointer} cannot be held to while a text is written; it may become any JSON object.`,
+})
 
 const compareRanks = (left: Prefill['rank'], right: Prefill['rank']): number => {
   if (left.priority !== right.priority) return left.priority === 'interactive' ? -1 : 1

@@ -53,7 +53,7 @@ const load = async (): Promise<Scheduler> => {
   const config = checkpoint.config()
   const decoder = await openDecoder(checkpoint, config)
   const vocabulary = {
-    text: readTokenText(checkpoint),
+    text: readTokenText(checkpoint, settings.spokenTokens),
     endTokens: new Set(config.endTokens),
     contextLength: config.decoder.contextLength,
   }

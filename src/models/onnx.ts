@@ -9,8 +9,8 @@ import type {
   Price,
   PromptSet,
 } from '../core/language-model.ts'
-import { messageText } from '../core/conversation.ts'
 import type { Message, Sampling } from '../core/task.ts'
+import type { Tool } from '../core/tools.ts'
 import { openCheckpoint } from '../inference/checkpoint/checkpoint.ts'
 import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
 import { badModelFile } from '../inference/checkpoint/tensor-source.ts'
@@ -18,8 +18,10 @@ import { Engine, type EngineOptions } from '../inference/engine.ts'
 import type { GenerateWork, SamplingParameters } from '../inference/protocol.ts'
 import { readChatTemplate, type ChatTemplate } from '../inference/text/chat-template.ts'
 import { readTokenizer } from '../inference/text/tokenizer.ts'
-import { PromptEncoder } from './onnx-prompt.ts'
-import { Readings, type StepReading } from './onnx-readings.ts'
+import { PromptEncoder } from './onnx/prompt.ts'
+import { Readings, type StepReading } from './onnx/readings.ts'
+import { findCallFormat, holdToCalls, spokenTokens, type CallFormat } from './onnx/call-format.ts'
+import { readToolCalls } from './onnx/call-stream.ts'
 
 export type { ChosenDevice } from '../inference/runtime/session.ts'
 
@@ -47,6 +49,8 @@ interface Parts {
   readonly config: ModelConfig
   readonly encoder: PromptEncoder
   readonly steps: StepReading | undefined
+  /** How the model calls tools; undefined when its template knows nothing of them. */
+  readonly calls: CallFormat | undefined
   /** The model is an ONNX export, run as it is. */
   readonly exported: boolean
 }
@@ -60,7 +64,7 @@ const GENERIC = {
 /** Below this the division by the temperature leaves the range of float32; the result is the likeliest token anyway. */
 const LOWEST_TEMPERATURE = 1e-4
 
-const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): CapabilityRecord => {
+const capabilitiesOf = ({ config: { head }, steps, calls, exported }: Parts): CapabilityRecord => {
   const writes = head.type === 'tokens' ? 'native' : 'none'
   return {
     parallel_samples: writes,
@@ -74,7 +78,7 @@ const capabilitiesOf = ({ config: { head }, steps, exported }: Parts): Capabilit
     constrained_output: writes,
     seed: writes,
     images: 'none',
-    tools: 'none',
+    tools: calls === undefined ? 'none' : writes,
   }
 }
 
@@ -87,6 +91,7 @@ class OnnxModel implements LanguageModel {
   readonly #engine: Engine
   readonly #config: ModelConfig
   readonly #encoder: PromptEncoder
+  readonly #calls: CallFormat | undefined
   readonly #exported: boolean
   readonly scoreText?: NonNullable<LanguageModel['scoreText']>
   readonly scoreSteps?: NonNullable<LanguageModel['scoreSteps']>
@@ -99,9 +104,11 @@ class OnnxModel implements LanguageModel {
     this.price = options.price ?? { input: 0, output: 0 }
     this.contextLength = parts.config.decoder.contextLength
     this.capabilities = capabilitiesOf(parts)
-    this.#engine = new Engine(options)
+    const spoken = parts.calls && spokenTokens(parts.calls)
+    this.#engine = new Engine({ ...options, ...(spoken && { spokenTokens: spoken }) })
     this.#config = parts.config
     this.#encoder = parts.encoder
+    this.#calls = parts.calls
     this.#exported = parts.exported
     const readings = new Readings(this.#engine, parts.encoder)
     const { head } = parts.config
@@ -115,8 +122,8 @@ class OnnxModel implements LanguageModel {
       this.scoreOutcome = (request, call) => readings.scoreOutcome(head.labels, request, call)
   }
 
-  countTokens(messages: readonly Message[]): number {
-    return this.#encoder.count(messages)
+  countTokens(messages: readonly Message[], tools?: readonly Tool[]): number {
+    return this.#encoder.count(messages, tools)
   }
 
   async *generate(
@@ -129,7 +136,10 @@ class OnnxModel implements LanguageModel {
         `${this.id} scores or embeds texts; it cannot write any.`,
         { param: 'model' },
       )
-    const prompt = this.#encoder.prompt(request.messages, request.continueFrom)
+    const { toolChoice: choice = 'auto', parallelToolCalls: parallel = true } = request
+    const tools = choice === 'none' ? undefined : request.tools
+    const format = tools && this.#callFormat()
+    const prompt = this.#encoder.prompt(request.messages, request.continueFrom, tools)
     this.#encoder.checkLength(prompt.length + 1)
     const work: GenerateWork = {
       prompt,
@@ -139,10 +149,25 @@ class OnnxModel implements LanguageModel {
       seed: request.seed,
       topLogProbabilities: request.topLogProbabilities,
       constraint: request.constraint,
+      ...(format && holdToCalls(format, { tools: tools!, choice, parallel }, request.constraint)),
       priority,
     }
     if (this.#exported) yield { type: 'warning', ...GENERIC }
-    yield* this.#engine.generate(work, signal)
+    const chunks = this.#engine.generate(work, signal)
+    if (format === undefined) yield* chunks
+    else {
+      const names = tools!.map((tool) => tool.function.name)
+      yield* readToolCalls(chunks, format, names)
+    }
+  }
+
+  #callFormat(): CallFormat {
+    if (this.#calls !== undefined) return this.#calls
+    throw new RefineError(
+      'unsupported_capability',
+      `${this.id} cannot call tools: its chat template knows nothing of them.`,
+      { param: 'tools' },
+    )
   }
 
   async ready(): Promise<void> {
@@ -193,7 +218,7 @@ const stepReading = (
 }
 
 /** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(messageText).join('\n')
+const joinTexts: ChatTemplate = (messages) => messages.map(({ content }) => content).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller
@@ -204,16 +229,19 @@ export const createOnnxModel = (options: OnnxModelOptions): LanguageModel => {
   const { id, folder, stepMarks, weights = 'auto', onWarning } = options
   const checkpoint = openCheckpoint(folder)
   const config = checkpoint.config()
+  const template = config.head.type === 'none' ? joinTexts : readChatTemplate(checkpoint)
+  const calls = findCallFormat(template)
   const encoder = new PromptEncoder(
     id,
     config.decoder.contextLength,
     readTokenizer(checkpoint),
-    config.head.type === 'none' ? joinTexts : readChatTemplate(checkpoint),
+    template,
+    calls,
   )
   const exported = checkpoint.exported(weights) !== undefined
   if (exported && config.head.type !== 'tokens')
     throw badModelFile(folder, 'only models that write run as ONNX exports: expected safetensors')
   if (exported) onWarning?.(`${id}: ${GENERIC.message}`)
   const steps = stepReading(folder, config, encoder, stepMarks)
-  return new OnnxModel(options, { config, encoder, steps, exported })
+  return new OnnxModel(options, { config, encoder, steps, calls, exported })
 }

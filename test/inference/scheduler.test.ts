@@ -187,6 +187,26 @@ test('a text that is certain as a whole needs no step at all', async () => {
   assert.ok(decoder.runs.every(({ rows }) => rows === 1))
 })
 
+test('a sample that is free up to an opening writes what it would have written until then', async () => {
+  const lineBreak = ANSWER.indexOf('\n') + 1
+  const opening = ANSWER.slice(lineBreak, lineBreak + 3)
+  const constraint = {
+    type: 'sequence',
+    parts: [
+      { type: 'text', text: `${opening}!` },
+      { type: 'regex', pattern: '[a-f]{4}' },
+    ],
+  } as const
+  const openings = [{ text: `\n${opening}`, atStart: false }]
+  const held = {
+    ...constraint,
+    parts: [{ type: 'text', text: '\n' } as const, ...constraint.parts],
+  }
+  const [[text]] = (await answers([work({ constraint: held, openings })])) as [[string]]
+  assert.equal(text.slice(0, lineBreak + 3), ANSWER.slice(0, lineBreak + 3))
+  assert.match(text.slice(lineBreak + 3), /^![a-f]{4}$/)
+})
+
 test('forced tokens count towards max_tokens and end at stop strings', async () => {
   const constraint = { type: 'choice', choices: ['yes and no and maybe'] } as const
   const short = samplingParameters({ maxTokens: 3 })

@@ -8,6 +8,7 @@ import type { WeightFormat } from '../../src/inference/graphs/linear.ts'
 import { readChatTemplate } from '../../src/inference/text/chat-template.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import { readTokenizer } from '../../src/inference/text/tokenizer.ts'
+import { plainMessages } from '../../src/models/onnx/template-messages.ts'
 import { largestDifference, openDecoder, score } from './checkpoint-fixture.ts'
 import { never, type ReferenceCase, samplingParameters } from './model-fixture.ts'
 
@@ -28,7 +29,7 @@ test('texts are encoded and the chat template rendered as by the reference', opt
   assert.ok(cases.length > 0)
   for (const { text, ids } of cases) assert.deepEqual(tokenizer.encode(text), ids)
   const { text } = cases.find(({ name }) => name === 'chat')!
-  assert.equal(readChatTemplate(checkpoint)(messages), text)
+  assert.equal(readChatTemplate(checkpoint)(plainMessages(messages)), text)
 })
 
 /** Worst and mean difference of a token's log-probability, in nats, and the worst of the logits compared. */

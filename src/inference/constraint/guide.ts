@@ -1,8 +1,8 @@
 /** Holds samples to their constraints: constraints compiled once, masks made once per configuration, both bounded. */
 import { LRUCache } from 'lru-cache'
-import type { Constraint } from '../../core/language-model.ts'
 import type { Automaton, Configuration } from './automaton.ts'
-import { compileConstraint } from './compile.ts'
+import { compileGrammar, type CompiledGrammar } from './compile.ts'
+import type { Grammar, Opening } from './grammar.ts'
 import { TokenTrie, type TokenBytes, type TokenMask } from './token-trie.ts'
 
 const MAX_CONSTRAINTS = 32
@@ -17,7 +17,7 @@ export interface GuideVocabulary {
 
 export class ConstraintLibrary {
   readonly #vocabulary: GuideVocabulary
-  readonly #automata = new LRUCache<string, Automaton>({ max: MAX_CONSTRAINTS })
+  readonly #compiled = new LRUCache<string, CompiledGrammar>({ max: MAX_CONSTRAINTS })
   readonly #masks = new LRUCache<Configuration, TokenMask>({
     maxSize: MAX_MASK_BYTES,
     sizeCalculation: ({ allowed }) => allowed.length,
@@ -29,19 +29,19 @@ export class ConstraintLibrary {
   }
 
   /** @throws RefineError invalid_request naming what cannot be held to. */
-  compile(constraint: Constraint): Automaton {
-    const key = JSON.stringify(constraint)
-    let automaton = this.#automata.get(key)
-    if (automaton === undefined) {
-      automaton = compileConstraint(constraint)
-      this.#automata.set(key, automaton)
+  compile(grammar: Grammar): CompiledGrammar {
+    const key = JSON.stringify(grammar)
+    let compiled = this.#compiled.get(key)
+    if (compiled === undefined) {
+      compiled = compileGrammar(grammar)
+      this.#compiled.set(key, compiled)
     }
-    return automaton
+    return compiled
   }
 
-  /** For one sample. */
-  guide(automaton: Automaton): Guide {
-    return new Guide(automaton, this)
+  /** For one sample: held from its first token on, or from the first of the openings. */
+  guide(automaton: Automaton, openings: readonly Opening[] = []): Guide {
+    return new Guide(automaton, this, openings)
   }
 
   mask(automaton: Automaton, at: Configuration): TokenMask {
@@ -64,32 +64,89 @@ export class ConstraintLibrary {
 export class Guide {
   readonly #automaton: Automaton
   readonly #library: ConstraintLibrary
-  #at: Configuration
+  /** Undefined as long as the text is free. */
+  #at: Configuration | undefined
+  readonly #search: OpeningSearch | undefined
 
-  constructor(automaton: Automaton, library: ConstraintLibrary) {
+  constructor(automaton: Automaton, library: ConstraintLibrary, openings: readonly Opening[]) {
     this.#automaton = automaton
     this.#library = library
-    this.#at = automaton.start
+    if (openings.length === 0) this.#at = automaton.start
+    else this.#search = new OpeningSearch(openings)
   }
 
-  get mask(): TokenMask {
-    return this.#library.mask(this.#automaton, this.#at)
+  /** Undefined where every token may come. */
+  get mask(): TokenMask | undefined {
+    return this.#at && this.#library.mask(this.#automaton, this.#at)
   }
 
   /** The next token where the constraint leaves no choice; other tokens are masked there. */
   get forced(): number | undefined {
-    return this.complete ? undefined : this.mask.only
+    return this.complete ? undefined : this.mask?.only
   }
 
   /** Whether the text is complete and nothing could be added to it. */
   get complete(): boolean {
-    return this.#at.accepts && this.#at.threads.length === 0
+    return this.#at !== undefined && this.#at.accepts && this.#at.threads.length === 0
   }
 
   /** Takes a token that the mask allowed, other than an end token. */
   take(token: number): void {
-    const next = this.#automaton.read(this.#at, this.#library.bytes(token))
+    const bytes = this.#library.bytes(token)
+    if (this.#at === undefined) {
+      this.#at = this.#search!.add(bytes, (found) =>
+        this.#automaton.read(this.#automaton.start, found),
+      )
+      return
+    }
+    const next = this.#automaton.read(this.#at, bytes)
     if (next === undefined) throw new Error(`Token ${token} breaks the constraint.`)
     this.#at = next
+  }
+}
+
+/** Looks for openings in a text as it grows. Bytes are held as strings of one unit each, which can be searched. */
+class OpeningSearch {
+  readonly #openings: readonly Opening[]
+  readonly #longest: number
+  #text = ''
+  #isStart = true
+
+  constructor(openings: readonly Opening[]) {
+    this.#openings = openings.map(({ text, atStart }) => ({
+      text: Buffer.from(text).toString('latin1'),
+      atStart,
+    }))
+    this.#longest = Math.max(...this.#openings.map(({ text }) => text.length))
+  }
+
+  /** Gives all bytes from an opening on to `read` and returns what that makes of them; undefined where there is none. */
+  add(
+    bytes: Uint8Array,
+    read: (found: Uint8Array) => Configuration | undefined,
+  ): Configuration | undefined {
+    this.#text += Buffer.from(bytes).toString('latin1')
+    if (this.#isStart) this.#text = this.#text.trimStart()
+    for (let at = this.#find(); at >= 0; at = this.#find()) {
+      const found = read(Buffer.from(this.#text.slice(at), 'latin1'))
+      if (found !== undefined) return found
+      this.#text = this.#text.slice(at + 1)
+      this.#isStart = false
+    }
+    if (this.#text.length >= this.#longest) {
+      this.#text = this.#text.slice(this.#text.length - this.#longest + 1)
+      this.#isStart = false
+    }
+    return undefined
+  }
+
+  /** Where the first opening begins, or -1. */
+  #find(): number {
+    const found = this.#openings.map(({ text, atStart }) => {
+      const at = this.#text.indexOf(text)
+      return at < 0 || (atStart && !(this.#isStart && at === 0)) ? Infinity : at
+    })
+    const first = Math.min(...found)
+    return first === Infinity ? -1 : first
   }
 }

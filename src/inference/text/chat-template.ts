@@ -1,29 +1,59 @@
 /** Renders a conversation as the model was trained to see it, by the Jinja template of its checkpoint. */
 import { Template } from '@huggingface/jinja'
 import { RefineError } from '../../core/errors.ts'
-import type { Message } from '../../core/task.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 import type { TokenizerConfig } from '../checkpoint/tokenizer-file.ts'
 
-const templateText = (path: string, { chat_template: template }: TokenizerConfig): string => {
-  const text =
-    typeof template === 'string'
-      ? template
-      : template?.find(({ name }) => name === 'default')?.template
+/** A message in the form that templates are written for: as OpenAI's, but arguments of calls are values and not JSON. */
+export interface TemplateMessage {
+  readonly role: string
+  readonly content: string
+  readonly tool_calls?: readonly {
+    readonly id: string
+    readonly type: 'function'
+    readonly function: { readonly name: string; readonly arguments: unknown }
+  }[]
+  readonly tool_call_id?: string
+  /** Of the tool whose result it is. */
+  readonly name?: string
+}
+
+export interface RenderOptions {
+  /** Ends where the assistant's answer begins; so if absent. Otherwise behind the last message. */
+  readonly prompted?: boolean
+  readonly tools?: readonly object[] | undefined
+}
+
+export type ChatTemplate = (messages: readonly TemplateMessage[], options?: RenderOptions) => string
+
+/** Templates by name; most models have one. */
+const templateTexts = (path: string, { chat_template: template }: TokenizerConfig) => {
+  const named = (name: string): string | undefined =>
+    Array.isArray(template)
+      ? template.find((entry) => entry.name === name)?.template
+      : name === 'default'
+        ? template
+        : undefined
+  const text = named('default')
   if (text === undefined)
     throw badModelFile(
       path,
       'expected a chat template: in tokenizer_config.json, chat_template.jinja, or the metadata',
     )
-  return text
+  return { text, withTools: named('tool_use') ?? text }
+}
+
+const parse = (path: string, text: string): Template => {
+  try {
+    return new Template(text)
+  } catch (cause) {
+    throw badModelFile(path, `its chat template cannot be parsed: ${String(cause)}`, cause)
+  }
 }
 
 const contentOf = (token: TokenizerConfig['bos_token']): string =>
   typeof token === 'string' ? token : (token?.content ?? '')
-
-/** The conversation up to the point where the assistant's answer begins; without `prompted` just up to its last message. */
-export type ChatTemplate = (messages: readonly Message[], prompted?: boolean) => string
 
 /**
  * The renderer throws RefineError invalid_request when the template refuses the conversation.
@@ -31,21 +61,14 @@ export type ChatTemplate = (messages: readonly Message[], prompted?: boolean) =>
  */
 export const readChatTemplate = (checkpoint: Checkpoint): ChatTemplate => {
   const config = checkpoint.tokenizerConfig()
-  const text = templateText(checkpoint.path, config)
-  let template: Template
-  try {
-    template = new Template(text)
-  } catch (cause) {
-    throw badModelFile(
-      checkpoint.path,
-      `its chat template cannot be parsed: ${String(cause)}`,
-      cause,
-    )
-  }
+  const { text, withTools } = templateTexts(checkpoint.path, config)
+  const plain = parse(checkpoint.path, text)
+  const tooled = withTools === text ? plain : parse(checkpoint.path, withTools)
   const tokens = { bos_token: contentOf(config.bos_token), eos_token: contentOf(config.eos_token) }
-  return (messages, prompted = true) => {
+  return (messages, { prompted = true, tools } = {}) => {
+    const given = { messages, add_generation_prompt: prompted, ...tokens, ...(tools && { tools }) }
     try {
-      return template.render({ messages, add_generation_prompt: prompted, ...tokens })
+      return (tools === undefined ? plain : tooled).render(given)
     } catch (cause) {
       throw new RefineError(
         'invalid_request',

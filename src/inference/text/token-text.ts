@@ -50,14 +50,20 @@ export interface TokenText {
   text(token: number): string
 }
 
-/** @throws RefineError model_failed when the tokenizer is absent or of a kind we do not know. */
-export const readTokenText = (checkpoint: Checkpoint): TokenText => {
+/**
+ * @param spoken special tokens that stand for their own text
+ * @throws RefineError model_failed when the tokenizer is absent or of a kind we do not know.
+ */
+export const readTokenText = (
+  checkpoint: Checkpoint,
+  spoken: readonly string[] = [],
+): TokenText => {
   const contents = checkpoint.tokenizer()
   const decode = decoderFor(checkpoint.path, contents)
   const table = new Map<number, Uint8Array>()
   for (const [token, id] of Object.entries(contents.model.vocab)) table.set(id, decode(token))
   for (const { id, content, special } of contents.added_tokens ?? [])
-    table.set(id, utf8.encode(special ? '' : content))
+    table.set(id, utf8.encode(special && !spoken.includes(content) ? '' : content))
   const empty = new Uint8Array()
   const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
   const bytes = (token: number): Uint8Array => table.get(token) ?? empty

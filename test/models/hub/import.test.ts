@@ -18,7 +18,7 @@ import type { ImportRequest, ModelStore } from '../../../src/core/model-store.ts
 import { modelSource } from '../../../src/models/model-factory.ts'
 import { InstalledModels } from '../../../src/models/hub/installed-models.ts'
 import { adviceFor, createModelStore, requireInstalled } from '../../../src/models/model-store.ts'
-import { CHECKPOINT_CHECKS } from '../../../src/models/onnx-checks.ts'
+import { CHECKPOINT_CHECKS } from '../../../src/models/onnx/checks.ts'
 import { createOnnxModel } from '../../../src/models/onnx.ts'
 import { ModelRegistry } from '../../../src/models/registry.ts'
 import { collect, FOLDER, reference } from '../../inference/model-fixture.ts'

@@ -2,22 +2,22 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test, { after, type TestContext } from 'node:test'
-import type { LanguageModel } from '../../src/core/language-model.ts'
-import type { RolePrompts } from '../../src/core/prompts.ts'
-import { Engine } from '../../src/inference/engine.ts'
-import { Prefill, runPrefills } from '../../src/inference/prefill.ts'
-import type { ScoreWork } from '../../src/inference/protocol.ts'
-import { createReading } from '../../src/inference/reading.ts'
-import { createOnnxModel } from '../../src/models/onnx.ts'
-import { createOutcomeReward } from '../../src/scoring/outcome-reward.ts'
+import type { LanguageModel } from '../../../src/core/language-model.ts'
+import type { RolePrompts } from '../../../src/core/prompts.ts'
+import { Engine } from '../../../src/inference/engine.ts'
+import { Prefill, runPrefills } from '../../../src/inference/prefill.ts'
+import type { ScoreWork } from '../../../src/inference/protocol.ts'
+import { createReading } from '../../../src/inference/reading.ts'
+import { createOnnxModel } from '../../../src/models/onnx.ts'
+import { createOutcomeReward } from '../../../src/scoring/outcome-reward.ts'
 import {
   largestDifference,
   MODELS,
   openDecoder,
   writeCheckpoint,
   type TinyModel,
-} from '../inference/checkpoint-fixture.ts'
-import { never } from '../inference/model-fixture.ts'
+} from '../../inference/checkpoint-fixture.ts'
+import { never } from '../../inference/model-fixture.ts'
 
 const TOLERANCE = 1e-3
 const tokens = Int32Array.from(MODELS.ids)

@@ -1,38 +1,51 @@
 /** Conversations and texts as tokens of one checkpoint, never more than its context holds. */
-import { RefineError } from '../core/errors.ts'
-import type { Message } from '../core/task.ts'
-import type { ChatTemplate } from '../inference/text/chat-template.ts'
-import type { Tokenizer } from '../inference/text/tokenizer.ts'
+import { RefineError } from '../../core/errors.ts'
+import type { Message } from '../../core/task.ts'
+import type { ChatTemplate } from '../../inference/text/chat-template.ts'
+import type { Tokenizer } from '../../inference/text/tokenizer.ts'
+import type { Tool } from '../../core/tools.ts'
+import type { CallFormat } from './call-format.ts'
+import { plainMessages, templateTools, toolMessages } from './template-messages.ts'
 
 export class PromptEncoder {
   readonly #id: string
   readonly #contextLength: number
   readonly #tokenizer: Tokenizer
-  readonly #render: ChatTemplate
+  readonly #template: ChatTemplate
+  readonly #calls: CallFormat | undefined
 
-  constructor(id: string, contextLength: number, tokenizer: Tokenizer, render: ChatTemplate) {
+  /** @param calls how the template writes tool calls, if it does */
+  constructor(
+    id: string,
+    contextLength: number,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    calls: CallFormat | undefined,
+  ) {
     this.#id = id
     this.#contextLength = contextLength
     this.#tokenizer = tokenizer
-    this.#render = render
+    this.#template = template
+    this.#calls = calls
   }
 
   /** Exact, but for a text that cannot fit the context: of that only the least number of tokens is told. */
-  count(messages: readonly Message[]): number {
-    const text = this.#render(messages)
+  count(messages: readonly Message[], tools?: readonly Tool[]): number {
+    const text = this.#render(messages, { tools })
     const least = Math.ceil(text.length / this.#tokenizer.longestToken)
     return least > this.#contextLength ? least : this.#tokenizer.encode(text).length
   }
 
   /** Up to where the assistant's answer begins, and its beginning: encoded apart, as generated tokens would follow. */
-  prompt(messages: readonly Message[], answer = ''): Int32Array {
-    return Int32Array.from([...this.tokens(this.#render(messages)), ...this.tokens(answer)])
+  prompt(messages: readonly Message[], answer = '', tools?: readonly Tool[]): Int32Array {
+    const asked = this.tokens(this.#render(messages, { tools }))
+    return Int32Array.from([...asked, ...this.tokens(answer)])
   }
 
   /** The conversation with the assistant's answer, and no more. */
   conversation(messages: readonly Message[], answer: string): Int32Array {
     const whole = [...messages, { role: 'assistant' as const, content: answer }]
-    return Int32Array.from(this.tokens(this.#render(whole, false)))
+    return Int32Array.from(this.tokens(this.#render(whole, { prompted: false })))
   }
 
   /** @throws RefineError context_length_exceeded before a hopeless text is encoded. */
@@ -43,6 +56,16 @@ export class PromptEncoder {
 
   tokenId(token: string): number | undefined {
     return this.#tokenizer.tokenId(token)
+  }
+
+  #render(
+    messages: readonly Message[],
+    { prompted = true, tools }: { prompted?: boolean; tools?: readonly Tool[] | undefined },
+  ): string {
+    const calls = this.#calls
+    const shown =
+      calls === undefined ? plainMessages(messages) : toolMessages(messages, calls.parallel)
+    return this.#template(shown, { prompted, tools: tools && templateTools(tools) })
   }
 
   /** @throws RefineError context_length_exceeded */

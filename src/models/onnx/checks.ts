@@ -1,6 +1,6 @@
 /** Whether a folder holds a model that the embedded engine can run. */
-import type { CheckpointChecks } from './hub/pull.ts'
-import { createOnnxModel } from './onnx.ts'
+import type { CheckpointChecks } from '../hub/pull.ts'
+import { createOnnxModel } from '../onnx.ts'
 
 const open = (folder: string) => createOnnxModel({ id: folder, folder, prompts: 'full' })
 

@@ -5,11 +5,11 @@ import type {
   OutcomeScore,
   ScoringResult,
   StepScores,
-} from '../core/language-model.ts'
-import type { Message } from '../core/task.ts'
-import type { Engine } from '../inference/engine.ts'
-import type { ScoreResult, ScoreWork } from '../inference/protocol.ts'
-import type { PromptEncoder } from './onnx-prompt.ts'
+} from '../../core/language-model.ts'
+import type { Message } from '../../core/task.ts'
+import type { Engine } from '../../inference/engine.ts'
+import type { ScoreResult, ScoreWork } from '../../inference/protocol.ts'
+import type { PromptEncoder } from './prompt.ts'
 
 interface Conversation {
   readonly messages: readonly Message[]

@@ -2,9 +2,9 @@
 import { fork } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { RealDevice } from '../inference/runtime/devices.ts'
-import type { ProbeAnswer } from '../inference/runtime/device-probe.ts'
-import type { Speed } from '../inference/runtime/speed-probe.ts'
+import type { RealDevice } from '../../inference/runtime/devices.ts'
+import type { ProbeAnswer } from '../../inference/runtime/device-probe.ts'
+import type { Speed } from '../../inference/runtime/speed-probe.ts'
 
 export interface DeviceFinding {
   readonly device: RealDevice
@@ -16,7 +16,7 @@ export interface DeviceFinding {
 }
 
 const PROBE = new URL(
-  `../inference/runtime/device-probe${path.extname(fileURLToPath(import.meta.url))}`,
+  `../../inference/runtime/device-probe${path.extname(fileURLToPath(import.meta.url))}`,
   import.meta.url,
 )
 const PROBE_MS = 60_000
@@ -46,7 +46,7 @@ export const findDevices = async (
   signal: AbortSignal,
 ): Promise<readonly DeviceFinding[]> => {
   // Loads the runtime's library, which a process that only asks its worker for answers does without.
-  const { ADVICE, obstacleOf, REAL_DEVICES } = await import('../inference/runtime/devices.ts')
+  const { ADVICE, obstacleOf, REAL_DEVICES } = await import('../../inference/runtime/devices.ts')
   const findings: DeviceFinding[] = []
   for (const device of REAL_DEVICES) {
     const obstacle = obstacleOf(device)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test, { after } from 'node:test'
 import { Compile } from 'typebox/compile'
-import type { Constraint } from '../../src/core/language-model.ts'
-import { createOnnxModel } from '../../src/models/onnx.ts'
-import { collect, FOLDER, GREEDY_TOKENS, reference } from '../inference/model-fixture.ts'
+import type { Constraint } from '../../../src/core/language-model.ts'
+import { createOnnxModel } from '../../../src/models/onnx.ts'
+import { collect, FOLDER, GREEDY_TOKENS, reference } from '../../inference/model-fixture.ts'
 
 const model = createOnnxModel({ id: 'small', folder: FOLDER, prompts: 'compact', threads: 1 })
 after(() => model.close())
