@@ -11,6 +11,12 @@ export interface Flag {
   readonly description: string
 }
 
+export const MODELS_FOLDER_FLAG: Flag = {
+  name: 'models-dir',
+  value: 'FOLDER',
+  description: 'Folder of installed models. Default: whetstone/models in the cache of the user.',
+}
+
 export interface Command {
   readonly name: string
   readonly summary: string

@@ -1,5 +1,5 @@
 /** `whetstone doctor`: what is there, what was tried, what is missing and how to get it. */
-import type { Command } from './arguments.ts'
+import { MODELS_FOLDER_FLAG, type Command } from './arguments.ts'
 import { columnsOf, print, type Action, type CommandEntry } from './command.ts'
 import { clipEnd, fit, widthOf } from './display-text.ts'
 import { EXIT_CODES } from './run-refine.ts'
@@ -33,7 +33,7 @@ export const DOCTOR: Command = {
     { name: 'port', value: 'NUMBER', description: 'Port that the server would listen on.' },
     { name: 'host', value: 'ADDRESS', description: 'Address that the server would listen on.' },
     { name: 'device', value: 'NAME', description: 'Device that models would compute on.' },
-    { name: 'models-dir', value: 'FOLDER', description: 'Folder of installed models.' },
+    MODELS_FOLDER_FLAG,
   ],
 }
 

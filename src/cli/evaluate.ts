@@ -10,7 +10,7 @@ import {
   type Command,
   type ParsedArguments,
 } from './arguments.ts'
-import { SOURCE_FLAGS } from './refine.ts'
+import { MODEL_SOURCE_FLAGS } from './refine.ts'
 
 export const EVALUATE: Command = {
   name: 'evaluate',
@@ -55,7 +55,7 @@ export const EVALUATE: Command = {
     { name: 'out', value: 'FOLDER', description: 'Where the reports go. Default: evaluation.' },
     { name: 'resume', description: 'Go on with the runs that the folder holds.' },
     { name: 'retry-failed', description: 'With --resume, run again what failed.' },
-    ...SOURCE_FLAGS.filter(({ name }) => name !== 'data'),
+    ...MODEL_SOURCE_FLAGS.filter(({ name }) => name !== 'data'),
   ],
 }
 

@@ -2,7 +2,7 @@
 import type { ModelDescription, StrategyDescription } from '../runs/run-service.ts'
 import type { Command } from './arguments.ts'
 import { clipEnd, fit, oneLine, widthOf } from './display-text.ts'
-import { SOURCE_FLAGS } from './refine.ts'
+import { MODEL_SOURCE_FLAGS, SOURCE_FLAGS } from './refine.ts'
 
 const JSON_FLAG = { name: 'json', description: 'Print the list as JSON.' }
 
@@ -21,12 +21,7 @@ export const MODELS: Command = {
   flags: [
     JSON_FLAG,
     { name: 'installed', description: 'List the models that were pulled or imported.' },
-    {
-      name: 'models-dir',
-      value: 'FOLDER',
-      description: 'Folder of installed models.',
-    },
-    ...SOURCE_FLAGS,
+    ...MODEL_SOURCE_FLAGS,
   ],
 }
 

@@ -1,6 +1,6 @@
 /** `whetstone pull`, `import` and `remove`: the models on this machine's disk. */
 import type { InstalledModel, ModelStore, StoreCall } from '../core/model-store.ts'
-import { UsageError, type Command } from './arguments.ts'
+import { MODELS_FOLDER_FLAG, UsageError, type Command } from './arguments.ts'
 import { columnsOf, print, type Action, type CommandEntry } from './command.ts'
 import { table } from './lists.ts'
 import { EXIT_CODES } from './run-refine.ts'
@@ -8,11 +8,7 @@ import { bytesText, StoreProgress } from './store-progress.ts'
 import type { CommandIo } from './output.ts'
 
 const FOLDER_FLAGS = [
-  {
-    name: 'models-dir',
-    value: 'FOLDER',
-    description: 'Folder of installed models. Default: whetstone/models in the cache of the user.',
-  },
+  MODELS_FOLDER_FLAG,
   { name: 'config', value: 'FILE', description: 'Configuration file. Default whetstone.yaml.' },
 ] as const
 

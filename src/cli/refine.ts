@@ -3,7 +3,14 @@ import { addAbortSignal } from 'node:stream'
 import { RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
 import { RunRequest } from '../runs/run-request.ts'
-import { readNumber, readObject, UsageError, type Command, type Flag } from './arguments.ts'
+import {
+  MODELS_FOLDER_FLAG,
+  readNumber,
+  readObject,
+  UsageError,
+  type Command,
+  type Flag,
+} from './arguments.ts'
 import type { CommandIo } from './output.ts'
 
 interface RequestFlag extends Flag {
@@ -34,7 +41,7 @@ const REQUEST_FLAGS: readonly RequestFlag[] = [
   flag('max-tokens', 'N', 'number', ['sampling', 'max_tokens'], 'Longest answer, in tokens.'),
 ]
 
-/** Flags of every command that needs models, here or on a server. */
+/** Flags of every command that needs runs, here or on a server. */
 export const SOURCE_FLAGS: readonly Flag[] = [
   { name: 'url', value: 'URL', description: 'Use the server at this address.' },
   {
@@ -46,6 +53,18 @@ export const SOURCE_FLAGS: readonly Flag[] = [
   { name: 'data', value: 'FOLDER', description: 'Where runs are kept, without --url.' },
 ]
 
+/** The same for those that make runs: where models are and what they compute on, without a server. */
+export const MODEL_SOURCE_FLAGS: readonly Flag[] = [
+  ...SOURCE_FLAGS,
+  MODELS_FOLDER_FLAG,
+  {
+    name: 'device',
+    value: 'NAME',
+    description:
+      'What embedded models compute on, without --url: auto, cpu, cuda, webgpu, coreml or directml.',
+  },
+]
+
 export const REFINE: Command = {
   name: 'refine',
   summary:
@@ -55,7 +74,7 @@ export const REFINE: Command = {
   flags: [
     ...REQUEST_FLAGS,
     { name: 'json', description: 'Print the events as JSON lines.' },
-    ...SOURCE_FLAGS,
+    ...MODEL_SOURCE_FLAGS,
   ],
 }
 

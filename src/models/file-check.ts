@@ -5,6 +5,10 @@ import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { RefineError } from '../core/errors.ts'
 
+/** Whether the system refused to read or write: a full disk, a missing permission. */
+export const isSystemError = (thrown: unknown): thrown is Error =>
+  thrown instanceof Error && 'syscall' in thrown
+
 /** SHA-256 of a file, in hex. */
 export const sha256Of = async (file: string, signal?: AbortSignal): Promise<string> => {
   const hash = createHash('sha256')

@@ -133,6 +133,21 @@ test('an error of the run service ends with exit code 1 and its message', async 
   assert.equal(closed, 1)
 })
 
+test('every command that makes runs takes the folder of models and the device, as serve does', async () => {
+  const given = ['--models-dir', 'm', '--device', 'cpu']
+  for (const argv of [
+    ['refine', 'Why?'],
+    ['models'],
+    ['evaluate', '--data', 'none.jsonl', '--strategy', 'single'],
+    ['compare', '--data', 'none.jsonl', '--strategy', 'single', '--strategy', 'self-refine'],
+  ]) {
+    const { settings } = await execute([...argv, ...given])
+    const [first] = settings as { 'models-dir': string; device: string }[]
+    assert.equal(first?.['models-dir'], 'm', argv[0])
+    assert.equal(first.device, 'cpu', argv[0])
+  }
+})
+
 test('serve gets its flags as settings', async () => {
   const { code, settings } = await execute(['serve', '--port', '8080'])
   assert.equal(code, 0)

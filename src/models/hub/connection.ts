@@ -1,6 +1,7 @@
 /** HTTP to a hub: redirects, the token, and which failures are worth another try. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RefineError, type ErrorCode } from '../../core/errors.ts'
+import { isSystemError } from '../file-check.ts'
 
 export interface HubOptions {
   /** Such as `https://huggingface.co`. */
@@ -88,6 +89,8 @@ export class HubConnection {
     } catch (thrown) {
       signal.throwIfAborted()
       if (thrown instanceof RefineError || thrown instanceof Interruption) throw thrown
+      // What fails in the network comes wrapped by fetch; this is the disk's.
+      if (isSystemError(thrown)) throw thrown
       throw this.#lost(address, thrown, stalled.signal.aborted)
     } finally {
       clearTimeout(timer)

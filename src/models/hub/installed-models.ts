@@ -8,7 +8,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError, toRefineError } from '../../core/errors.ts'
 import type { InstalledModel } from '../../core/model-store.ts'
-import { checkFile } from '../file-check.ts'
+import { checkFile, isSystemError } from '../file-check.ts'
 import { withLock } from './lock.ts'
 import { MANIFEST, readManifest, writeManifest } from './manifest.ts'
 import { folderName, isModelId } from './reference.ts'
@@ -66,20 +66,21 @@ export class InstalledModels {
 
   /**
    * Runs the action while no other process works on this model.
-   * @throws RefineError conflict while another does; invalid_request when the folder cannot be written.
+   * @throws RefineError conflict while another does; invalid_request when the system refuses to read or write.
    */
   async lock<Result>(id: string, action: () => Promise<Result>): Promise<Result> {
     const work = path.join(this.folder, WORK)
     try {
       await mkdir(work, { recursive: true })
+      return await withLock(path.join(work, `${folderName(id)}.lock`), `The model ${id}`, action)
     } catch (cause) {
+      if (!isSystemError(cause)) throw cause
       throw new RefineError(
         'invalid_request',
-        `--models-dir: ${this.folder} cannot be written (${(cause as Error).message})`,
+        `--models-dir: files in ${this.folder} cannot be written (${cause.message})`,
         { cause },
       )
     }
-    return withLock(path.join(work, `${folderName(id)}.lock`), `The model ${id}`, action)
   }
 
   /** Makes the workspace the installed model, in place of an older one. The lock must be held. */

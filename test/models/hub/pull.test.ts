@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
@@ -413,6 +414,21 @@ test('a disk that is too full is told before anything is fetched', async (t) => 
   )
   assert.equal(bench.hub.requests.length, 1)
 })
+
+test(
+  'a disk that is full in the middle is told as such, and not tried again as if the network had failed',
+  { skip: !existsSync('/dev/full') && 'this system has no device that is always full' },
+  async (t) => {
+    const bench = await open(t)
+    const work = path.join(bench.folder, '.partial', 'owner--small')
+    mkdirSync(work, { recursive: true })
+    writeFileSync(path.join(work, '.commit'), COMMIT)
+    symlinkSync('/dev/full', path.join(work, `${WEIGHTS}.partial`))
+    await refused(bench.pull(), 'invalid_request', /^--models-dir: .*ENOSPC/)
+    assert.deepEqual(bench.pauses, [])
+    nothingInstalled(bench)
+  },
+)
 
 test('a model that cannot run is told before its weights are fetched', async (t) => {
   const checks = {
