@@ -103,6 +103,7 @@ const partsOf = (config: Config, registry: ModelRegistry, sandbox: Sandbox): Par
     },
     prompts: promptsOf(config),
     scorers: (models, prompts) => createScorers(models, prompts, sandbox),
+    sandbox,
     defaults: { ...config.defaults, model },
   }
 }

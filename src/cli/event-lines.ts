@@ -8,6 +8,7 @@ import {
   describeComparison,
   describeEnd,
   describeGate,
+  describeMarks,
   describeMeasures,
   describeVerdict,
   describeVotes,
@@ -52,6 +53,31 @@ const steeredLine = ({ steering: { action, ...rest } }: EventOf<'run.steered'>):
   return `steered: ${oneLine([action, ...details].join(', '))}`
 }
 
+type Decision =
+  | EventOf<'comparison.completed'>
+  | EventOf<'vote.updated'>
+  | EventOf<'workspace.completed'>
+  | EventOf<'behaviours.observed'>
+  | EventOf<'gate.decided'>
+
+/** What is found out about candidates, beside their scores. */
+const decisionLine = (event: Decision): string => {
+  switch (event.type) {
+    case 'comparison.completed':
+      return `comparison ${describeComparison(event)}`
+    case 'vote.updated':
+      return `votes ${oneLine(describeVotes(event))}`
+    case 'workspace.completed':
+      return `workspace of ${event.candidates.join(', ')}: ${quote(event.text)}`
+    case 'behaviours.observed':
+      return `behaviours of ${event.candidate}: ${describeMarks(event)}`
+    case 'gate.decided':
+      return `gate ${oneLine(describeGate(event))}`
+    default:
+      return assertNever(event)
+  }
+}
+
 /** The line of an event, given the run after it; undefined for what is too fine for a log. */
 export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
   if (event.type === 'candidate.delta' || event.type === 'critique.delta') return undefined
@@ -71,12 +97,6 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
       return scoredLine(event)
     case 'critique.completed':
       return critiqueLine(event)
-    case 'comparison.completed':
-      return `comparison ${describeComparison(event)}`
-    case 'vote.updated':
-      return `votes ${oneLine(describeVotes(event))}`
-    case 'gate.decided':
-      return `gate ${oneLine(describeGate(event))}`
     case 'answer.revised':
       return revisedLine(event)
     case 'budget.updated':
@@ -89,6 +109,12 @@ export const lineOf = (event: RunEvent, run: RunState): string | undefined => {
     case 'run.failed':
     case 'run.cancelled':
       return oneLine(describeEnd(run))
+    case 'comparison.completed':
+    case 'vote.updated':
+    case 'workspace.completed':
+    case 'behaviours.observed':
+    case 'gate.decided':
+      return decisionLine(event)
     default:
       return assertNever(event)
   }

@@ -39,6 +39,13 @@ export const describeMeasures = (event: EventOf<'measures.reported'>): string =>
   return parts.length === 0 ? 'none' : parts.join(', ')
 }
 
+/** Each behaviour with how often it shows. */
+export const describeMarks = ({ marks }: EventOf<'behaviours.observed'>): string => {
+  const counts = new Map<string, number>()
+  for (const { behaviour } of marks) counts.set(behaviour, (counts.get(behaviour) ?? 0) + 1)
+  return [...counts].map(([behaviour, count]) => `${behaviour} ×${count}`).join(', ')
+}
+
 export const describeComparison = (event: EventOf<'comparison.completed'>): string => {
   const { candidates, winner, orders } = event
   const verdict = winner === null ? 'tie' : `candidate ${winner} wins`

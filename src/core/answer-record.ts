@@ -30,3 +30,8 @@ export const Answer = Type.Object(
   { $id: 'Answer' },
 )
 export type Answer = Static<typeof Answer>
+
+/** What a score is made of, in its range. */
+export const Aspects = Type.Array(Type.Object({ aspect: Type.String(), score: Type.Number() }), {
+  description: 'What the score is made of, where its scorer looks at several aspects.',
+})

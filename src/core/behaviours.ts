@@ -6,6 +6,7 @@
  * explore are Satori's meta-action tokens (Shen et al. 2025, arXiv:2502.02508). Deviation: phrases of English instead of
  * a classifier, so that counts are cheap and repeatable; they miss what is said otherwise.
  */
+import { Type, type Static } from 'typebox'
 
 const PATTERNS = {
   verification:
@@ -23,18 +24,38 @@ const PATTERNS = {
 export type Behaviour = keyof typeof PATTERNS
 export const BEHAVIOURS = Object.keys(PATTERNS) as Behaviour[]
 
-/** Longer texts are counted up to here, which bounds the work of one run. */
+/** Longer texts are read up to here, which bounds the work of one run. */
 const MOST_CHARACTERS = 200_000
+const MOST_MARKS = 64
+
+export const Mark = Type.Object(
+  {
+    behaviour: Type.Enum(BEHAVIOURS),
+    at: Type.Integer({ minimum: 0, description: 'Where it stands: UTF-16 units into the text.' }),
+    phrase: Type.String(),
+  },
+  { $id: 'BehaviourMark' },
+)
+export type Mark = Static<typeof Mark>
+
+/** Where behaviours show in a text, in its order. */
+export const findBehaviours = (text: string, most = MOST_MARKS): readonly Mark[] => {
+  const read = text.slice(0, MOST_CHARACTERS)
+  const found = BEHAVIOURS.flatMap((behaviour) =>
+    Array.from(read.matchAll(PATTERNS[behaviour]), ({ index, 0: phrase }) => ({
+      behaviour,
+      at: index,
+      phrase,
+    })),
+  )
+  return found.toSorted((left, right) => left.at - right.at).slice(0, most)
+}
 
 /** How often each behaviour shows in the texts together; those that never do are left out. */
 export const countBehaviours = (texts: readonly string[]): Partial<Record<Behaviour, number>> => {
   const counts: Partial<Record<Behaviour, number>> = {}
-  for (const behaviour of BEHAVIOURS) {
-    const found = texts.reduce(
-      (sum, text) => sum + (text.slice(0, MOST_CHARACTERS).match(PATTERNS[behaviour])?.length ?? 0),
-      0,
-    )
-    if (found > 0) counts[behaviour] = found
+  for (const { behaviour } of texts.flatMap((text) => findBehaviours(text, Infinity))) {
+    counts[behaviour] = (counts[behaviour] ?? 0) + 1
   }
   return counts
 }

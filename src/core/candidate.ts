@@ -1,6 +1,6 @@
 /** Candidates and revisions as the JSON of a run holds them: wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
-import { CANDIDATE_ROLES, FINISH_REASONS, TokenLogprob, ToolCalls } from './event.ts'
+import { Aspects, CANDIDATE_ROLES, FINISH_REASONS, TokenLogprob, ToolCalls } from './event.ts'
 
 export const Candidate = Type.Object(
   {
@@ -18,6 +18,7 @@ export const Candidate = Type.Object(
         scorer: Type.String(),
         score: Type.Union([Type.Number(), Type.Null()]),
         steps: Type.Optional(Type.Array(Type.Number())),
+        aspects: Type.Optional(Aspects),
       }),
     ),
     critiques: Type.Array(Type.String()),

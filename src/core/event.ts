@@ -3,13 +3,14 @@
  * yields bodies; the runner alone adds the envelope and the one terminal event.
  */
 import { Type, type Static, type TSchema } from 'typebox'
-import { Answer, TokenLogprob, ToolCalls } from './answer-record.ts'
+import { Answer, Aspects, TokenLogprob, ToolCalls } from './answer-record.ts'
+import { Mark } from './behaviours.ts'
 import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
 import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
 
-export { Answer, TokenLogprob, ToolCalls }
+export { Answer, Aspects, TokenLogprob, ToolCalls }
 export { Measures } from './measures-schema.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
@@ -116,6 +117,7 @@ export const STRATEGY_EVENTS = [
     score: Nullable(Type.Number()),
     range: Type.Array(Type.Number(), { minItems: 2, maxItems: 2 }),
     steps: Type.Optional(Type.Array(Type.Number())),
+    aspects: Type.Optional(Aspects),
   }),
   body('critique.delta', { candidate: CandidateNumber, text: Type.String() }),
   body('critique.completed', {
@@ -138,6 +140,10 @@ export const STRATEGY_EVENTS = [
       }),
     ),
     effective_answers: Type.Number({ description: 'exp of the entropy of the weights.' }),
+  }),
+  body('workspace.completed', {
+    candidates: Type.Array(CandidateNumber, { description: 'What it was distilled from.' }),
+    text: Type.String({ description: 'What those who write the next round are shown instead.' }),
   }),
   body('gate.decided', {
     gate: Type.String(),
@@ -169,6 +175,10 @@ export const RUNNER_EVENTS = [
     metadata: Type.Record(Type.String(), Type.Unknown()),
   }),
   body('run.steered', { steering: Steering }),
+  body('behaviours.observed', {
+    candidate: CandidateNumber,
+    marks: Type.Array(Mark, { description: 'In the order of the text; the first 64 of them.' }),
+  }),
   body('budget.updated', {
     spent: PerUnit(Type.Number()),
     left: PerUnit(Nullable(Type.Number())),

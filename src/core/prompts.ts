@@ -37,6 +37,10 @@ export const PROMPT_FORMS = [
   'solveBy',
   'paraphrase',
   'halt',
+  'judgeRubric',
+  'solveByProgram',
+  'distil',
+  'solveFrom',
 ] as const
 export type PromptForm = (typeof PROMPT_FORMS)[number]
 
@@ -76,6 +80,11 @@ export interface RolePrompts {
   /** Score in [0, 9] from a verdict, undefined when it cannot be read. */
   readVerdict(text: string): number | undefined
 
+  /** Asks for one digit per criterion, as JSON. */
+  judgeRubric?(task: Task, draft: string, criteria: readonly string[]): Prompt
+  /** One score in [0, 9] for each of `count` criteria, undefined when they cannot be read. */
+  readRubric?(text: string, count: number): readonly number[] | undefined
+
   /** Asks which of two answers is better. The first token of the reply says it. */
   compare(task: Task, first: string, second: string): Prompt
   readComparison(text: string): 'first' | 'second' | 'tie' | undefined
@@ -97,6 +106,10 @@ export interface RolePrompts {
   aggregate?(task: Task, drafts: readonly string[]): Prompt
   /** Asks for an answer of its own with the answers of others as references. */
   synthesise?(task: Task, drafts: readonly string[]): Prompt
+  /** Asks for a workspace of at most `maxTokens`: what of the answers whoever writes the next one should know. */
+  distil?(task: Task, drafts: readonly string[], maxTokens: number): Prompt
+  /** Asks for an answer with such a workspace at hand. */
+  solveFrom?(task: Task, workspace: string): Prompt
   /** Asks which of the candidates agrees most with the others. */
   select?(task: Task, drafts: readonly string[]): Prompt
   /** Index from 0 of the candidate that was named, undefined when the reply names none of `drafts` many. */
@@ -104,6 +117,8 @@ export interface RolePrompts {
 
   /** The task, to be begun in the way that the guideline says. */
   solveBy?(task: Task, guideline: string): Prompt
+  /** The task, to be solved by a JavaScript program that prints the answer, in one fenced block. */
+  solveByProgram?(task: Task): Prompt
   /** Asks for the question in other words. */
   paraphrase?(task: Task): Prompt
   /** Asks whether the candidates there are make more work needless. */
@@ -113,4 +128,6 @@ export interface RolePrompts {
 
   /** The sentence that makes a model look again at what it wrote (ID-sampling's trigger). */
   readonly reflection: string
+  /** What a model is made to say when it is to give its answer at once; the answer follows on the same line. */
+  readonly answerCue: string
 }

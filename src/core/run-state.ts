@@ -108,10 +108,13 @@ const create = (state: RunState, event: EventOf<'candidate.created'>): void => {
 }
 
 const score = (state: RunState, event: EventOf<'candidate.scored'>): void => {
-  const { scorer, score, steps } = event
-  candidateOf(state, event).scores.push(
-    steps === undefined ? { scorer, score } : { scorer, score, steps },
-  )
+  const { scorer, score, steps, aspects } = event
+  candidateOf(state, event).scores.push({
+    scorer,
+    score,
+    ...(steps !== undefined && { steps }),
+    ...(aspects !== undefined && { aspects }),
+  })
 }
 
 const callsOf = ({ tool_calls }: Pick<Answer, 'tool_calls'>): Pick<Answer, 'tool_calls'> =>
@@ -195,6 +198,8 @@ const apply = (state: RunState, event: OwnEvent): void => {
     case 'critique.delta':
     case 'comparison.completed':
     case 'vote.updated':
+    case 'workspace.completed':
+    case 'behaviours.observed':
     case 'gate.decided':
     case 'warning':
       return

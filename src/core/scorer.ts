@@ -16,6 +16,8 @@ export interface Score {
   readonly score: number | null
   /** One number in [0, 1] per step, for process scorers. */
   readonly steps?: readonly number[]
+  /** What the score is made of, in its range, for scorers that look at several aspects. */
+  readonly aspects?: readonly { readonly aspect: string; readonly score: number }[]
   /** Something the user should know: a retry, a degraded way of scoring. */
   readonly warning?: { readonly code: string; readonly message: string }
 }
@@ -52,6 +54,7 @@ export interface Comparator {
 /** Names a request may choose a scorer by. */
 export const SCORERS = [
   'judge',
+  'rubric',
   'outcome-reward',
   'process-reward',
   'likelihood',
@@ -65,12 +68,22 @@ export type ScorerName = (typeof SCORERS)[number]
 export const AGGREGATES = ['product', 'min', 'last', 'mean', 'clipped'] as const
 export type Aggregate = (typeof AGGREGATES)[number]
 
+/** What answers to any task can be graded on. */
+export const CRITERIA: readonly string[] = [
+  'What it says is right.',
+  'It answers everything that is asked, in the form that is asked for.',
+  'Each claim follows from the task, from what stands before it, or from what is well known.',
+  'It is clear, and no longer than it needs to be.',
+]
+
 /** What may be said about a scorer beside its name; others do not mind. */
 export interface ScorerSettings {
   /** Process reward; default `product`, as in MAgICoRe. */
   readonly aggregate?: Aggregate
   /** Likelihood as the mean over the tokens; default false: their sum. */
   readonly perToken?: boolean
+  /** Rubric: what an answer is graded on; default `CRITERIA`. */
+  readonly criteria?: readonly string[]
   /** Token confidence: share of the text that the sliding window takes, in (0, 1]; default 0.1. */
   readonly window?: number
 }

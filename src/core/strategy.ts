@@ -5,6 +5,7 @@ import type { StopReason, StrategyEvent } from './event.ts'
 import type { Capability, LanguageModel } from './language-model.ts'
 import type { PromptForm, RolePrompts } from './prompts.ts'
 import type { Random } from './random.ts'
+import type { Sandbox } from './sandbox.ts'
 import type { ScorerName, Scorers } from './scorer.ts'
 import type { SteeringView } from './steering.ts'
 import type { Role, Task, TaskPart } from './task.ts'
@@ -41,6 +42,8 @@ export interface Needs {
   /** Of the generator, natively or emulated. */
   readonly capabilities?: readonly Capability[]
   readonly prompts?: readonly { readonly role: Role; readonly form: PromptForm }[]
+  /** Whether programs of candidates are run. */
+  readonly sandbox?: boolean
   /** What cannot pass through with these options: a task that has it is refused. All passes if absent. */
   readonly loses?: readonly TaskPart[]
   /** Ids of models beside those of the roles, and the option that names each. */
@@ -66,6 +69,8 @@ export interface StrategyContext {
   /** The prompts that fit the role's model. */
   readonly prompts: Readonly<Record<Role, RolePrompts>>
   readonly scorers: Scorers
+  /** Where programs of candidates run; absent where there is no such place. */
+  readonly sandbox?: Sandbox
   /** A model that `needs` named; its calls count for the generator. @throws RefineError unknown_model */
   model(id: string): NamedModel
   readonly budget: { remaining(unit: BudgetUnit): number }

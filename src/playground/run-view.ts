@@ -142,6 +142,7 @@ const change = (candidate: CandidateView, event: CandidateChange): void => {
     case 'critique.completed':
       closeCritique(candidate, event)
       break
+    case 'behaviours.observed': // a note
     default:
   }
 }
@@ -167,6 +168,14 @@ const NOTES: { readonly [Type in RunEvent['type']]?: (event: EventOf<Type>) => N
   'gate.decided': ({ gate, outcome, values }) => ({
     subject: `Gate ${gate}`,
     text: `${outcome} ${valuesOf(values)}`,
+  }),
+  'workspace.completed': ({ candidates, text }) => ({
+    subject: `Notes on ${candidates.map((candidate) => `#${candidate}`).join(', ')}`,
+    text,
+  }),
+  'behaviours.observed': ({ candidate, marks }) => ({
+    subject: `#${candidate} shows`,
+    text: [...new Set(marks.map(({ behaviour }) => behaviour.replace('_', ' ')))].join(', '),
   }),
   'run.steered': ({ steering: { action, ...rest } }) => ({
     subject: 'Steered',

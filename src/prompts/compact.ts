@@ -144,6 +144,7 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   readSelection,
   readHalt: () => undefined,
   reflection: '\nCheck it again.\n',
+  answerCue: '\n#### ',
 }
 
 export const COMPACT: RolePrompts = { ...prompts, hash: hashWording(prompts) }

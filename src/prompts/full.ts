@@ -11,6 +11,7 @@ import { questionOf, reworded, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
 import {
   readComparison,
+  readGrades,
   readHalt,
   readProbabilities,
   readReport,
@@ -52,6 +53,14 @@ const guided = (templates: Templates, task: Task, guideline: string): Prompt => 
   return { messages: reworded(task, text).messages, maxTokens: 4096 }
 }
 
+const programmed = (templates: Templates, task: Task): Prompt => {
+  const text = render(templates.solve_by_program, { question: questionOf(task) })
+  return { messages: reworded(task, text).messages, maxTokens: 4096 }
+}
+
+/** Fewer than what fits, so that the notes end before they are cut. */
+const WORDS_PER_TOKEN = 0.6
+
 type Ask = (question: QuestionName, values: Values, maxTokens: number) => Prompt
 
 const onOneAnswer = (ask: Ask) =>
@@ -65,6 +74,11 @@ const onOneAnswer = (ask: Ask) =>
     },
     judgeDigit: (task, draft) => ask('judge_digit', shown(task, draft), 4),
     judgeVerdict: (task, draft) => ask('judge_verdict', shown(task, draft), 512),
+    judgeRubric: (task, draft, criteria) => {
+      const listed = criteria.map((criterion, at) => `${at + 1}. ${criterion}`).join('\n')
+      const values = { criteria: listed, count: String(criteria.length) }
+      return ask('judge_rubric', { ...shown(task, draft), ...values }, 32 + 8 * criteria.length)
+    },
     verifyVerdict: (task, steps) =>
       ask('step_verdict', onSteps(task, steps), 32 + 8 * steps.length),
     critique: (task, draft) => ask('critique', shown(task, draft), 1024),
@@ -79,6 +93,14 @@ const onAnswers = (ask: Ask) =>
     },
     aggregate: (task, drafts) => ask('aggregate', onAll(task, drafts), 4096),
     synthesise: (task, drafts) => ask('synthesise', onAll(task, drafts), 4096),
+    distil: (task, drafts, maxTokens) => {
+      const words = String(Math.max(1, Math.floor(maxTokens * WORDS_PER_TOKEN)))
+      return ask('distil', { ...onAll(task, drafts), words }, maxTokens)
+    },
+    solveFrom: (task, workspace) => {
+      const shownTask = frame('task', taskText(task))
+      return ask('solve_from', { task: shownTask, notes: frame('notes', workspace) }, 4096)
+    },
     select: (task, drafts) => ask('select', onAll(task, drafts), 16),
     halt: (task, drafts) => ask('halt', onAll(task, drafts), 8),
   }) satisfies Partial<RolePrompts>
@@ -96,6 +118,7 @@ export const createFull = (name: string, templates: Templates): RolePrompts => {
     ...onAnswers(ask),
     readReview,
     readVerdict: readScore,
+    readRubric: readGrades,
     readComparison,
     splitSteps: splitText,
     verify: (task) => task.messages,
@@ -104,8 +127,10 @@ export const createFull = (name: string, templates: Templates): RolePrompts => {
     readSelection,
     readHalt,
     solveBy: (task, guideline) => guided(templates, task, guideline),
+    solveByProgram: (task) => programmed(templates, task),
     paraphrase: (task) => ask('paraphrase', { question: frame('task', questionOf(task)) }, 1024),
     reflection: `\n\n${render(templates.reflection, {})}\n\n`,
+    answerCue: `\n\n${render(templates.answer_cue, {})} `,
   }
   return { ...prompts, hash: hashWording(prompts) }
 }

@@ -6,7 +6,7 @@ import { messageText } from '../core/conversation.ts'
 import type { Message, Task } from '../core/task.ts'
 import type { Tool } from '../core/tools.ts'
 
-const TAGS = ['task', 'answer', 'answer_a', 'answer_b', 'review', 'attempt'] as const
+const TAGS = ['task', 'answer', 'answer_a', 'answer_b', 'review', 'attempt', 'notes'] as const
 type Tag = (typeof TAGS)[number] | `answer_${number}`
 
 const OPENING = new RegExp(`<(?=[\\s/]*(?:${TAGS.join('|')}|answer_\\d+)\\b)`, 'gi')

@@ -48,14 +48,27 @@ export const readScore = (text: string): number | undefined => {
   return within(score, 9) ? score : undefined
 }
 
-/** `[p, …]` or `{"steps": [p, …]}`: exactly `steps` numbers in [0, 1]. */
-export const readProbabilities = (text: string, steps: number): readonly number[] | undefined => {
+/** `[s, …]` or the list under `field`: exactly `count` numbers in [0, maximum]. */
+const readNumbers = (
+  text: string,
+  field: string,
+  count: number,
+  maximum: number,
+): readonly number[] | undefined => {
   const value = lastJson(text)
-  const list: unknown = isRecord(value) ? value['steps'] : value
-  if (!Array.isArray(list) || list.length !== steps) return undefined
-  const numbers = list.filter((entry): entry is number => within(entry, 1))
-  return numbers.length === steps ? numbers : undefined
+  const list: unknown = isRecord(value) ? value[field] : value
+  if (!Array.isArray(list) || list.length !== count) return undefined
+  const numbers = list.filter((entry): entry is number => within(entry, maximum))
+  return numbers.length === count ? numbers : undefined
 }
+
+/** `{"scores": [s, …]}` or the list alone: exactly `count` numbers in [0, 9]. */
+export const readGrades = (text: string, count: number): readonly number[] | undefined =>
+  readNumbers(text, 'scores', count, 9)
+
+/** `[p, …]` or `{"steps": [p, …]}`: exactly `steps` numbers in [0, 1]. */
+export const readProbabilities = (text: string, steps: number): readonly number[] | undefined =>
+  readNumbers(text, 'steps', steps, 1)
 
 /** Without the marks of Markdown. */
 const lastLine = (text: string): string =>

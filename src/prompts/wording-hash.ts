@@ -30,11 +30,16 @@ export const hashWording = (prompts: Omit<RolePrompts, 'hash'>): string => {
     prompts.verifyReport?.(TASK, '- a') ?? null,
     prompts.aggregate?.(TASK, ['- a', '- b']) ?? null,
     prompts.synthesise?.(TASK, ['- a', '- b']) ?? null,
+    prompts.distil?.(TASK, ['- a', '- b'], 100) ?? null,
+    prompts.solveFrom?.(TASK, 'n') ?? null,
     prompts.select?.(TASK, ['- a', '- b']) ?? null,
     prompts.solveBy?.(TASK, 'g') ?? null,
     prompts.paraphrase?.(TASK) ?? null,
+    prompts.judgeRubric?.(TASK, '- a', ['b', 'c']) ?? null,
+    prompts.solveByProgram?.(TASK) ?? null,
     prompts.halt?.(TASK, ['- a', '- b']) ?? null,
     prompts.reflection,
+    prompts.answerCue,
   ]
   return createHash('sha256').update(JSON.stringify(said)).digest('hex')
 }

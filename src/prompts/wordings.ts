@@ -12,6 +12,7 @@ const QUESTIONS = {
   refine: { required: ['task', 'answer', 'critique'], optional: ['attempts'] },
   judge_digit: onOne,
   judge_verdict: onOne,
+  judge_rubric: { required: ['task', 'answer', 'criteria'], optional: ['count'] },
   compare: { required: ['task', 'answer_a', 'answer_b'] },
   step_verdict: { ...onOne, optional: ['count'] },
   critique: onOne,
@@ -20,9 +21,13 @@ const QUESTIONS = {
   synthesise: onAll,
   select: onAll,
   halt: onAll,
+  distil: { required: ['task', 'answers'], optional: ['count', 'words'] },
+  solve_from: { required: ['task', 'notes'] },
   paraphrase: { required: ['question'] },
   solve_by: { required: ['question', 'guideline'], hasSystem: false },
+  solve_by_program: { required: ['question'], hasSystem: false },
   reflection: { required: [], hasSystem: false },
+  answer_cue: { required: [], hasSystem: false },
 } as const satisfies Readonly<Record<string, Question>>
 export type QuestionName = keyof typeof QUESTIONS
 
@@ -32,8 +37,9 @@ export type Templates = Readonly<Record<QuestionName, Template>>
 
 /** Longer ones would break the worst cases that strategies promise (`WORDING_TOKENS`). */
 const MOST_BYTES = 1600
-/** The same for the reflection, which is put in several times. */
-const MOST_REFLECTION_BYTES = 120
+/** The same for what is put into an answer: the reflection several times. */
+const MOST_INSERTED_BYTES = 120
+const INSERTED: readonly QuestionName[] = ['reflection', 'answer_cue']
 
 const isQuestion = (name: string): name is QuestionName => Object.hasOwn(QUESTIONS, name)
 
@@ -42,7 +48,7 @@ const parse = (name: string, text: string, pointer: string): Template => {
     const known = Object.keys(QUESTIONS).join(', ')
     throw invalidField(pointer, `is not a question; there are: ${known}`)
   }
-  const most = name === 'reflection' ? MOST_REFLECTION_BYTES : MOST_BYTES
+  const most = INSERTED.includes(name) ? MOST_INSERTED_BYTES : MOST_BYTES
   if (Buffer.byteLength(text) > most) throw invalidField(pointer, `takes more than ${most} bytes`)
   return parseTemplate(text, QUESTIONS[name], pointer)
 }

@@ -1,4 +1,5 @@
 /** Drives one strategy from its first event to the one terminal event. The only place where terminal events are made. */
+import { findBehaviours } from '../core/behaviours.ts'
 import { BudgetLedger, BudgetSpent } from '../core/budget.ts'
 import { describeError, RefineError, toRefineError } from '../core/errors.ts'
 import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/event.ts'
@@ -12,6 +13,7 @@ import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
 import { adaptModel, adaptations } from './adapted-model.ts'
 import { meterModel } from './metered-model.ts'
+import { orAbort } from './or-abort.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
 import { UsageAccount } from './usage-account.ts'
 
@@ -43,14 +45,12 @@ const TELLS_BUDGET: ReadonlySet<StrategyEvent['type']> = new Set([
 const tellBudget = ({ live, ledger }: Session): Promise<void> =>
   live.append({ type: 'budget.updated', ...ledger.status() })
 
-/** The promise's value, or the signal's reason as soon as it aborts: work that hangs cannot hold the run. */
-const orAbort = <Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> =>
-  new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
+/** Tells where the text of a completed candidate verifies, turns back and so on. */
+const observe = async (live: LiveRun, candidate: number): Promise<void> => {
+  const marks = findBehaviours(live.state.candidates[candidate]?.text ?? '')
+  if (marks.length === 0) return
+  await live.append({ type: 'behaviours.observed', candidate, marks: [...marks] })
+}
 
 const consume = async (
   generator: AsyncGenerator<StrategyEvent, Selection, void>,
@@ -62,6 +62,7 @@ const consume = async (
       const step = await orAbort(generator.next(), live.controller.signal)
       if (step.done === true) return step.value
       await live.append(step.value)
+      if (step.value.type === 'candidate.completed') await observe(live, step.value.candidate)
       if (TELLS_BUDGET.has(step.value.type) && account.takeChange()) await tellBudget(session)
     }
   } finally {
@@ -130,6 +131,7 @@ const contextOf = (
     models,
     prompts: plan.prompts,
     scorers: parts.scorers(models, plan.prompts),
+    ...(parts.sandbox !== undefined && { sandbox: parts.sandbox }),
     model: (id) => {
       const named = plan.named.get(id)
       if (named === undefined) {

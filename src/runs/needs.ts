@@ -44,6 +44,11 @@ export const meetNeeds = (
       `The strategy "${strategy}" needs a prompt of the form "${form}", which the prompt set "${prompts[role].name}" of the model "${models[role].id}" lacks.`,
     )
   }
+  if (needs.sandbox === true && parts.sandbox === undefined) {
+    throw unsupported(
+      `With these options the strategy "${strategy}" needs a server with a sandbox.`,
+    )
+  }
   const scorers = parts.scorers(models, prompts)
   for (const name of needs.scorers ?? []) under('/options/scorer', () => scorers.scorer(name))
   return new Map(

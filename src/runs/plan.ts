@@ -4,6 +4,7 @@ import type { Budget } from '../core/budget.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
 import type { CallPriority, LanguageModel, PromptSet } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
+import type { Sandbox } from '../core/sandbox.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
@@ -36,6 +37,8 @@ export interface Parts {
   /** @throws RefineError invalid_request naming the wording that is wrong, below `/prompts`. */
   readonly prompts: (set: PromptSet, chosen?: Wordings) => RolePrompts
   readonly scorers: (models: RoleModels, prompts: PromptsByRole) => Scorers
+  /** Where programs of candidates run. */
+  readonly sandbox?: Sandbox
   readonly defaults: {
     readonly model: string
     readonly strategy: string

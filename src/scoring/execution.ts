@@ -5,35 +5,10 @@
  * in the papers, which nothing safe runs here.
  */
 import { answerOf } from '../core/answer.ts'
+import { partsOf, programOf } from '../core/fenced-code.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Sandbox } from '../core/sandbox.ts'
 import type { Score, Scorer } from '../core/scorer.ts'
-
-interface Parts {
-  /** Fenced blocks with the language they name, in lower case. */
-  readonly blocks: readonly { readonly language: string; readonly code: string }[]
-  /** What stands outside of them. */
-  readonly prose: string
-}
-
-/** Line by line, so that the work grows with the text alone. A block that is never closed is none. */
-const partsOf = (text: string): Parts => {
-  const blocks: { language: string; code: string }[] = []
-  const prose: string[] = []
-  let open: { language: string; lines: string[] } | undefined
-  for (const line of text.split('\n')) {
-    const fence = /^\s{0,3}```\s*(\w*)/.exec(line)
-    if (fence === null) (open?.lines ?? prose).push(line)
-    else if (open === undefined) open = { language: fence[1]!.toLowerCase(), lines: [] }
-    else {
-      blocks.push({ language: open.language, code: open.lines.join('\n') })
-      open = undefined
-    }
-  }
-  return { blocks, prose: [...prose, ...(open?.lines ?? [])].join('\n') }
-}
-
-const SCRIPTS: readonly string[] = ['js', 'javascript']
 
 interface Equation {
   /** Digits, points, signs, brackets: nothing that could be more than a number. */
@@ -135,8 +110,8 @@ export const createExecution = (sandbox: Sandbox, prompts: RolePrompts): Scorer 
   range: [0, 1],
   score: async (_, { text }, { signal }) => {
     const { blocks, prose } = partsOf(text)
-    const program = blocks.findLast(({ language }) => SCRIPTS.includes(language))
-    if (program !== undefined) return runProgram(sandbox, program.code, prose, signal)
+    const program = programOf(blocks)
+    if (program !== undefined) return runProgram(sandbox, program, prose, signal)
     if (blocks.some(({ language }) => language.startsWith('py'))) {
       return nothing('Programs in Python are not run, only JavaScript.')
     }

@@ -1,6 +1,7 @@
 /** The scorers of one run, made of the models and prompts of its roles. */
 import { RefineError } from '../core/errors.ts'
 import type { LanguageModel } from '../core/language-model.ts'
+import { PEAKEDNESS_ALTERNATIVES } from '../core/peakedness.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Sandbox } from '../core/sandbox.ts'
 import type { Scorer, ScorerName, Scorers, ScorerSettings } from '../core/scorer.ts'
@@ -11,10 +12,12 @@ import { createLikelihood } from './likelihood.ts'
 import { createOutcomeReward } from './outcome-reward.ts'
 import { createComparator } from './pairwise.ts'
 import { canScoreSteps, createProcessReward, type StepMemo } from './process-reward.ts'
-import { ALTERNATIVES, createSelfCertainty, createTokenConfidence } from './token-confidence.ts'
+import { canGrade, createRubric } from './rubric.ts'
+import { createSelfCertainty, createTokenConfidence } from './token-confidence.ts'
 
 const NEEDS: Readonly<Record<ScorerName, string>> = {
   judge: 'a model that generates text',
+  rubric: 'a judge whose prompts have words for a rubric',
   'outcome-reward': 'a model that generates text, scores answers or scores steps',
   'process-reward': 'a model that scores steps, or a chat model as a critic',
   likelihood: 'a generator that tells log-probabilities or scores a given text',
@@ -26,8 +29,8 @@ const NEEDS: Readonly<Record<ScorerName, string>> = {
 /** What the scorers of a run ask of the tokens of its candidates. */
 const ALTERNATIVES_FOR: Partial<Record<ScorerName, number>> = {
   likelihood: 0,
-  'self-certainty': ALTERNATIVES,
-  'token-confidence': ALTERNATIVES,
+  'self-certainty': PEAKEDNESS_ALTERNATIVES,
+  'token-confidence': PEAKEDNESS_ALTERNATIVES,
 }
 
 type Models = Readonly<Record<Role, LanguageModel>>
@@ -39,6 +42,7 @@ const factoriesOf = (models: Models, prompts: Prompts, sandbox: Sandbox | undefi
   const outcomeSteps: StepMemo = outcome.id === process.id ? steps : new WeakMap()
   return {
     judge: () => createJudge(models.judge, prompts.judge),
+    rubric: ({ criteria }) => createRubric(models.judge, prompts.judge, criteria),
     'outcome-reward': () => createOutcomeReward(outcome, prompts.outcome_reward, outcomeSteps),
     'process-reward': ({ aggregate }) =>
       createProcessReward(process, prompts.process_reward, aggregate, steps),
@@ -63,6 +67,7 @@ export const createScorers = (models: Models, prompts: Prompts, sandbox?: Sandbo
     'self-certainty': tellsTokens,
     'token-confidence': tellsTokens,
     execution: sandbox !== undefined,
+    rubric: canGrade(prompts.judge),
   }
   const has = (name: ScorerName): boolean => can[name] ?? true
   const made = new Map<string, Scorer>()

@@ -7,26 +7,11 @@
  * averaged over the whole text. Deviations: the window is a share of the text, since 2,048 tokens mean nothing for short
  * answers; self-certainty knows 20 alternatives instead of the whole vocabulary.
  */
-import { MOST_PEAKED } from '../core/peakedness.ts'
+import { lowestWindow, MOST_PEAKED } from '../core/peakedness.ts'
 import type { Draft, Score, Scorer } from '../core/scorer.ts'
-
-/** Alternatives that a draft must be written with. */
-export const ALTERNATIVES = 20
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length
-
-/** Lowest mean of `width` neighbours. The list must not be empty. */
-export const lowestWindow = (values: readonly number[], width: number): number => {
-  const length = Math.min(values.length, Math.max(1, width))
-  let sum = values.slice(0, length).reduce((total, value) => total + value, 0)
-  let lowest = sum
-  for (let at = length; at < values.length; at++) {
-    sum += values[at]! - values[at - length]!
-    lowest = Math.min(lowest, sum)
-  }
-  return lowest / length
-}
 
 const scorerOf = (name: string, reduce: (values: readonly number[]) => number): Scorer => ({
   name,

@@ -63,12 +63,12 @@ class Composed {
       course.consider(candidates())
       return yield* stopping.whileSampling(event)
     }
-    const stop = yield* react(sampling, draw(sampling, sampler, callsEach, rate), decide)
+    const stop = yield* react(sampling, draw(sampling, course.chosen, callsEach, rate), decide)
     course.consider(candidates())
     course.generation = course.considered
     pool.requireCompleted()
     yield* this.#settle()
-    return stop ?? (this.#stopping.isGoodEnough ? 'threshold' : undefined)
+    return stop ?? this.#stopping.whenSettled()
   }
 
   async *gate(round: number): Events<StopReason | undefined> {
@@ -86,13 +86,13 @@ class Composed {
     const next = yield* update(course, round, rate)
     const made = pool.completed.filter((candidate) => candidate >= before)
     if (next === undefined || made.length === 0) {
-      return this.#stopping.isClear ? 'threshold' : 'no_improvement'
+      return this.#stopping.afterRound({ made, held }) ?? 'no_improvement'
     }
     course.generation = next
     const isReplaced = chosen.updater.kind === 'aggregate'
     course.consider(isReplaced ? next : [...course.considered, ...made])
     yield* this.#settle()
-    return this.#stopping.afterRound(made, held)
+    return this.#stopping.afterRound({ made, held })
   }
 
   async *select(): Events<StopReason | undefined> {

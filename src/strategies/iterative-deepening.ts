@@ -5,8 +5,8 @@
  *
  * The paper's γ, first allowance and wording are not public; ours are γ = 2, 512 tokens and `RolePrompts.reflection`.
  * Deviations: at most `triggers` reflections (long loops of "wait" do harm, Muennighoff et al. 2025, s1); a response
- * ends when two stages in a row give the same answer, and when the budget does not allow another stage; no answer is
- * forced when the last allowance ends without one.
+ * ends when two stages in a row give the same answer, and when the budget does not allow another stage. One that runs out
+ * of its last allowance is made to say its answer (`parts/forced-answer.ts`).
  */
 import { Type } from 'typebox'
 import { defineStrategy } from '../core/strategy.ts'

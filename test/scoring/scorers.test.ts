@@ -216,3 +216,34 @@ test('when one order of a comparison fails, the other is cancelled', async () =>
   )
   assert.ok(model.signals.every((given) => given.aborted))
 })
+
+test('a rubric tells the grade of each criterion, and their mean is the score', async () => {
+  const criteria = ['Right?', 'Short?']
+  const { score, aspects, calls, asks } = await scoreBy(
+    'rubric',
+    { reply: () => 'Fine. {"scores": [9, 4]}' },
+    'full',
+    { criteria },
+  )
+  assert.deepEqual([score, calls], [6.5, 1])
+  assert.deepEqual(aspects, [
+    { aspect: 'Right?', score: 9 },
+    { aspect: 'Short?', score: 4 },
+  ])
+  assert.match(asks[0]!.user, /1\. Right\?\n2\. Short\?/)
+})
+
+test('grades that are no grades are asked for once more, and then not made up', async () => {
+  for (const reply of ['{"scores": [9]}', '{"scores": [9, 10]}', '{"scores": ["9", 1]}', '9', '']) {
+    const { score, warning, calls } = await scoreBy('rubric', { reply: () => reply }, 'full', {
+      criteria: ['Right?', 'Short?'],
+    })
+    assert.deepEqual([score, warning?.code, calls], [null, 'judge_unreadable', 2], reply)
+  }
+})
+
+test('a prompt set without words for a rubric refuses it', () => {
+  const { scorers } = scorersOf({}, 'compact')
+  assert.equal(scorers.has('rubric'), false)
+  assert.throws(() => scorers.scorer('rubric'), { code: 'unsupported_capability' })
+})

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { peakednessOf } from '../../src/core/peakedness.ts'
+import { lowestWindow, peakednessOf } from '../../src/core/peakedness.ts'
 import { aggregateSteps } from '../../src/scoring/process-reward.ts'
-import {
-  createSelfCertainty,
-  createTokenConfidence,
-  lowestWindow,
-} from '../../src/scoring/token-confidence.ts'
+import { createSelfCertainty, createTokenConfidence } from '../../src/scoring/token-confidence.ts'
 import { TASK } from '../support/run-strategy.ts'
 
 const options = { signal: new AbortController().signal }

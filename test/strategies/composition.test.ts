@@ -18,6 +18,10 @@ const small = { n: fc.integer({ min: 1, max: 4 }) }
 
 /** Options that a random choice of a kind is given; others keep their defaults. */
 const OPTIONS: Readonly<Record<string, Readonly<Record<string, fc.Arbitrary<unknown>>>>> = {
+  program: small,
+  'low-confidence': { warmup: fc.constantFrom(1, 2), keep: fc.constantFrom(0.3, 1) },
+  'probe-agreement': { chunk: fc.constantFrom(2, 8), agree: fc.constantFrom(1, 2) },
+  rubric: { criteria: fc.constantFrom(['Right?'], ['Right?', 'Short?']) },
   plain: { ...small, batch: fc.integer({ min: 1, max: 4 }) },
   models: { ...small, models: fc.subarray(['one', 'two', 'three']) },
   'iterative-deepening': {
@@ -57,6 +61,10 @@ const part = ({ kinds }: { readonly kinds: object }): fc.Arbitrary<{ kind: strin
     .constantFrom(...Object.keys(kinds))
     .chain((kind) => fc.record({ kind: fc.constant(kind), ...OPTIONS[kind] }))
 
+const { any: _any, all: _all, none: _none, ...RULES } = STOPPER.kinds
+const rules = fc.array(part({ kinds: RULES }), { minLength: 1, maxLength: 3 })
+const several = fc.record({ kind: fc.constantFrom('any', 'all'), of: rules })
+
 const composition = fc.record(
   {
     sampler: part(SAMPLER),
@@ -64,7 +72,7 @@ const composition = fc.record(
     scorer: part(SCORER),
     updater: part(UPDATER),
     selector: part(SELECTOR),
-    stopper: part(STOPPER),
+    stopper: fc.oneof(part({ kinds: { none: {}, ...RULES } }), several),
     rounds: fc.integer({ min: 0, max: 3 }),
   },
   { requiredKeys: [] },
@@ -97,7 +105,7 @@ test('a random composition completes within its worst case, or is refused by its
       const refusal = refusalOf(options)
       if (refusal !== undefined) {
         assert.equal(refusal.code, 'invalid_request')
-        assert.match(refusal.fields[0]!.pointer, /^\/options\/[a-z]+\/[a-z]+$/)
+        assert.match(refusal.fields[0]!.pointer, /^\/options\/[a-z]+(\/of\/\d)?\/[a-z]+$/)
         return
       }
       const model = new FakeModel({ prompts: 'full', reply })
@@ -111,7 +119,7 @@ test('a random composition completes within its worst case, or is refused by its
       completed++
     },
   )
-  await fc.assert(property, { numRuns: 250 })
+  await fc.assert(property, { numRuns: 400 })
   assert.ok(completed > 40, `${completed} compositions completed`)
 })
 
@@ -122,7 +130,12 @@ test('every kind of every part can be part of a composition', () => {
   const usual = { scorer: { kind: 'judge' }, updater: { kind: 'rewrite' } }
   for (const { name, kinds } of [SAMPLER, GATE, SCORER, UPDATER, SELECTOR, STOPPER]) {
     for (const kind of Object.keys(kinds)) {
-      const chosen = { kind, ...(kind === 'models' ? { models: ['one'] } : {}) }
+      const given: Readonly<Record<string, object>> = {
+        models: { models: ['one'] },
+        any: { of: [{ kind: 'beta' }] },
+        all: { of: [{ kind: 'beta' }, { kind: 'stagnation' }] },
+      }
+      const chosen = { kind, ...given[kind] }
       const options = { ...usual, ...partners[kind], [name]: chosen }
       assert.equal(refusalOf(options), undefined, `${name} ${kind}`)
       assert.ok(composed.worstCase({ promptTokens: 10, maxTokens: 10 }, options).length > 0)

@@ -40,7 +40,12 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
   glore: [{}, { step_threshold: 0.4 }],
   rsa: [{ n: 4, k: 2, rounds: 2 }, { n: 1 }, { n: 3, k: 1 }],
-  'parallel-synthesis': [{}, { widths: [3, 2] }, { widths: [1, 1, 1] }],
+  'parallel-synthesis': [
+    {},
+    { widths: [3, 2] },
+    { widths: [3, 2], workspace: 64 },
+    { widths: [1, 1, 1] },
+  ],
   mixture: [{}, { proposers: ['one', 'two'], n: 3, layers: 2 }, { n: 2, layers: 3 }],
   compose: [
     {},
@@ -113,6 +118,32 @@ const VARIANTS: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
       scorer: { kind: 'process-reward', aggregate: 'clipped' },
       selector: { kind: 'best' },
       stopper: { kind: 'reservation', cost: 0.2 },
+    },
+    {
+      sampler: { kind: 'program', n: 3 },
+      scorer: { kind: 'rubric', criteria: ['It is right.'] },
+      updater: { kind: 'rewrite' },
+      selector: { kind: 'best' },
+      stopper: { kind: 'any', of: [{ kind: 'threshold', score: 8 }, { kind: 'stagnation' }] },
+    },
+    {
+      sampler: { kind: 'plain', n: 5, batch: 2 },
+      scorer: { kind: 'form' },
+      updater: { kind: 'aggregate', k: 2 },
+      selector: { kind: 'vote' },
+      stopper: { kind: 'all', of: [{ kind: 'beta', confidence: 0.7 }, { kind: 'near-copy' }] },
+    },
+    {
+      sampler: { kind: 'plain', n: 6 },
+      scorer: { kind: 'token-confidence' },
+      selector: { kind: 'weighted-vote' },
+      stopper: {
+        kind: 'any',
+        of: [
+          { kind: 'low-confidence', warmup: 2 },
+          { kind: 'probe-agreement', chunk: 4, agree: 2 },
+        ],
+      },
     },
   ],
   'solver-reviewer-refiner': [

@@ -21,7 +21,8 @@ import { createContext } from '../support/run-strategy.ts'
 type Options = Record<string, unknown>
 
 const SIZE = { promptTokens: tokensOf(questionOf(TASK)) + 4, maxTokens: 64 }
-const WRITERS = ['solve', 'refine', 'aggregate']
+const WRITERS = ['solve', 'refine', 'aggregate', 'program']
+const GENERATOR = ['solve', 'program']
 const STEPLESS = { step_scores: 'none', log_probabilities: 'none' } as const
 
 /** What a model may lack without being refused before the run starts. */
@@ -99,15 +100,15 @@ export const conform = (
       reply: (ask) => (ask.system === 'solve' && ask.sample % 2 === 1 ? BROKEN : defaultReply(ask)),
     })
     completes('keeps the first answer when every role but the generator is down', {
-      fails: ({ system }) => system !== 'solve',
+      fails: ({ system }) => !GENERATOR.includes(system),
     })
     completes('survives reviewers and refiners that fail in the middle', {
-      reply: (ask) => (ask.system === 'solve' ? defaultReply(ask) : BROKEN),
+      reply: (ask) => (GENERATOR.includes(ask.system) ? defaultReply(ask) : BROKEN),
     })
 
     // Programs run in another thread: in which order they end is not ours.
-    const { scorers = [] } = strategy.needs?.(options) ?? {}
-    const skip = scorers.includes('execution')
+    const { scorers = [], sandbox } = strategy.needs?.(options) ?? {}
+    const skip = sandbox === true || scorers.includes('execution')
     test(named('is repeated exactly by the same seed'), { skip }, async () => {
       const first = await runStrategy(strategy, new FakeModel({ prompts }), {
         options,

@@ -35,16 +35,20 @@ test('one candidate grows from stage to stage, with the reflection in between', 
   )
 })
 
-test('each stage may write what its allowance leaves, and all stages together the limit', async () => {
-  const model = new FakeModel({ reply: () => 'word '.repeat(1000) })
+test('each stage may write what its allowance leaves, all together the limit, and then the answer is forced', async () => {
+  const isForced = ({ request }: Ask): boolean => request.continueFrom?.endsWith('\n#### ') === true
+  const model = new FakeModel({
+    reply: (ask) => (isForced(ask) ? '7\nand so on' : 'word '.repeat(1000)),
+  })
   const options = { n: 1, allowance: 100, triggers: 2, max_tokens: 500 }
   const { events } = await runStrategy(iterativeDeepening, model, { options, task: ROOMY })
   assert.deepEqual(
     model.asks.map(({ request }) => request.sampling.max_tokens),
-    [100, 100, 300],
+    [100, 100, 300, 20],
   )
   const [completed] = ofType(events, 'candidate.completed')
-  assert.deepEqual([completed?.finish_reason, completed?.usage.output_tokens], ['length', 500])
+  assert.deepEqual([completed?.finish_reason, completed?.usage.output_tokens], ['stop', 504])
+  assert.match(ofType(events, 'answer.revised').at(-1)!.text, / word \n#### 7$/)
 })
 
 test('the first allowance leaves room for a reflection', async () => {

@@ -7,7 +7,7 @@ import { consensusOf, rougeL, wordOverlap } from '../../src/strategies/parts/sim
 import { rsa } from '../../src/strategies/rsa.ts'
 import { selective } from '../../src/strategies/selective.ts'
 import { selfCheck } from '../../src/strategies/self-check.ts'
-import { FakeModel } from '../support/fake-model.ts'
+import { BROKEN, FakeModel } from '../support/fake-model.ts'
 import { ofType, runStrategy } from '../support/run-strategy.ts'
 
 const SIZE = { promptTokens: 9, maxTokens: 64 }
@@ -73,6 +73,42 @@ test('parallel-synthesis takes the sum of its widths and one more, without any t
   assert.equal(selection?.candidate, 5)
   const seen = model.asks.filter(({ system }) => system === 'aggregate')
   assert.ok(seen.every(({ user }) => !user.includes('secret')) && seen[0]!.user.includes('plain 2'))
+})
+
+test('with a workspace a round sees notes of the one before, and nothing else of it', async () => {
+  const model = new FakeModel({
+    prompts: 'full',
+    reply: ({ system, sample }) =>
+      system === 'distil' ? 'NOTES' : system === 'solve' ? `draft ${sample}` : 'a synthesis',
+  })
+  const options = { widths: [3, 2], workspace: 100 }
+  const { events } = await runStrategy(parallelSynthesis, model, { options, prompts: 'full' })
+  assert.equal(model.calls, 8)
+  assert.equal(callsOf(parallelSynthesis.worstCase(SIZE, options)), 8)
+  assert.deepEqual(
+    ofType(events, 'workspace.completed').map(({ candidates, text }) => [candidates, text]),
+    [
+      [[0, 1, 2], 'NOTES'],
+      [[3, 4], 'NOTES'],
+    ],
+  )
+  const distilled = model.asks.filter(({ system }) => system === 'distil')
+  assert.ok(distilled.every(({ request }) => request.sampling.max_tokens === 100))
+  const written = model.asks.filter(({ system }) => system === 'aggregate')
+  assert.equal(written.length, 3)
+  assert.ok(written.every(({ user }) => user.includes('NOTES') && !user.includes('draft')))
+})
+
+test('where no notes come about a round sees the answers themselves', async () => {
+  const model = new FakeModel({
+    prompts: 'full',
+    reply: ({ system, sample }) =>
+      system === 'distil' ? BROKEN : system === 'solve' ? `draft ${sample}` : 'a synthesis',
+  })
+  const options = { widths: [2], workspace: 100 }
+  const { events } = await runStrategy(parallelSynthesis, model, { options, prompts: 'full' })
+  assert.ok(ofType(events, 'warning').some(({ code }) => code === BROKEN.code))
+  assert.match(model.asks.at(-1)!.user, /draft 0[\s\S]*draft 1/)
 })
 
 test('mixture lets the models it names propose in turn, and an aggregator write the answer', async () => {

@@ -63,6 +63,7 @@ const FULL_ROLES: readonly (readonly [RegExp, string])[] = [
   [/^You improve/, 'refine'],
   [/^You grade/, 'judge'],
   [/^You write answers/, 'aggregate'],
+  [/^You distil/, 'distil'],
   [/^You compare/, 'select'],
   [/^You comment/, 'critique'],
   [/^You are a strict examiner/, 'report'],
@@ -71,9 +72,11 @@ const FULL_ROLES: readonly (readonly [RegExp, string])[] = [
 
 const roleIn = (system: string, user: string): string => {
   const found = FULL_ROLES.find(([pattern]) => pattern.test(system))?.[1]
+  if (user.includes('Solve this by a JavaScript program')) return 'program'
   if (found === undefined) return /^[a-z]+$/.test(system) ? system : 'solve'
   if (found === 'select' && user.includes('reply STOP')) return 'halt'
   if (found === 'review' && user.includes('{"steps":')) return 'verify'
+  if (found === 'judge' && user.includes('{"scores":')) return 'rubric'
   return found === 'judge' && user.includes('<answer_b>') ? 'compare' : found
 }
 
@@ -101,6 +104,14 @@ export const defaultReply = ({ system, sample, user }: Ask): FakeReply => {
       return 'It could be clearer.'
     case 'report':
       return 'Step 1: no.\n\nVerdict: critical error in step 1'
+    case 'rubric': {
+      const count = Number(/exactly (\d+) numbers/.exec(user)?.[1])
+      return JSON.stringify({ scores: Array.from({ length: count }, (_, at) => (at * 3) % 10) })
+    }
+    case 'program':
+      return '```js\n// two apples\nprint(1 + 1)\n```'
+    case 'distil':
+      return 'Both say 2.'
     case 'verify':
       return '{"steps": [0.5]}'
     case 'aggregate':

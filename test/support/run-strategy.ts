@@ -54,6 +54,7 @@ export const createContext = (model: FakeModel, setting: Setting = {}): Strategy
     models,
     prompts,
     scorers: createScorers(models, prompts, SANDBOX),
+    sandbox: SANDBOX,
     model: (id) => ({ model: { ...model.forRole('generator'), id }, prompts: prompts.generator }),
     budget: {
       remaining: (unit) =>
@@ -196,6 +197,15 @@ const hasWon = (
   return wins(next.candidate) > wins(last.candidate)
 }
 
+/** The form is judged where a candidate is completed, and told right behind it. */
+const gainsForm = (events: readonly StrategyEvent[], next: number, last: number): boolean => {
+  const form = (candidate: number): number | null | undefined =>
+    ofType(events, 'candidate.scored').find(
+      (scored) => scored.candidate === candidate && scored.scorer === 'form',
+    )?.score
+  return form(last) === 0 && form(next) !== 0
+}
+
 const checkRevisions = (events: readonly StrategyEvent[]): void => {
   const completed = ofType(events, 'candidate.completed')
   const revisions = ofType(events, 'answer.revised')
@@ -209,7 +219,11 @@ const checkRevisions = (events: readonly StrategyEvent[]): void => {
     const last = revisions[index - 1]
     if (last === undefined) return
     const before = events.slice(0, events.indexOf(next))
-    assert.ok(hasWon(before, next, last), `revision ${next.revision} replaces a better answer`)
+    const won =
+      next.reason === 'has the form asked for'
+        ? gainsForm(events, next.candidate, last.candidate)
+        : hasWon(before, next, last)
+    assert.ok(won, `revision ${next.revision} replaces a better answer`)
   })
 }
 

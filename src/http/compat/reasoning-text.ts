@@ -11,6 +11,7 @@ export type ShowMode = (typeof SHOW_MODES)[number]
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 type Remark =
+  | EventOf<'workspace.completed'>
   | EventOf<'comparison.completed'>
   | EventOf<'vote.updated'>
   | EventOf<'gate.decided'>
@@ -116,6 +117,7 @@ export class ReasoningText {
       case 'run.failed':
       case 'run.cancelled':
         return this.#blocks.closeAll()
+      case 'workspace.completed':
       case 'comparison.completed':
       case 'vote.updated':
       case 'gate.decided':
@@ -125,6 +127,7 @@ export class ReasoningText {
       case 'run.steered':
       case 'budget.updated':
       case 'measures.reported':
+      case 'behaviours.observed':
         return ''
       default:
         return assertNever(event)
@@ -176,6 +179,8 @@ export class ReasoningText {
 
   #remark(event: Remark): string {
     switch (event.type) {
+      case 'workspace.completed':
+        return this.#show === 'status' ? 'Notes taken.\n' : `\n**Notes**\n\n${event.text}\n\n`
       case 'vote.updated':
         return `Vote: ${describeVote(event)}.\n`
       case 'comparison.completed': {

@@ -8,7 +8,16 @@ import { choose, partSchema } from './kinds.ts'
 import { checkSampler, SAMPLER, samplerCost, samplerNeeds, sizeOf } from './samplers.ts'
 import { SCORER, scorerCost, scorerNeeds, scoresAlone } from './scorers.ts'
 import { SELECTOR, selectorCost, selectorNeeds } from './selectors.ts'
-import { needsRounds, STOPPER, stopperCost, stopperNeeds } from './stoppers.ts'
+import {
+  chooseStopper,
+  endsOneCandidate,
+  needsRounds,
+  probedSize,
+  STOPPER,
+  stopperCost,
+  stopperNeeds,
+  type StopRule,
+} from './stoppers.ts'
 import { madePerRound, repairedSize, UPDATER, updaterCost, updaterNeeds } from './updaters.ts'
 
 export const OPTIONS = Type.Object(
@@ -33,13 +42,13 @@ const chooseParts = (given: Static<typeof OPTIONS>) => {
     scorer: choose(SCORER, parts.scorer),
     updater: choose(UPDATER, parts.updater),
     selector: choose(SELECTOR, parts.selector),
-    stopper: choose(STOPPER, parts.stopper),
+    stopper: chooseStopper(parts.stopper),
   }
 }
 export type ChosenParts = Readonly<ReturnType<typeof chooseParts>>
 
 interface Contradiction {
-  readonly part: keyof typeof OPTIONS.properties
+  readonly part: 'gate' | 'updater' | 'selector'
   readonly needs: string
   readonly holds: (chosen: ChosenParts) => boolean
 }
@@ -69,30 +78,51 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     holds: (chosen) =>
       !['best', 'weighted-vote'].includes(chosen.selector.kind) || hasScorer(chosen),
   },
+]
+
+interface RuleContradiction {
+  readonly concerns: (rule: StopRule) => boolean
+  readonly needs: string
+  readonly holds: (chosen: ChosenParts) => boolean
+}
+
+const RULE_CONTRADICTIONS: readonly RuleContradiction[] = [
+  { concerns: ({ kind }) => kind === 'threshold', needs: 'a scorer', holds: hasScorer },
   {
-    part: 'stopper',
-    needs: 'a scorer',
-    holds: (chosen) => chosen.stopper.kind !== 'threshold' || hasScorer(chosen),
-  },
-  {
-    part: 'stopper',
+    concerns: ({ kind }) => kind === 'reservation',
     needs: 'a scorer that scores each candidate by itself',
-    holds: ({ stopper, scorer }) => stopper.kind !== 'reservation' || scoresAlone(scorer),
+    holds: ({ scorer }) => scoresAlone(scorer),
   },
+  { concerns: needsRounds, needs: 'an updater, whose rounds it ends', holds: hasUpdater },
   {
-    part: 'stopper',
-    needs: 'an updater, whose rounds it ends',
-    holds: (chosen) => !needsRounds(chosen.stopper) || hasUpdater(chosen),
-  },
-  {
-    part: 'stopper',
+    concerns: ({ kind }) => kind === 'all-clear',
     needs: 'the updater "rewrite" with a located critique, or "tree"',
-    holds: ({ stopper, updater }) =>
-      stopper.kind !== 'all-clear' ||
-      updater.kind === 'tree' ||
-      (updater.kind === 'rewrite' && updater.critique === 'located'),
+    holds: ({ updater }) =>
+      updater.kind === 'tree' || (updater.kind === 'rewrite' && updater.critique === 'located'),
+  },
+  {
+    concerns: endsOneCandidate,
+    needs: 'the sampler "plain"',
+    holds: ({ sampler }) => sampler.kind === 'plain',
+  },
+  {
+    concerns: endsOneCandidate,
+    needs: 'to stand alone or among "any": it ends single candidates',
+    holds: ({ stopper }) => stopper.mode === 'any',
   },
 ]
+
+/** @throws RefineError invalid_request naming the rule that does not fit. */
+const checkRules = (chosen: ChosenParts): void => {
+  for (const { rule, pointer } of chosen.stopper.rules) {
+    const broken = RULE_CONTRADICTIONS.find(
+      ({ concerns, holds }) => concerns(rule) && !holds(chosen),
+    )
+    if (broken !== undefined) {
+      throw invalidField(`${pointer}/kind`, `"${rule.kind}" needs ${broken.needs}`)
+    }
+  }
+}
 
 /** @throws RefineError invalid_request naming the part, and its option, that is wrong or does not fit the others. */
 export const settleComposition = (given: Static<typeof OPTIONS>): ChosenParts => {
@@ -103,6 +133,7 @@ export const settleComposition = (given: Static<typeof OPTIONS>): ChosenParts =>
     const { kind } = chosen[part] as { readonly kind: string }
     throw invalidField(`/options/${part}/kind`, `"${kind}" needs ${needs}`)
   }
+  checkRules(chosen)
   return chosen
 }
 
@@ -112,13 +143,14 @@ export const needsOf = ({ sampler, scorer, updater, selector, stopper }: ChosenP
     scorerNeeds(scorer),
     updaterNeeds(updater),
     selectorNeeds(selector),
-    stopperNeeds(stopper),
+    ...stopperNeeds(stopper),
   ]
   return {
     scorers: needs.flatMap(({ scorers = [] }) => scorers),
     capabilities: needs.flatMap(({ capabilities = [] }) => capabilities),
     prompts: needs.flatMap(({ prompts = [] }) => prompts),
     models: needs.flatMap(({ models = [] }) => models),
+    sandbox: needs.some(({ sandbox }) => sandbox === true),
     loses: needs.flatMap(({ loses = [] }) => loses),
   }
 }
@@ -144,7 +176,7 @@ export const compositionCost = (given: TaskSize, chosen: ChosenParts): RoleCost[
   const { sampler, scorer, updater, selector, stopper } = chosen
   const { n } = sampler
   const rounds = roundsOf(chosen)
-  const drafted = sizeOf(given, sampler)
+  const drafted = probedSize(sizeOf(given, sampler), stopper)
   const size = repairedSize(drafted, updater, rounds)
   const generations = generationsOf(chosen)
   const considered = Math.max(...generations)
@@ -154,6 +186,6 @@ export const compositionCost = (given: TaskSize, chosen: ChosenParts): RoleCost[
     ...scorerCost(size, scorer, candidates, generations),
     ...updaterCost(size, updater, { n, rounds, newTokens: given.maxTokens }),
     ...selectorCost(size, selector, considered),
-    ...stopperCost(size, stopper, { rounds, considered }),
+    ...stopperCost(size, stopper, { rounds, considered, n }),
   ]
 }

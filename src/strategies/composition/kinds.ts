@@ -21,6 +21,12 @@ export type Chosen<Of extends Kinds> = {
   }
 }[keyof Of & string]
 
+/** What the options of each kind look like, for those who make forms of them. */
+export const kindSchemas = (kinds: Kinds): Readonly<Record<string, TObject>> =>
+  Object.fromEntries(
+    Object.entries(kinds).map(([kind, properties]) => [kind, strict(properties, kind)]),
+  )
+
 const strict = (properties: TProperties, kind: string): TObject =>
   Type.Object({ kind: Type.Literal(kind), ...properties }, { additionalProperties: false })
 
@@ -35,17 +41,18 @@ export const partSchema = <Of extends Kinds>({ kinds, byDefault, description }: 
       {
         default: { kind: byDefault },
         description,
-        'x-kinds': Object.fromEntries(
-          Object.entries(kinds).map(([kind, properties]) => [kind, strict(properties, kind)]),
-        ),
+        'x-kinds': kindSchemas(kinds),
       },
     ),
   )
 
-/** @throws RefineError invalid_request naming the option of the part that is wrong. */
-export const choose = <Of extends Kinds>(part: Part<Of>, given: { kind: string }): Chosen<Of> => {
+/** `pointer`: where it was chosen. @throws RefineError invalid_request naming the option of the part that is wrong. */
+export const choose = <Of extends Kinds>(
+  part: Pick<Part<Of>, 'name' | 'kinds'>,
+  given: { readonly kind: string },
+  pointer = `/options/${part.name}`,
+): Chosen<Of> => {
   const properties = part.kinds[given.kind]
-  const pointer = `/options/${part.name}`
   if (properties === undefined) {
     const known = Object.keys(part.kinds).join(', ')
     throw invalidField(`${pointer}/kind`, `must be one of ${known}`)

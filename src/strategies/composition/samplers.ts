@@ -4,6 +4,7 @@ import { invalidField } from '../../core/errors.ts'
 import type { Needs, RoleCost, TaskSize } from '../../core/strategy.ts'
 import { cost, draftCost, PARAPHRASE_TOKENS, WORDING_TOKENS } from '../parts/cost.ts'
 import * as options from '../parts/options.ts'
+import { PRINTED_TOKENS } from '../parts/program.ts'
 import { chainCost, deepened, SCHEDULE_OPTIONS } from '../parts/schedule.ts'
 import type { Chosen, Menu } from './kinds.ts'
 
@@ -57,6 +58,7 @@ export const SAMPLER = {
         description: 'Wordings of the question beside its own, answered in turn.',
       }),
     },
+    program: { n: options.samples(4) },
     power: {
       n: options.samples(1),
       alpha: options.number({
@@ -97,6 +99,12 @@ export const samplerNeeds = (sampler: Sampler): Needs => {
       return { prompts: [{ role: 'generator', form: 'solveBy' }] }
     case 'paraphrase':
       return { prompts: [{ role: 'generator', form: 'paraphrase' }] }
+    case 'program':
+      return {
+        prompts: [{ role: 'generator', form: 'solveByProgram' }],
+        sandbox: true,
+        loses: ['tools', 'response_format'],
+      }
     case 'power':
       return {
         capabilities: ['assistant_continuation', 'log_probabilities'],
@@ -106,10 +114,12 @@ export const samplerNeeds = (sampler: Sampler): Needs => {
 }
 
 /** The task with candidates as long as the sampler may make them. */
-export const sizeOf = (size: TaskSize, sampler: Sampler): TaskSize =>
-  sampler.kind === 'iterative-deepening'
+export const sizeOf = (size: TaskSize, sampler: Sampler): TaskSize => {
+  if (sampler.kind === 'program') return { ...size, maxTokens: size.maxTokens + PRINTED_TOKENS }
+  return sampler.kind === 'iterative-deepening'
     ? deepened(size, sampler.triggers, sampler.max_tokens)
     : size
+}
 
 export const samplerCost = (size: TaskSize, sampler: Sampler): RoleCost[] => {
   const { n } = sampler
@@ -133,6 +143,8 @@ export const samplerCost = (size: TaskSize, sampler: Sampler): RoleCost[] => {
         cost('generator', n, promptTokens + PARAPHRASE_TOKENS, maxTokens),
       ]
     }
+    case 'program': // and a plain draft where no program runs
+      return [cost('generator', n + 1, promptTokens + WORDING_TOKENS, maxTokens)]
     case 'power':
       return [cost('generator', n * (1 + sampler.steps), promptTokens + maxTokens, maxTokens)]
   }

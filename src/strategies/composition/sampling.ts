@@ -5,24 +5,16 @@ import type { NamedModel } from '../../core/strategy.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from '../parts/allowance.ts'
 import { Deepening } from '../parts/deepening.ts'
-import { draftCall, draftSampling, sampleAndScore } from '../parts/draft.ts'
+import { draftSampling } from '../parts/draft.ts'
 import { formOf } from '../parts/forms.ts'
 import { PowerChain, type Draw } from '../parts/power.ts'
+import { writeProgram } from '../parts/program.ts'
 import { question } from '../parts/question.ts'
-import { sampleOne } from '../parts/sample-one.ts'
+import { rated, sampleOne, type Draft, type Rate } from '../parts/sample-one.ts'
 import { scheduleOf } from '../parts/schedule.ts'
+import type { ChosenParts } from './chosen.ts'
+import { plainly } from './plain-sampling.ts'
 import type { Sampler } from './samplers.ts'
-
-export type Rate = (candidate: number) => Events
-
-/** Every draft returns its candidate, or undefined where it failed. */
-type Draft = Events<number | undefined>
-
-async function* rated(draft: Draft, rate: Rate): Draft {
-  const candidate = yield* draft
-  if (candidate !== undefined) yield* rate(candidate)
-  return candidate
-}
 
 interface Author extends Pick<NamedModel, 'model'> {
   readonly messages: readonly Message[]
@@ -142,6 +134,8 @@ const draftsOf = (
         return draftBy(refinement, { model, messages: asked, seed: context.random.seed() }, n)
       })
     }
+    case 'program':
+      return Array.from({ length: n }, () => writeProgram(refinement, context.random.seed(), n))
     case 'iterative-deepening':
       return deepened(refinement, sampler, n)
     case 'power':
@@ -149,35 +143,24 @@ const draftsOf = (
   }
 }
 
-/** Samples in batches, as far as the budget reaches. */
-async function* plain(
-  refinement: Refinement,
-  { n, batch }: { readonly n: number; readonly batch: number },
-  callsEach: number,
-  rate: Rate,
-): Events {
-  const sampling = draftSampling(refinement.task, n)
-  for (let left = n; left > 0;) {
-    const call = draftCall(refinement, left, callsEach)
-    const samples = Math.min(batch, call.samples)
-    yield* sampleAndScore(refinement, { ...call, samples, sampling }, rate)
-    const isAll = samples === call.samples && call.samples < left
-    left = isAll ? 0 : left - samples
-  }
-}
-
 /** `rate` is called with every draft that is to be chosen from, of a chain with its end alone. */
 export async function* draw(
   refinement: Refinement,
-  sampler: Sampler,
+  chosen: ChosenParts,
   callsEach: number,
   rate: Rate,
 ): Events {
-  if (sampler.kind === 'plain') return yield* plain(refinement, sampler, callsEach, rate)
+  const { sampler } = chosen
+  if (sampler.kind === 'plain') {
+    return yield* plainly(refinement, chosen, sampler, callsEach, rate)
+  }
   const { context, task } = refinement
   const messages = context.prompts.generator.solve(task)
   const n = affordableSamples(context, messages, task.sampling, sampler.n, callsEach)
   if (sampler.kind === 'paraphrase') {
     yield* merge(paraphrased(refinement, n, sampler.paraphrases, rate))
   } else yield* merge(draftsOf(refinement, sampler, n).map((draft) => rated(draft, rate)))
+  if (sampler.kind !== 'program' || refinement.pool.completed.length > 0) return
+  const seed = context.random.seed()
+  yield* rated(draftBy(refinement, { model: context.models.generator, messages, seed }, n), rate)
 }

@@ -1,7 +1,8 @@
 /** What gives candidates a number: the menu, what each kind needs and costs, and how it is done. */
 import { Type } from 'typebox'
 import type { StrategyEvent } from '../../core/event.ts'
-import { AGGREGATES, type ScorerName, type ScorerSettings } from '../../core/scorer.ts'
+import { AGGREGATES, CRITERIA, type ScorerName, type ScorerSettings } from '../../core/scorer.ts'
+import { FORM } from '../../core/validity.ts'
 import type { Needs, RoleCost, StrategyContext, TaskSize } from '../../core/strategy.ts'
 import { countVotes } from '../../core/vote.ts'
 import type { Events, Refinement } from '../compose.ts'
@@ -38,6 +39,17 @@ export const SCORER = {
   kinds: {
     none: {},
     judge: {},
+    rubric: {
+      criteria: Type.Optional(
+        Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+          default: [...CRITERIA],
+          minItems: 1,
+          maxItems: 16,
+          description: 'What answers are graded on, each by itself.',
+        }),
+      ),
+    },
+    form: {},
     'outcome-reward': {},
     'process-reward': {
       aggregate: Type.Optional(
@@ -80,6 +92,8 @@ const singleOf = (
     case 'self-certainty':
     case 'execution':
       return { name: scorer.kind, settings: {} }
+    case 'rubric':
+      return { name: scorer.kind, settings: { criteria: scorer.criteria } }
     case 'process-reward':
       return { name: scorer.kind, settings: { aggregate: scorer.aggregate } }
     case 'likelihood':
@@ -87,6 +101,7 @@ const singleOf = (
     case 'token-confidence':
       return { name: scorer.kind, settings: { window: scorer.window } }
     case 'none':
+    case 'form':
     case 'chain-reward':
     case 'vote':
     case 'similarity':
@@ -98,7 +113,7 @@ const singleOf = (
 
 /** Whether a candidate can be scored by itself, as soon as it is there. */
 export const scoresAlone = (scorer: ScorerChoice): boolean =>
-  scorer.kind === 'chain-reward' || singleOf(scorer) !== undefined
+  ['chain-reward', 'form'].includes(scorer.kind) || singleOf(scorer) !== undefined
 
 /** The name under which its scores are told. */
 export const scoreName = ({ kind }: ScorerChoice): string =>
@@ -145,6 +160,13 @@ export const scorerCost = (
   return [compareCost(size, matches * scorer.comparisons)]
 }
 
+/** Drafts of a task that asks for a form have their score already; anything fits a task that asks for none. */
+function* rateForm({ pool }: Refinement, candidate: number): Generator<StrategyEvent, void, void> {
+  if (pool.score(candidate, FORM) !== undefined) return
+  const score = pool.fault(candidate) === undefined ? 1 : 0
+  yield { type: 'candidate.scored', candidate, scorer: FORM, score, range: [0, 1] }
+}
+
 /** Scores one candidate; nothing where the scorer looks at all together. */
 export async function* rateOne(
   refinement: Refinement,
@@ -156,6 +178,7 @@ export async function* rateOne(
   if (single !== undefined) {
     yield* score(refinement, scorers.scorer(single.name, single.settings), candidate)
   } else if (scorer.kind === 'chain-reward') yield* rate(refinement, scorers, candidate)
+  else if (scorer.kind === 'form') yield* rateForm(refinement, candidate)
 }
 
 function* rateByVote(

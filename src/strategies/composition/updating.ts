@@ -6,10 +6,10 @@ import { critique, untargetedCritique } from '../parts/critique.ts'
 import { firstBadStep, regrow } from '../parts/local-repair.ts'
 import { nextGeneration } from '../parts/population.ts'
 import { revise } from '../parts/revise.ts'
+import type { Rate } from '../parts/sample-one.ts'
 import { mostPromising, type TreeNode } from '../parts/tree.ts'
 import type { Course } from './course.ts'
 import { scoreName } from './scorers.ts'
-import type { Rate } from './sampling.ts'
 import type { Updater } from './updaters.ts'
 
 type Of<Kind extends Updater['kind']> = Extract<Updater, { kind: Kind }>

@@ -9,6 +9,10 @@ export const WORDING_TOKENS = 640
 export const REVIEW_TOKENS = 1024
 /** Longest other wording of a question. */
 export const PARAPHRASE_TOKENS = 1024
+/** Longest forced answer, and more than the words that ask for it. */
+export const FORCED_TOKENS = 48
+/** The criteria of a rubric, at their number and length at most. */
+const CRITERIA_TOKENS = 1200
 /** Longest verdict of a judge or of a critic of steps. */
 export const VERDICT_TOKENS = 544
 /** Steps in a numbered draft, and what number and score of a step take. */
@@ -51,6 +55,7 @@ export const refineCost = (size: TaskSize, revisions: number, earlier = 0): Role
 
 const SCORER_ROLES: Readonly<Record<ScorerName, Role>> = {
   judge: 'judge',
+  rubric: 'judge',
   'outcome-reward': 'outcome_reward',
   'process-reward': 'process_reward',
   likelihood: 'generator',
@@ -62,6 +67,7 @@ const SCORER_ROLES: Readonly<Record<ScorerName, Role>> = {
 /** A digit, a verdict and one retry. */
 const CALLS_PER_SCORE: Readonly<Record<ScorerName, number>> = {
   judge: 3,
+  rubric: 2,
   'outcome-reward': 3,
   'process-reward': 2,
   likelihood: 1,
@@ -74,7 +80,7 @@ export const scoreCost = (size: TaskSize, name: ScorerName, scores: number): Rol
   cost(
     SCORER_ROLES[name],
     scores * CALLS_PER_SCORE[name],
-    roleInput(size) + VERDICT_TOKENS,
+    roleInput(size) + VERDICT_TOKENS + (name === 'rubric' ? CRITERIA_TOKENS : 0),
     VERDICT_TOKENS,
   )
 

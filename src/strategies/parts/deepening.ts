@@ -8,6 +8,7 @@ import type { Message } from '../../core/task.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
 import { draftSampling } from './draft.ts'
+import { forceAnswer } from './forced-answer.ts'
 
 /** In tokens. */
 export interface Schedule {
@@ -62,7 +63,18 @@ export class Deepening {
       if (stage > 0 && answer !== undefined && answer === previous) break
       previous = answer
     }
+    if (this.#reason === 'length') yield* this.#force()
     return yield* this.#complete()
+  }
+
+  /** A text that ran out of its last allowance is made to end with an answer, where the budget allows it. */
+  async *#force(): Events {
+    const seed = this.#seeds.at(-1)! + 1
+    const forced = yield* forceAnswer(this.#refinement, this.#messages, this.#text, seed)
+    if (forced?.answer === undefined) return
+    this.#tokens += forced.tokens
+    this.#reason = 'stop'
+    yield* this.#append(forced.text)
   }
 
   #mayGoOn(stage: number): boolean {

@@ -10,6 +10,7 @@ import { asksForForm, FORM } from '../../core/validity.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
 import { logprobOf, requestOf, type SampleCall } from './sample-request.ts'
+import type { Cut } from './watch.ts'
 
 export type { SampleCall }
 
@@ -99,6 +100,21 @@ class Block {
     yield { type: 'candidate.scored', candidate, scorer: FORM, score, range: [0, 1] }
   }
 
+  /** Ends a sample that has begun before its model does. */
+  *cut(sample: number, cut: Cut): Generator<StrategyEvent, void, void> {
+    const candidate = yield* this.reveal(sample)
+    if ('drop' in cut) {
+      this.#open.delete(sample)
+      yield { type: 'candidate.dropped', candidate, reason: cut.drop }
+      this.#call.ended?.(sample, undefined)
+      return
+    }
+    const { append, outputTokens } = cut
+    yield { type: 'candidate.delta', candidate, text: append }
+    const reason = { unified: 'stop', raw: 'cut' } as const
+    yield* this.complete({ type: 'finish', sample, reason, outputTokens })
+  }
+
   *fail(sample: number, error: RefineError): Generator<StrategyEvent, void, void> {
     const candidate = yield* this.reveal(sample)
     this.#open.delete(sample)
@@ -157,6 +173,9 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
       yield* take(block, chunk, wanted)
+      if (chunk.type !== 'delta' || call.watch === undefined) continue
+      const cut = yield* call.watch(chunk)
+      if (cut !== undefined) return yield* block.cut(chunk.sample, cut)
     }
     yield* block.failOpen(new RefineError('model_failed', 'The model ended without an answer.'))
   } catch (thrown) {

@@ -32,14 +32,15 @@ export async function* proposeByAll(refinement: Refinement, authors: Authors): E
 }
 
 /**
- * A layer of answers that see those of `parents`, in an order of its own for each place. Returns the completed ones;
- * where all fail, the parents.
+ * A layer of answers that see those of `parents`, in an order of its own for each place, or the workspace distilled from
+ * them. Returns the completed ones; where all fail, the parents.
  */
 export async function* nextLayer(
   refinement: Refinement,
   parents: readonly number[],
   authors: Authors,
   round: number,
+  workspace?: string,
 ): Events<readonly number[]> {
   const { random } = refinement.context
   const made = yield* merge(
@@ -50,6 +51,7 @@ export async function* nextLayer(
         round,
         seed: random.seed(),
         isOneOfMany: authors.length > 1,
+        ...(workspace === undefined ? {} : { workspace }),
         ...(author === undefined ? {} : { author }),
       }),
     ),
@@ -63,6 +65,7 @@ export async function* concludeFrom(
   refinement: Refinement,
   parents: readonly number[],
   round: number,
+  workspace?: string,
 ): Events<StopReason | undefined> {
   const seed = refinement.context.random.seed()
   const last = yield* synthesise(refinement, {
@@ -71,6 +74,7 @@ export async function* concludeFrom(
     round,
     seed,
     isOneOfMany: false,
+    ...(workspace === undefined ? {} : { workspace }),
   })
   if (last === undefined) return 'no_improvement'
   yield refinement.pool.promote(last, 'synthesis', null)

@@ -89,6 +89,7 @@ export class Pool {
       case 'critique.completed':
       case 'comparison.completed':
       case 'vote.updated':
+      case 'workspace.completed':
       case 'gate.decided':
       case 'warning':
     }

@@ -12,3 +12,15 @@ export async function* sampleOne(
   yield* sample(refinement, { ...call, samples: 1, ended })
   return completed
 }
+
+/** Does something with a candidate as soon as it is there, such as to score it. */
+export type Rate = (candidate: number) => Events
+
+/** Returns its candidate, or undefined where it failed. */
+export type Draft = Events<number | undefined>
+
+export async function* rated(draft: Draft, rate: Rate): Draft {
+  const candidate = yield* draft
+  if (candidate !== undefined) yield* rate(candidate)
+  return candidate
+}

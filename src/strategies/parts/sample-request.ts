@@ -7,7 +7,9 @@ import type {
 } from '../../core/language-model.ts'
 import { constraintOf } from '../../core/response-format.ts'
 import type { Message, Sampling, Task } from '../../core/task.ts'
+import { PEAKEDNESS_ALTERNATIVES } from '../../core/peakedness.ts'
 import type { Refinement } from '../compose.ts'
+import type { Watch } from './watch.ts'
 
 export interface SampleCall {
   readonly model: LanguageModel
@@ -23,6 +25,10 @@ export interface SampleCall {
   readonly continueFrom?: string
   /** Asks for the log-probability of each sample even though no scorer does, where the model can tell it. */
   readonly likelihood?: boolean
+  /** Asks for the alternatives to each token as well. */
+  readonly peakedness?: boolean
+  /** Looks at what is written, in calls for one sample, and may end it. */
+  readonly watch?: Watch
   /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
   readonly ended?: (sample: number, candidate: number | undefined) => void
 }
@@ -49,9 +55,10 @@ const formFields = ({
  */
 const alternativesFor = (
   { context: { models, scorers } }: Refinement,
-  { model, likelihood = false, role, continueFrom }: SampleCall,
+  { model, likelihood = false, peakedness = false, role, continueFrom }: SampleCall,
 ): number | undefined => {
   if (model.capabilities.log_probabilities === 'none') return undefined
+  if (peakedness) return PEAKEDNESS_ALTERNATIVES
   const wanted = scorers.alternatives
   if (wanted !== undefined && wanted > 0) return wanted
   const isWhole = role === 'draft' && continueFrom === undefined && model.id === models.generator.id

@@ -1,5 +1,6 @@
 /** Options, cost and settling of ID-sampling's growing allowance. */
 import type { RoleCost, TaskSize } from '../../core/strategy.ts'
+import { FORCED_TOKENS } from './cost.ts'
 import type { Schedule } from './deepening.ts'
 import * as options from './options.ts'
 
@@ -43,19 +44,21 @@ export const scheduleOf = (
   return { allowance: Math.min(allowance, roomToGrow), growth, triggers, limit }
 }
 
+/** A stage for each allowance, and one call that forces an answer. */
 export const chainCost = (
   { promptTokens }: TaskSize,
   n: number,
   triggers: number,
   longest: number,
 ): RoleCost => {
-  const calls = n * (triggers + 1)
-  const inputTokens = calls * (promptTokens + longest + triggers * REFLECTION_TOKENS)
-  return { role: 'generator', calls, inputTokens, outputTokens: n * longest }
+  const calls = n * (triggers + 2)
+  const inputTokens =
+    calls * (promptTokens + longest + triggers * REFLECTION_TOKENS + FORCED_TOKENS)
+  return { role: 'generator', calls, inputTokens, outputTokens: n * (longest + FORCED_TOKENS) }
 }
 
-/** The task with candidates as long as a response with all its reflections. */
+/** The task with candidates as long as a response with all its reflections and a forced answer. */
 export const deepened = (size: TaskSize, triggers: number, longest: number): TaskSize => ({
   ...size,
-  maxTokens: Math.max(size.maxTokens, longest + triggers * REFLECTION_TOKENS),
+  maxTokens: Math.max(size.maxTokens, longest + triggers * REFLECTION_TOKENS + 2 * FORCED_TOKENS),
 })

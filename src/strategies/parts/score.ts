@@ -24,7 +24,7 @@ export async function* score(
   scorer: Scorer,
   candidate: number,
 ): Events<number | null> {
-  const { score: value, steps, warning } = await attempt(refinement, scorer, candidate)
+  const { score: value, steps, aspects, warning } = await attempt(refinement, scorer, candidate)
   if (warning !== undefined) yield { type: 'warning', ...warning }
   yield {
     type: 'candidate.scored',
@@ -33,6 +33,7 @@ export async function* score(
     score: value,
     range: [...scorer.range],
     ...(steps === undefined ? {} : { steps: [...steps] }),
+    ...(aspects === undefined ? {} : { aspects: [...aspects] }),
   }
   return value
 }

@@ -14,6 +14,8 @@ export interface Synthesis {
   readonly seed: number
   /** Written side by side with others, which it should differ from. */
   readonly isOneOfMany: boolean
+  /** What is shown instead of the parents themselves. */
+  readonly workspace?: string
   /** Who writes; default: the refiner. */
   readonly author?: NamedModel
 }
@@ -24,7 +26,7 @@ export const withoutThinking = (text: string): string => text.split('</think>').
 /** Returns the new candidate, or undefined when it failed (a failed candidate is told). */
 export async function* synthesise(
   refinement: Refinement,
-  { form, parents, round, seed, isOneOfMany, author }: Synthesis,
+  { form, parents, round, seed, isOneOfMany, workspace, author }: Synthesis,
 ): Events<number | undefined> {
   const { task, context, pool } = refinement
   const { model, prompts } = author ?? {
@@ -32,9 +34,13 @@ export async function* synthesise(
     prompts: context.prompts.refiner,
   }
   const texts = parents.map((parent) => withoutThinking(pool.text(parent)))
+  const asked =
+    workspace === undefined
+      ? formIn(prompts, form)(task, texts)
+      : formIn(prompts, 'solveFrom')(task, workspace)
   return yield* sampleOne(refinement, {
     model,
-    messages: formIn(prompts, form)(task, texts).messages,
+    messages: asked.messages,
     sampling: draftSampling(task, isOneOfMany ? 2 : 1),
     role: 'aggregate',
     round,
@@ -44,7 +50,7 @@ export async function* synthesise(
 }
 
 /** Number and tags of a candidate. */
-const FRAME_TOKENS = 16
+export const FRAME_TOKENS = 16
 
 /** `calls` syntheses of at most `drafts` candidates each, by the refiner. */
 export const synthesisCost = (size: TaskSize, calls: number, drafts: number): RoleCost => ({
