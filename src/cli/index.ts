@@ -19,6 +19,7 @@ import {
   type CommandEntry,
   type Settings,
 } from './command.ts'
+import { CALIBRATE_COMMAND } from './calibrate.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
 import { COMPARE, compareSettings, tellComparison } from './compare.ts'
 import { EVALUATE, evaluateSettings, readArmsFile, type EvaluateSettings } from './evaluate.ts'
@@ -185,6 +186,7 @@ const dispatch = async (
         [REFINE, refine],
         [EVALUATE, evaluate],
         [COMPARE, compare],
+        CALIBRATE_COMMAND,
         [EXPORT, exportRuns],
         [STRATEGIES, strategies],
         [MODELS, models],

@@ -22,6 +22,14 @@ export const MEASURES = {
         votes: Count,
         samples: Count,
         agrees: Type.Boolean({ description: 'Whether the run answered the same.' }),
+        // Runs of earlier versions lack it.
+        equal_spend_samples: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description:
+              'Drafts that the tokens of the whole run would have paid for, at the mean price of a call of its generator: with `samples` below that, the vote knows less than one at the same spend would.',
+          }),
+        ),
       },
       { description: 'What a majority vote of the drafts alone would have said.' },
     ),

@@ -1,7 +1,7 @@
 /** What a run tells about itself, from its candidates alone: no model is asked, and no label is known. */
 import { answerOf } from './answer.ts'
 import { countBehaviours } from './behaviours.ts'
-import type { Answer, Measures } from './event.ts'
+import type { Answer, Measures, Usage } from './event.ts'
 import type { Candidate, RunState } from './run-state.ts'
 import { isNearCopy, wordsOf } from './similarity.ts'
 import type { Task } from './task.ts'
@@ -27,10 +27,21 @@ const votesOf = (task: Task, candidates: readonly Candidate[]): AnswerWeight[] =
 const schemaValid = (task: Task, answer: Answer | null): boolean | null =>
   answer === null || !asksForForm(task) ? null : faultOf(task, proposalOf(answer)) === undefined
 
+const tokensOf = (spent: Pick<Usage, 'input_tokens' | 'output_tokens'>): number =>
+  spent.input_tokens + spent.output_tokens
+
+/** Drafts for all the tokens of the run; its own calls where the generator took none. */
+const draftsFor = (usage: Usage): number => {
+  const { generator } = usage.by_role
+  if (generator === undefined || tokensOf(generator) === 0) return generator?.calls ?? 0
+  return Math.floor((tokensOf(usage) * generator.calls) / tokensOf(generator))
+}
+
 const majorityOf = (
   task: Task,
   drafts: readonly Candidate[],
   said: string | undefined,
+  usage: Usage,
 ): Measures['majority'] => {
   const leader = votesOf(task, drafts)[0]
   if (leader === undefined) return null
@@ -41,6 +52,7 @@ const majorityOf = (
     votes: weight,
     samples: drafts.length,
     agrees: said === answer,
+    equal_spend_samples: draftsFor(usage),
   }
 }
 
@@ -62,8 +74,15 @@ const goesBack = (revision: Candidate, all: readonly Candidate[]): boolean => {
   return false
 }
 
-/** Undefined when no candidate was completed. The majority is that of the drafts, which are independent samples. */
-export const measureRun = ({ candidates, answer }: RunState, task: Task): Measures | undefined => {
+/**
+ * Undefined when no candidate was completed. The majority is that of the drafts, which are independent samples; `usage` is
+ * what the whole run took.
+ */
+export const measureRun = (
+  { candidates, answer }: RunState,
+  task: Task,
+  usage: Usage,
+): Measures | undefined => {
   const completed = candidates.filter(
     ({ finish_reason: reason }) => reason !== null && reason !== 'failed' && reason !== 'dropped',
   )
@@ -81,6 +100,7 @@ export const measureRun = ({ candidates, answer }: RunState, task: Task): Measur
       task,
       completed.filter(({ role }) => role === 'draft'),
       answer === null ? undefined : answerIn(task, answer),
+      usage,
     ),
     collapse: revisions.length === 0 ? null : copies.length / revisions.length,
     oscillation: revisions.some((revision) => goesBack(revision, candidates)),

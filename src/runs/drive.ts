@@ -243,7 +243,7 @@ export const drive = async (
   live.controller.abort(new Stop('cancelled'))
   const answer = withScore(await salvage(live), live)
   await warnMisshapen(answer, plan.task, live)
-  const measures = measureRun(live.state, plan.task)
+  const measures = measureRun(live.state, plan.task, session.account.total(ledger.seconds()))
   if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
   await live.append(terminalEvent(ending, answer, session))
 }

@@ -1,8 +1,9 @@
 /**
  * Selective instruction following: answers, or declines because it does not trust its answer (Self-J, Ye and Ng 2024,
  * arXiv:2409.00935). A declined run still gives its answer; its stop reason is `declined`, and the gate tells score and
- * threshold. An answer that nobody could score is declined too. Deviation: the paper's threshold was not found; 5 is not
- * calibrated, choose it from the risk and the coverage seen in logged runs. With n > 1 the best of n is judged.
+ * threshold. An answer that nobody could score is declined too. Deviation: the paper's threshold was not found, and 5 is not
+ * calibrated: `whetstone calibrate` chooses one by the risk and the coverage seen in logged runs. With n > 1 the best of n
+ * is judged.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'
@@ -21,9 +22,9 @@ const OPTIONS = Type.Object(
     threshold: options.number({
       default: 5,
       minimum: -1_000_000,
-      maximum: 9,
+      maximum: 100,
       description:
-        'Lowest score of an answer that is not declined, in the scorer’s own units: judge 0 to 9, rewards 0 to 1, likelihood up to 0.',
+        'Lowest score of an answer that is not declined, in the scorer’s own units: judge and rubric 0 to 9, rewards and execution 0 to 1, confidences 0 to 100, likelihood up to 0.',
     }),
   },
   { additionalProperties: false },

@@ -324,7 +324,7 @@ test('an arm that the models cannot run is left out with its reason, any other r
   assert.ok(results.complete)
   assert.match(
     await readFile(path.join(folder, 'results.md'), 'utf8'),
-    /## Left out\n\n- best-of-n:/,
+    /## Left out\n\n\| arm \| reason \|\n\|---\|--:\|\n\| best-of-n \|/,
   )
   const other = await temporaryFolder(t)
   await assert.rejects(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { performance } from 'node:perf_hooks'
-import { countBehaviours } from '../../src/core/behaviours.ts'
+import { countBehaviours, findBehaviours } from '../../src/core/behaviours.ts'
 
 test('what a trace does is counted by its phrases', () => {
   const trace = [
@@ -27,4 +27,14 @@ test('a trace without any of it tells nothing, and a long one is read in no time
   const started = performance.now()
   countBehaviours(['let me '.repeat(100_000), 'to get to this, '.repeat(50_000)])
   assert.ok(performance.now() - started < 2000)
+})
+
+test('each behaviour is marked where it stands, the first ones of a text that has many', () => {
+  const trace = 'Wait. Let me check.<|explore|>'
+  assert.deepEqual(findBehaviours(trace), [
+    { behaviour: 'backtracking', at: 0, phrase: 'Wait' },
+    { behaviour: 'verification', at: 6, phrase: 'Let me check' },
+    { behaviour: 'explore', at: 19, phrase: '<|explore|>' },
+  ])
+  assert.equal(findBehaviours('wait '.repeat(1000)).length, 64)
 })

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { measureRun as measure } from '../../src/core/measures.ts'
-import type { Candidate, RunState } from '../../src/core/run-state.ts'
+import type { Usage } from '../../src/core/event.ts'
+import { emptyUsage, type Candidate, type RunState } from '../../src/core/run-state.ts'
 import type { Task } from '../../src/core/task.ts'
 import { isNearCopy } from '../../src/core/similarity.ts'
 
 type Given = readonly [text: string, role?: Candidate['role'], parents?: readonly number[]]
 
+const USAGE: Usage = {
+  ...emptyUsage(),
+  input_tokens: 400,
+  output_tokens: 200,
+  by_role: {
+    generator: { calls: 4, input_tokens: 40, output_tokens: 60 },
+    reviewer: { calls: 4, input_tokens: 360, output_tokens: 140 },
+  },
+}
+
 const measureRun = (state: RunState, task: Task = { messages: [], sampling: {} }) =>
-  measure(state, task)
+  measure(state, task, USAGE)
 
 const stateOf = (given: readonly Given[], answer: string): RunState =>
   ({
@@ -36,6 +47,7 @@ test('the majority is that of the drafts alone, and says whether the run agrees'
     votes: 2,
     samples: 3,
     agrees: false,
+    equal_spend_samples: 24,
   })
   assert.equal(measureRun(stateOf(drafts, 'It is: answer 2'))?.majority?.agrees, true)
 })

@@ -134,3 +134,46 @@ test('ticks are round and inside the axis', () => {
   assert.equal(Math.round(log.place(700)), 100)
   assert.deepEqual(logScale([1, 1e6], [0, 1]).ticks, [1, 10, 100, 1e3, 1e4, 1e5, 1e6])
 })
+
+test('an arm is held against the vote that its tokens would have bought', () => {
+  const roles = (...names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, { calls: 1, input_tokens: 1, output_tokens: 1 }]))
+  const spending = (tokens: number, ...names: readonly string[]) => ({
+    usage: { ...emptyUsage(), input_tokens: tokens, by_role: roles(...names) },
+  })
+  const votes = [1, 2, 4].map((k) => ({ k, right: k >= 2 }))
+  const measures = [0, 1].flatMap((item) => [
+    measure('votes', item, true, { ...spending(400, 'generator'), majority: votes }),
+    measure('refines', item, true, spending(250, 'generator', 'reviewer')),
+    measure('cheap', item, false, spending(60, 'generator', 'judge')),
+  ])
+  const arms = ['votes', 'refines', 'cheap']
+  const results = reportResults({ plan: plan(arms, 2), measures, dataName: 'd' })
+  assert.deepEqual(
+    results.arms.map(({ vote_at_same_spend: vote }) => vote),
+    [
+      { k: 4, accuracy: 1, affordable: 4 },
+      { k: 2, accuracy: 1, affordable: 2.5 },
+      { k: 1, accuracy: 0, affordable: 0.6 },
+    ],
+  )
+  assert.match(toMarkdown(results), /100\.0 \(2\)/)
+})
+
+const TOLD =
+  'accuracy %|difference|tokens|calls|seconds|cost|failed|Acc@first %|Acc@last %|Δ i→c|Δ c→i|CL|CS|RSS|collapse %|anytime|majority %|vote for the same tokens %|oracle %|efficiency|balance|judge AUC|order consistency %|review J|Spending by role|judge|pass@k %|majority@k %|Left out|gone'.split(
+    '|',
+  )
+
+test('Markdown and page tell the same: every metric, spending by role, pass@k, what was left out', () => {
+  const used = { calls: 2, input_tokens: 7, output_tokens: 3 }
+  const measures = [0, 1].map((item) =>
+    measure('a', item, item === 0, { usage: { ...emptyUsage(), by_role: { judge: used } } }),
+  )
+  const leftOut = [{ arm: 'gone', reason: 'no <log-probabilities>' }]
+  const results = reportResults({ plan: plan(['a'], 2), measures, dataName: 'd', leftOut })
+  for (const report of [toMarkdown(results), toHtml(results)]) {
+    for (const told of TOLD) assert.ok(report.includes(told), told)
+  }
+  assert.ok(toHtml(results).includes('no &lt;log-probabilities&gt;'))
+})

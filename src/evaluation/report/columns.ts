@@ -121,6 +121,12 @@ const SELECTION: Table = {
     column('majority %', 'What a majority vote over the same drafts would have said.', (arm) =>
       percent(arm.selection.majority),
     ),
+    column(
+      'vote for the same tokens %',
+      'Accuracy of a majority vote of as many drafts as the tokens of the arm buy, or as there are; in brackets, how many.',
+      ({ vote_at_same_spend: vote }) =>
+        vote === null ? '–' : `${percent(vote.accuracy)} (${vote.k})`,
+    ),
     column('oracle %', 'Share of runs with any right candidate: pass@N.', (arm) =>
       percent(arm.selection.oracle),
     ),

@@ -1,6 +1,7 @@
 /** The report as Markdown tables: `results.md`. */
 import { TABLES, type Table } from './columns.ts'
-import { amount, percent } from './format.ts'
+import { detailsOf, type Details } from './details.ts'
+import { percent } from './format.ts'
 import type { ArmResult, Results } from './results.ts'
 
 const escape = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
@@ -23,36 +24,8 @@ const section = ({ title, columns }: Table, arms: readonly ArmResult[]): string 
   )}\n\n${notes.join(' ')}`
 }
 
-const roleSection = (arms: readonly ArmResult[]): string => {
-  const rows = arms.flatMap(({ name, usage }) =>
-    Object.entries(usage.by_role).map(([role, { calls, input_tokens, output_tokens }]) => [
-      name,
-      role,
-      amount(calls),
-      amount(input_tokens),
-      amount(output_tokens),
-    ]),
-  )
-  return `## Spending by role\n\n${table(['arm', 'role', 'calls', 'input tokens', 'output tokens'], rows)}`
-}
-
-const draftSection = (arms: readonly ArmResult[]): string => {
-  const rows = arms
-    .filter(({ drafts }) => drafts.length > 1)
-    .flatMap(({ name, drafts }) =>
-      drafts.map(({ k, runs, pass, majority }) => [
-        name,
-        String(k),
-        percent(pass),
-        percent(majority),
-        String(runs),
-      ]),
-    )
-  if (rows.length === 0) return ''
-  const note =
-    'Only runs with at least k drafts can tell; where a strategy stops early these are its hard questions.'
-  return `## pass@k and majority@k\n\n${table(['arm', 'k', 'pass@k %', 'majority@k %', 'runs'], rows)}\n\n${note}`
-}
+const detailSection = ({ title, head, rows, note }: Details): string =>
+  `## ${title}\n\n${table(head, rows)}${note === '' ? '' : `\n\n${note}`}`
 
 const difficultySection = (arms: readonly ArmResult[]): string => {
   const levels = [...new Set(arms.flatMap((arm) => arm.difficulty.map((each) => each.difficulty)))]
@@ -66,11 +39,6 @@ const difficultySection = (arms: readonly ArmResult[]): string => {
   ])
   return `## Accuracy by difficulty, % (runs)\n\n${table(['arm', ...levels], rows)}`
 }
-
-const leftOutSection = ({ left_out: leftOut }: Results): string =>
-  leftOut.length === 0
-    ? ''
-    : `## Left out\n\n${leftOut.map(({ arm, reason }) => `- ${arm}: ${reason}`).join('\n')}`
 
 /** What was measured, and whether all of it. */
 export const describeResults = (results: Results): string => {
@@ -92,9 +60,7 @@ export const toMarkdown = (results: Results): string => {
     `# Evaluation\n\n${describeResults(results)} ${describeMethod(results)}`.trimEnd(),
     ...TABLES.map((each) => section(each, arms)),
     difficultySection(arms),
-    draftSection(arms),
-    roleSection(arms),
-    leftOutSection(results),
+    ...detailsOf(results).map(detailSection),
   ]
   return `${sections.filter((text) => text !== '').join('\n\n')}\n`
 }

@@ -4,6 +4,7 @@ import { difficultyCharts, FATES, fateChart } from './charts/bars.ts'
 import { element, escapeMarkup } from './charts/svg.ts'
 import { tradeOffChart } from './charts/trade-off.ts'
 import { TABLES, type Table } from './columns.ts'
+import { detailsOf } from './details.ts'
 import { describeMethod, describeResults } from './markdown.ts'
 import type { ArmResult, Results } from './results.ts'
 import { STYLE } from './style.ts'
@@ -76,20 +77,24 @@ const charts = (results: Results): string[] => {
   ]
 }
 
-const settings = (arms: readonly ArmResult[]): string => {
-  const rows = arms.map((arm) =>
-    element(
-      'tr',
-      {},
-      `<td>${escapeMarkup(arm.name)}</td><td>${escapeMarkup(JSON.stringify(arm.settings))}</td>`,
-    ),
-  )
-  return element(
-    'div',
-    { class: 'scroll' },
-    `<table><thead><tr><th>arm</th><th>settings</th></tr></thead><tbody>${rows.join('')}</tbody></table>`,
-  )
+const plainTable = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const cells = (tag: string, row: readonly string[]): string =>
+    element('tr', {}, row.map((cell) => element(tag, {}, escapeMarkup(cell))).join(''))
+  const body = rows.map((row) => cells('td', row)).join('')
+  const table = `<thead>${cells('th', head)}</thead><tbody>${body}</tbody>`
+  return element('div', { class: 'scroll' }, element('table', {}, table))
 }
+
+const details = (results: Results): string[] =>
+  detailsOf(results).map(({ title, head, rows, note }) =>
+    section(title, note, plainTable(head, rows)),
+  )
+
+const settings = (arms: readonly ArmResult[]): string =>
+  plainTable(
+    ['arm', 'settings'],
+    arms.map((arm) => [arm.name, JSON.stringify(arm.settings)]),
+  )
 
 export const toHtml = (results: Results): string => {
   const { arms, complete, data } = results
@@ -109,6 +114,7 @@ export const toHtml = (results: Results): string => {
           section(main!.title, '', tableOf(main!, arms)),
           ...charts(results),
           ...others.map((table) => section(table.title, '', tableOf(table, arms))),
+          ...details(results),
           section('Settings', '', settings(arms)),
         ]),
   ]

@@ -10,6 +10,7 @@ import { quantile } from '../statistics/interval.ts'
 import { paretoFront } from '../statistics/pareto.ts'
 import { reportArm, type ArmReport } from './arm-report.ts'
 import { differenceOf, type Difference } from './difference.ts'
+import { voteAtSameSpend, type VoteAtSameSpend } from './equal-spend.ts'
 
 export interface Anytime {
   /** Share of runs whose answer is right when stopped at that many seconds or tokens; thinned. */
@@ -24,6 +25,8 @@ export interface ArmResult extends ArmReport {
   /** Null for the baseline itself, and where no pair is complete. */
   readonly difference: Difference | null
   readonly anytime: Anytime
+  /** Null where no arm of the evaluation makes several drafts and nothing else. */
+  readonly vote_at_same_spend: VoteAtSameSpend | null
   /** Whether no other arm is as good at no more tokens. */
   readonly on_pareto_front: boolean
 }
@@ -115,24 +118,24 @@ export const reportResults = ({
   ...options
 }: ResultsOptions): Results => {
   const { arms, items, repeats, seed } = plan
+  const planned = arms.length * items.length * repeats
   const runs = groupBy(measures, ({ arm }) => arm)
   const baseline = baselineOf(arms, options.baseline)
   const horizon = horizonOf(runs)
   const front = frontOf(runs)
+  const voteFor = voteAtSameSpend(measures)
   const resultOf = (arm: Arm): ArmResult => {
     const { name } = arm
     const own = runs.get(name)!
-    const isBaseline = name === baseline
+    const compared = runs.get(baseline) ?? []
     return {
       ...reportArm(arm, own),
-      difference: isBaseline
-        ? null
-        : differenceOf(own, runs.get(baseline) ?? [], bootstrapSeed(seed, name)),
+      difference: name === baseline ? null : differenceOf(own, compared, bootstrapSeed(seed, name)),
       anytime: anytimeOf(own, horizon),
+      vote_at_same_spend: voteFor(own),
       on_pareto_front: front.has(name),
     }
   }
-  const planned = arms.length * items.length * repeats
   return {
     object: 'evaluation',
     data: { name: dataName, items: items.length },

@@ -1,0 +1,141 @@
+/**
+ * The threshold of `selective`, chosen on runs that are known to be right or wrong: those of an evaluation by its labels, or
+ * exported ones by what was said of them. A pure function of scores and outcomes; no run ever sees it.
+ */
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { answerOf } from '../core/answer.ts'
+import { RefineError } from '../core/errors.ts'
+import type { RunState } from '../core/run-state.ts'
+import type { Item } from './data-set.ts'
+import {
+  heldOut,
+  lowestThreshold,
+  riskCoverage,
+  type HeldOut,
+  type RiskPoint,
+  type Scored,
+} from './statistics/risk-coverage.ts'
+
+/** Wire data, hence snake_case. */
+export interface Calibration {
+  readonly object: 'calibration'
+  readonly scorer: string
+  readonly target_risk: number
+  readonly answers: number
+  /** Answers without a score: `selective` declines them. */
+  readonly unscored: number
+  /** Mean loss when nothing is declined. */
+  readonly risk_of_all: number
+  /** Lowest threshold whose mean loss is at most the target; null where there is none. */
+  readonly chosen: RiskPoint | null
+  /** The same by the upper end of the interval. */
+  readonly cautious: RiskPoint | null
+  readonly held_out: HeldOut | null
+  readonly curve: readonly RiskPoint[]
+}
+
+export const calibrate = (
+  answers: readonly Scored[],
+  scorer: string,
+  target: number,
+): Calibration => {
+  const curve = riskCoverage(answers)
+  const loss = answers.reduce((sum, answer) => sum + answer.loss, 0)
+  return {
+    object: 'calibration',
+    scorer,
+    target_risk: target,
+    answers: answers.length,
+    unscored: answers.filter(({ score }) => score === null).length,
+    risk_of_all: answers.length === 0 ? 0 : loss / answers.length,
+    chosen: lowestThreshold(curve, target) ?? null,
+    cautious: lowestThreshold(curve, target, 'upper') ?? null,
+    held_out: heldOut(answers, target) ?? null,
+    curve,
+  }
+}
+
+/** Score of the answer that the run gave; null without one, undefined without an answer. */
+const scoreOfAnswer = (
+  { answer, candidates }: RunState,
+  scorer: string,
+): number | null | undefined =>
+  answer === null
+    ? undefined
+    : (candidates[answer.candidate]?.scores.findLast((each) => each.scorer === scorer)?.score ??
+      null)
+
+async function* linesOf(file: string): AsyncGenerator<{ place: string; value: unknown }> {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
+  let number = 0
+  for await (const text of lines) {
+    number++
+    if (text.trim() === '') continue
+    const place = `${file}, line ${number},`
+    try {
+      yield { place, value: JSON.parse(text) as unknown }
+    } catch {
+      throw new RefineError('invalid_request', `${place} is not JSON.`)
+    }
+  }
+}
+
+const isRun = (value: unknown): value is { readonly run: RunState } =>
+  typeof value === 'object' &&
+  value !== null &&
+  Array.isArray((value as { run?: Partial<RunState> }).run?.candidates)
+
+/** @throws RefineError invalid_request naming a line that holds no run. */
+async function* runsOf(file: string) {
+  for await (const { place, value } of linesOf(file)) {
+    if (!isRun(value)) throw new RefineError('invalid_request', `${place} holds no run.`)
+    yield value
+  }
+}
+
+/**
+ * The answers in `runs.jsonl` of an evaluation, held against its data set; of one arm where it is named.
+ * @throws RefineError invalid_request, or what reading the file throws.
+ */
+export const judgedByLabels = async (
+  file: string,
+  items: readonly Item[],
+  scorer: string,
+  arm?: string,
+): Promise<Scored[]> => {
+  const labels = new Map(items.map(({ id, label }) => [id, label]))
+  const found: Scored[] = []
+  for await (const record of runsOf(file)) {
+    const { item, arm: own } = record as unknown as { item?: string; arm?: string }
+    const label = labels.get(item ?? '')
+    const score = scoreOfAnswer(record.run, scorer)
+    if (label === undefined || score === undefined || (arm !== undefined && own !== arm)) continue
+    found.push({ score, loss: answerOf(record.run.answer!.text) === label ? 0 : 1 })
+  }
+  return found
+}
+
+/** True and 1 are right, false and 0 wrong, numbers between are in between; undefined for what is no judgement. */
+const lossOf = (value: unknown): number | undefined => {
+  if (typeof value === 'boolean') return value ? 0 : 1
+  return typeof value === 'number' && value >= 0 && value <= 1 ? 1 - value : undefined
+}
+
+/** The answers in an export of the format `runs`, by the last feedback under that name; others are passed over. */
+export const judgedByFeedback = async (
+  file: string,
+  metric: string,
+  scorer: string,
+): Promise<Scored[]> => {
+  const found: Scored[] = []
+  for await (const record of runsOf(file)) {
+    const { feedback = [] } = record as {
+      feedback?: readonly { metric?: string; value?: unknown }[]
+    }
+    const loss = lossOf(feedback.findLast((each) => each.metric === metric)?.value)
+    const score = scoreOfAnswer(record.run, scorer)
+    if (loss !== undefined && score !== undefined) found.push({ score, loss })
+  }
+  return found
+}
