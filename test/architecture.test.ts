@@ -64,7 +64,15 @@ const BROWSER_VALUES = ['core/run-state.ts']
 const BROWSER_PACKAGES = ['eventsource-parser']
 
 /** Core is vocabulary and arithmetic: no I/O, no framework. */
-const CORE_PACKAGES = ['typebox', 'typebox/compile', 'typebox/schema', 'node:crypto']
+const CORE_PACKAGES = [
+  'typebox',
+  'typebox/compile',
+  'typebox/format',
+  're2js',
+  '@eslint-community/regexpp',
+  'lru-cache',
+  'node:crypto',
+]
 
 const FORBIDDEN_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'misc', 'types']
 

@@ -20,8 +20,8 @@ const isTooDeep = (text: string): boolean => {
 }
 
 /** @throws RefineError invalid_request when the text is nested more than 64 levels deep. */
-export const checkDepth = (text: string): void => {
-  if (isTooDeep(text)) {
-    throw invalidField('', `The JSON is nested more than ${MAX_DEPTH} levels deep`)
-  }
+export const checkDepth = (text: string, pointer = ''): void => {
+  if (!isTooDeep(text)) return
+  const told = `nested more than ${MAX_DEPTH} levels deep`
+  throw invalidField(pointer, pointer === '' ? `The JSON is ${told}` : `is ${told}`)
 }

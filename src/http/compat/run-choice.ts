@@ -4,6 +4,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
 import { RunRequest } from '../../runs/run-request.ts'
+import { checkDepth } from '../json-text.ts'
 import { SHOW_MODES } from './reasoning-text.ts'
 
 const {
@@ -135,6 +136,7 @@ const readHeader = (name: (typeof HEADERS)[number], text: string): unknown => {
   const pointer = `/x-refine-${name}`
   const schema: TSchema = Refine.properties[name]
   if (name === 'strategy' || name === 'show') return validate(schema, text, pointer)
+  checkDepth(text, pointer)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -168,11 +170,29 @@ export const withoutNulls = (body: unknown): unknown =>
     ? Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
     : body
 
-/** Reasoning that a user interface put into an earlier answer and sends back with it: it is not part of the answer. */
-const REASONING =
-  /<(think|thinking|reason|reasoning|thought)>.*?<\/\1>\s*|<details type="reasoning"[^>]*>.*?<\/details>\s*/gs
+const REASONING = /<(think|thinking|reason|reasoning|thought)>|<details type="reasoning"[^<>]*>/g
 
-export const withoutReasoning = (text: string): string => text.replaceAll(REASONING, '')
+/**
+ * Without the reasoning that a user interface put into an earlier answer and sends back with it: it is not part of the
+ * answer. Takes time linear in the text, however many blocks begin and never end.
+ */
+export const withoutReasoning = (text: string): string => {
+  const endless = new Set<string>()
+  let kept = ''
+  let from = 0
+  for (const { index, 1: name = 'details' } of text.matchAll(REASONING)) {
+    const closing = `</${name}>`
+    if (index < from || endless.has(closing)) continue
+    const end = text.indexOf(closing, index)
+    if (end < 0) endless.add(closing)
+    else {
+      kept += text.slice(from, index)
+      from = end + closing.length
+      while (/\s/.test(text.charAt(from))) from++
+    }
+  }
+  return kept + text.slice(from)
+}
 
 export const toolResult = (text: string, name: string | undefined): string =>
   `${name === undefined ? 'Result of a tool' : `Result of tool call ${name}`}:\n${text}`
