@@ -25,12 +25,12 @@ const withinTimeout = (seconds: number): number => seconds - Math.min(2, seconds
 
 /**
  * The request with the deadline that the headers tell: `x-deadline-seconds`, and `x-stainless-timeout`, by which the
- * SDKs of OpenAI and Anthropic say when they give up. The shortest one holds.
+ * SDKs of OpenAI and Anthropic say when they give up. The shortest one holds. Nobody gives up on a run in the background.
  * @throws RefineError invalid_request, naming the header.
  */
 const withDeadline = (run: RunRequest, headers: IncomingHttpHeaders): RunRequest => {
   const asked = secondsOf(headers, 'x-deadline-seconds')
-  const timeout = secondsOf(headers, 'x-stainless-timeout')
+  const timeout = run.background === true ? undefined : secondsOf(headers, 'x-stainless-timeout')
   const deadlines = [
     run.deadline_seconds,
     asked,

@@ -137,6 +137,7 @@ export const toRunRequest = async (body: ResponsesRequest, lookup: Lookup): Prom
     sampling: samplingOf(body),
     ...toolsAndFormat(body),
     ...chooseRun({ model, refine, effort, unit: safety_identifier ?? user }, known),
+    ...(body.background === true ? { background: true } : {}),
     metadata: { ...body.metadata, [ECHO_KEY]: toEcho(body) },
   }
 }

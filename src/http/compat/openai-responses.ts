@@ -6,7 +6,13 @@ import type { RunEvent } from '../../core/event.ts'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunState } from '../../core/run-state.ts'
 import type { RunService } from '../../runs/run-service.ts'
-import { errorOfRun, forgetRun, retryHeader, startForegroundRun } from '../foreground-run.ts'
+import {
+  createRun,
+  errorOfRun,
+  forgetRun,
+  retryHeader,
+  startForegroundRun,
+} from '../foreground-run.ts'
 import { toList } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { sendEventStream } from '../sse.ts'
@@ -121,9 +127,8 @@ const create = async (
   const run = await toRunRequest(body, { runs, owner })
   const isBackground = body.background === true
   const runId = isBackground
-    ? await runs.create(run, owner)
+    ? (await createRun(context, run, { request, reply })).id
     : await startForegroundRun(context, run, { request, reply, gone })
-  request.runId = runId
   if (body.store === false) forgetAfter(reply, runs, runId, owner)
   if (isBackground && body.stream !== true) {
     return readResponse({ runs, owner }, await runs.get(runId, owner))

@@ -5,7 +5,8 @@ import { Type } from 'typebox'
 import { toRefineError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/event.ts'
 import type { RunService } from '../../runs/run-service.ts'
-import { startForegroundRun } from '../foreground-run.ts'
+import { createRun, startForegroundRun } from '../foreground-run.ts'
+import { requestKeyOf } from '../idempotency.ts'
 import { jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
@@ -58,6 +59,8 @@ const STOP_SCHEMA = {
 
 interface ActiveRun {
   readonly runId: string
+  /** Idempotency-Key of the request that began it. */
+  readonly key: string | undefined
   readonly show: ShowMode
 }
 
@@ -135,13 +138,14 @@ const create = async (
   const refine = withHeaders(body.refine, headers)
   const known = new Set(runs.models().map(({ id }) => id))
   const run = toRunRequest({ ...body, ...(refine && { refine }) }, known)
-  await chats.stop(owner, body.id)
+  const key = requestKeyOf(request)?.key
+  // The same request again wants the answer under way, not another.
+  if (key === undefined || chats.find(owner, body.id)?.key !== key) await chats.stop(owner, body.id)
   const runId =
     body.on_disconnect === 'cancel'
       ? await startForegroundRun(context, run, { request, reply, gone })
-      : await runs.create(run, owner)
-  request.runId = runId
-  const active = { runId, show: refine?.show ?? 'status' }
+      : (await createRun(context, run, { request, reply })).id
+  const active = { runId, key, show: refine?.show ?? 'status' }
   chats.add(owner, body.id, active)
   return sendRun(context, active, request, reply, gone)
 }

@@ -63,8 +63,9 @@ const createLocated = async (
   context: HttpContext,
   request: FastifyRequest<{ Body: RunRequest }>,
   reply: FastifyReply,
+  body = request.body,
 ): ReturnType<typeof createRun> => {
-  const run = await createRun(context, request.body, { request, reply })
+  const run = await createRun(context, body, { request, reply })
   reply.header('location', `/v1/runs/${run.id}`)
   return run
 }
@@ -77,7 +78,7 @@ const createInBackground = async (
   const { runs, cancellation } = context
   if (request.body.stream === true) throw invalidField('/stream', 'does not go with `background`')
   const { wait, respondAsync } = preferencesOf(request.headers)
-  const { id } = await createLocated(context, request, reply)
+  const { id } = await createLocated(context, request, reply, { ...request.body, background: true })
   if (wait !== undefined) {
     await waitForEnd(runs, id, request.owner, wait, cancellation.signalFor(reply))
   }
