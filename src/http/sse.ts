@@ -22,12 +22,6 @@ const HEARTBEAT = ': still here\n\n'
 export const eventFrame = (event: RunEvent): string =>
   `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 
-type Events = AsyncIterable<RunEvent>
-
-export const frames = async function* (events: Events): AsyncGenerator<string, void, void> {
-  for await (const event of events) yield eventFrame(event)
-}
-
 export const dataFrame = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
 
 type StreamLimits = Pick<Limits, 'heartbeatSeconds' | 'stallSeconds'>
@@ -50,8 +44,8 @@ class EventStreamWriter {
     }, pause)
   }
 
-  /** Resolves when there is room for more: true, or false when the connection has ended. */
-  async write(text: string): Promise<boolean> {
+  /** True when there is room for more, false when the connection has ended; a promise of either where that has to be waited for. */
+  write(text: string): boolean | Promise<boolean> {
     if (this.#raw.destroyed) return false
     this.#heartbeat.refresh()
     return this.#raw.write(text) || this.#drained()
@@ -83,13 +77,14 @@ class EventStreamWriter {
 }
 
 /**
- * Takes the reply over and writes the frames until they end or the client leaves; then the source is returned. Never
- * rejects: a source that throws is logged and the connection cut, so that the reader knows to come back for the rest.
+ * Takes the reply over and writes what comes as frames until it ends or the client leaves; then the source is returned.
+ * Never rejects: a source that throws is logged and the connection cut, so that the reader knows to come back for the rest.
  */
-export const sendEventStream = async (
+export const sendEventStream = async <Item>(
   reply: FastifyReply,
-  frames: AsyncIterable<string>,
+  items: AsyncIterable<Item>,
   limits: StreamLimits,
+  toFrame: (item: Item) => string = String,
 ): Promise<void> => {
   const { raw } = reply
   reply.hijack()
@@ -98,7 +93,10 @@ export const sendEventStream = async (
   const writer = new EventStreamWriter(raw, limits)
   try {
     if (!(await writer.write(RETRY))) return
-    for await (const frame of frames) if (!(await writer.write(frame))) break
+    for await (const item of items) {
+      const written = writer.write(toFrame(item))
+      if (written !== true && !(await written)) break
+    }
   } catch (error) {
     reply.log.error({ err: error }, 'event stream broke')
     raw.destroy()

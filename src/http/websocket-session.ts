@@ -3,6 +3,7 @@
  * for the network; so a stream has at most one message waiting, and since messages leave in the order they came, streams
  * that are busy take turns: no scheduler is needed. A peer that does not read stops its own loops and nothing else.
  */
+import type { Socket } from 'node:net'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger } from 'fastify'
 import { assertNever, invalidField, RefineError, toRefineError } from '../core/errors.ts'
@@ -17,6 +18,8 @@ interface SessionOptions {
   readonly runs: RunService
   readonly owner: string
   readonly log: FastifyBaseLogger
+  /** What the socket writes to. */
+  readonly connection: Socket
   /** Most streams at a time. */
   readonly streams: number
   /** New runs per second, after a first handful of as many as there may be streams. */
@@ -32,6 +35,7 @@ export class WebSocketSession {
   /** New runs that may begin at once; fills up with time. */
   #allowance: number
   #allowedAt = performance.now()
+  #isGathering = false
 
   constructor(socket: WebSocket, options: SessionOptions) {
     this.#socket = socket
@@ -163,10 +167,12 @@ export class WebSocketSession {
     after: number,
   ): Promise<void> {
     const { runs, owner } = this.#options
+    const field = `,"stream_id":${JSON.stringify(streamId)}}`
     try {
       for await (const event of runs.events(runId, owner, after, stream.signal)) {
         if (stream.signal.aborted) break
-        await this.#send({ ...event, stream_id: streamId })
+        // Not as a copy of the event with one field more, which takes twice as long to make.
+        await this.#sendText(JSON.stringify(event).slice(0, -1) + field)
       }
     } catch (error) {
       if (!stream.signal.aborted) await this.#sendError(error, streamId)
@@ -202,10 +208,27 @@ export class WebSocketSession {
     }).catch(() => undefined) // the socket closed meanwhile: nobody is left to tell
   }
 
-  /** Resolves when the message has left for the network. @throws Error when the socket is closed. */
   #send(message: object): Promise<void> {
+    return this.#sendText(JSON.stringify(message))
+  }
+
+  /** Resolves when the message has left for the network. @throws Error when the socket is closed. */
+  #sendText(text: string): Promise<void> {
+    this.#gather()
     return new Promise((resolve, reject) => {
-      this.#socket.send(JSON.stringify(message), (error) => (error ? reject(error) : resolve()))
+      this.#socket.send(text, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  /** What many streams have to say in one turn of the event loop leaves in one piece. */
+  #gather(): void {
+    const { connection } = this.#options
+    if (this.#isGathering || connection.destroyed) return
+    this.#isGathering = true
+    connection.cork()
+    process.nextTick(() => {
+      this.#isGathering = false
+      connection.uncork()
     })
   }
 }

@@ -111,11 +111,12 @@ export const registerWebSocket = (
       reply.header('upgrade', 'websocket')
       throw new RefineError('invalid_request', 'This address takes WebSocket connections only.')
     },
-    wsHandler: (socket, { owner, log }) => {
+    wsHandler: (socket, { owner, log, raw }) => {
       const session = new WebSocketSession(socket, {
         runs,
         owner,
         log,
+        connection: raw.socket,
         streams: limits.streamsPerSocket,
         runsPerSecond: limits.runsPerSecond,
       })

@@ -13,7 +13,7 @@ import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
 import { adaptModel, adaptations } from './adapted-model.ts'
 import { meterModel } from './metered-model.ts'
-import { orAbort } from './or-abort.ts'
+import { orAbort, orAbortEach } from './or-abort.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
 import { UsageAccount } from './usage-account.ts'
 
@@ -57,9 +57,10 @@ const consume = async (
   session: Session,
 ): Promise<Selection> => {
   const { live, account } = session
+  const orEnd = orAbortEach(live.controller.signal)
   try {
     for (;;) {
-      const step = await orAbort(generator.next(), live.controller.signal)
+      const step = await orEnd(generator.next())
       if (step.done === true) return step.value
       await live.append(step.value)
       if (step.value.type === 'candidate.completed') await observe(live, step.value.candidate)

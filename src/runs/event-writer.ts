@@ -19,6 +19,8 @@ interface Entry {
 
 /** Events that may wait for the store before runs are held back. */
 const MOST_WAITING = 20_000
+/** One promise for all: it is asked for with each event. */
+const ROOM = Promise.resolve()
 
 /** A group of so many events means load: a transaction costs as much as many events. */
 const BUSY_GROUP = 16
@@ -43,8 +45,8 @@ export class EventWriter {
   }
 
   /** Resolves at once while the store keeps up, else when the present queue is written. */
-  async room(): Promise<void> {
-    if (this.#waiting.length >= MOST_WAITING) await this.#flushing
+  room(): Promise<void> {
+    return this.#waiting.length < MOST_WAITING ? ROOM : (this.#flushing ?? ROOM)
   }
 
   /** Resolves when everything queued so far is durable. */
@@ -77,9 +79,8 @@ export class EventWriter {
   async #write(group: readonly Entry[]): Promise<void> {
     try {
       await this.#store.append(group.map(({ event }) => event))
-      for (const { final } of group) {
-        if (final !== undefined) await this.#store.finish(final.state, final.deliveries)
-      }
+      const ended = group.flatMap(({ final }) => final ?? [])
+      await Promise.all(ended.map((each) => this.#store.finish(each.state, each.deliveries)))
     } catch (cause) {
       const runs = [...new Set(group.map(({ event }) => event.run_id))]
       this.#log.error({ err: cause, runs }, 'events could not be stored')

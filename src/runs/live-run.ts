@@ -7,7 +7,16 @@ import type { RunPage } from '../core/run-store.ts'
 import type { Steering } from '../core/steering.ts'
 import { deliveriesOf, type Webhook } from './webhook.ts'
 import type { Ended, EventWriter } from './event-writer.ts'
+import { LiveReader, type ReadableRun } from './live-reader.ts'
 import { checkSteering, RunSteering } from './steering.ts'
+
+/** The time as ISO 8601. Under load many events fall into one millisecond, and making the text costs more than the event. */
+let lastTime = { at: 0, text: '' }
+const timestamp = (): string => {
+  const at = Date.now()
+  if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() }
+  return lastTime.text
+}
 
 export class LiveRun {
   readonly id: string
@@ -17,11 +26,20 @@ export class LiveRun {
   readonly #writer: EventWriter
   readonly #webhook: Webhook | undefined
   readonly #events: RunEvent[] = []
-  readonly #waiters = new Set<() => void>()
+  #waiters = new Set<() => void>()
+  /** Resolves when the terminal event is stored. */
+  readonly finished: Promise<void>
+  #finish = (): void => undefined
   #steering = new RunSteering({})
   #state: RunState | undefined
   #stored = 0
   #ended = false
+  readonly #log: ReadableRun = {
+    stored: (sequence) => (sequence <= this.#stored ? this.#events[sequence - 1] : undefined),
+    endsAt: (sequence) => this.#ended && sequence >= this.#events.length,
+    onMore: (wake) => this.#waiters.add(wake),
+    forget: (wake) => this.#waiters.delete(wake),
+  }
   readonly #openedAt = performance.now()
   #firstTextAt: number | undefined
   #firstRevisionAt: string | undefined
@@ -31,6 +49,9 @@ export class LiveRun {
     this.owner = owner
     this.#writer = writer
     this.#webhook = webhook
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
     // Each call of a model listens: with many samples at a time that is no leak.
     setMaxListeners(0, this.controller.signal)
   }
@@ -87,7 +108,7 @@ export class LiveRun {
    * unless the store lags behind.
    */
   append(body: StrategyEvent | RunnerEvent): Promise<void> {
-    if (this.#ended) return Promise.resolve()
+    if (this.#ended) return this.#writer.room()
     const event = this.#stamp(body)
     this.#apply(event)
     this.#writer.add(event, this.#ended ? this.outcome() : undefined, () =>
@@ -111,24 +132,13 @@ export class LiveRun {
    * The stored events above `after`, and then each one as soon as it is stored: a reader never sees what a crash
    * could still take back. Ends after the terminal event or when the signal aborts.
    */
-  async *read(after: number, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
-    let position = after
-    while (!signal.aborted) {
-      if (position < this.#stored) {
-        const event = this.#events[position++]!
-        yield event
-        if (isTerminal(event)) return
-      } else if (this.#ended && position >= this.#events.length) {
-        return
-      } else {
-        await this.#more(signal)
-      }
-    }
+  read(after: number, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
+    return new LiveReader(this.#log, after, signal)
   }
 
   #stamp(body: StrategyEvent | RunnerEvent): RunEvent {
     const sequence = this.#events.length + 1
-    return { run_id: this.id, sequence, at: new Date().toISOString(), ...body }
+    return { run_id: this.id, sequence, at: timestamp(), ...body }
   }
 
   #apply(event: RunEvent): void {
@@ -141,20 +151,10 @@ export class LiveRun {
 
   #publish(sequence: number): void {
     this.#stored = sequence
-    for (const wake of this.#waiters) wake()
-    this.#waiters.clear()
-  }
-
-  #more(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        signal.removeEventListener('abort', wake)
-        this.#waiters.delete(wake)
-        resolve()
-      }
-      signal.addEventListener('abort', wake, { once: true })
-      this.#waiters.add(wake)
-    })
+    const waiting = this.#waiters
+    this.#waiters = new Set()
+    for (const wake of waiting) wake()
+    if (this.#ended && sequence === this.#events.length) this.#finish()
   }
 }
 

@@ -4,6 +4,7 @@ import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { RunPage, RunRecord, RunStore } from '../core/run-store.ts'
 import { listLive, type LiveRun } from './live-run.ts'
+import { orAbort } from './or-abort.ts'
 import { storedEvents } from './recovery.ts'
 
 const MOST_LISTED = 100
@@ -41,17 +42,23 @@ export class RunReader {
     return { runs: runs.map((stored) => this.#live.get(stored.id)?.state ?? stored), hasMore }
   }
 
-  async *events(
+  events(
     id: string,
     owner: string,
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<RunEvent, void, void> {
     const live = this.#live.get(id)
-    if (live !== undefined) {
-      yield* this.owned(live, owner).read(after, signal)
-      return
-    }
+    // For somebody else's run the store's answer, that there is none, comes with the first event.
+    return live?.owner === owner ? live.read(after, signal) : this.#kept(id, owner, after, signal)
+  }
+
+  async *#kept(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<RunEvent, void, void> {
     const { state } = await this.stored(id, owner)
     const [first] = await this.#store.events(id, 0, 1)
     if (first?.sequence !== 1) {
@@ -67,10 +74,7 @@ export class RunReader {
   async ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {
     const live = this.#live.get(id)
     if (live === undefined) return this.get(id, owner)
-    for await (const event of this.owned(live, owner).read(live.state.last_sequence, signal)) {
-      void event
-    }
-    signal.throwIfAborted()
+    await orAbort(this.owned(live, owner).finished, signal)
     return live.state
   }
 

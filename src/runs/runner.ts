@@ -15,6 +15,7 @@ import { FeedbackIntake } from './feedback-intake.ts'
 import { LiveRun } from './live-run.ts'
 import { ArmPlanner } from './assignment-plan.ts'
 import { OutcomeRecorder } from './outcome-recorder.ts'
+import { orAbort } from './or-abort.ts'
 import { createdBody, type Parts, type Plan } from './plan.ts'
 import { Quotas, type PolicyStatus } from './quotas.ts'
 import { recoverRuns } from './recovery.ts'
@@ -217,18 +218,15 @@ export class Runner implements RunService {
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
     const { signal } = live.controller
     try {
-      await new Promise<void>((resolve) => {
-        void place.admitted.then(resolve)
-        if (signal.aborted) resolve()
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      // One that is ended while it waits is driven all the same: that makes its terminal event.
+      await orAbort(place.admitted, signal).catch(() => undefined)
       const log = this.#log
       const starting = () => this.#outcomes.exposed(live.id, plan)
       await drive(plan, live, this.#parts, seed, log, starting)
       await this.#outcomes.settled(live.state, live.firstRevisionAt)
     } finally {
       place.leave()
-      await this.#writer.idle()
+      if (live.ended) await live.finished
       this.#live.delete(live.id)
       for (const observer of this.#observers) observer.ended(live.state, live.firstTextSeconds)
       if (live.hasWebhook) this.#webhooks.wake()

@@ -31,13 +31,17 @@ const WORKER = new URL('./sqlite-worker.js', import.meta.url)
 
 class SqliteThread implements Database {
   readonly #worker: Worker
+  /** Handed over together at the end of the turn: waking the thread costs this one more than most of what it is asked. */
+  #handedIn: SqliteRequest[] = []
   readonly #waiting = new Map<number, Waiting>()
   #requests = 0
   #ended: Error | undefined
 
   constructor(worker: Worker) {
     this.#worker = worker
-    worker.on('message', (notice: SqliteNotice) => this.#take(notice))
+    worker.on('message', (notices: readonly SqliteNotice[]) => {
+      for (const notice of notices) this.#take(notice)
+    })
     worker.on('error', (cause) => this.#end(cause))
     worker.on('exit', () => this.#end(new Error('The thread of the database has ended.')))
   }
@@ -63,8 +67,15 @@ class SqliteThread implements Database {
     const id = this.#requests++
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#worker.postMessage({ ...command, id } satisfies SqliteRequest)
+      if (this.#handedIn.length === 0) setImmediate(() => this.#handOver())
+      this.#handedIn.push({ ...command, id })
     })
+  }
+
+  #handOver(): void {
+    const requests = this.#handedIn
+    this.#handedIn = []
+    this.#worker.postMessage(requests)
   }
 
   #take(notice: SqliteNotice): void {
@@ -88,7 +99,7 @@ class SqliteThread implements Database {
  */
 export const openSqliteThread = async (folder: string): Promise<DatabaseRunStore> => {
   const worker = new Worker(WORKER, { workerData: { folder } })
-  const [notice] = (await once(worker, 'message')) as [SqliteNotice]
+  const [[notice]] = (await once(worker, 'message')) as [readonly [SqliteNotice]]
   if (notice.type === 'refused') throw new RefineError('internal', notice.message)
   return new DatabaseRunStore(new SqliteThread(worker))
 }

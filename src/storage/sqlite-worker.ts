@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 import { openSqlite } from './sqlite.ts'
 import type { SqliteNotice, SqliteRequest } from './sqlite-thread.ts'
 
-const post = (notice: SqliteNotice): void => parentPort!.postMessage(notice)
+const post = (...notices: readonly SqliteNotice[]): void => parentPort!.postMessage(notices)
 
 const textOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
@@ -20,19 +20,25 @@ const obey = (database: Database, request: SqliteRequest): Promise<unknown> => {
   }
 }
 
-const serve = async (database: Database, request: SqliteRequest): Promise<void> => {
+const answer = async (database: Database, request: SqliteRequest): Promise<SqliteNotice> => {
   const { id } = request
   try {
-    post({ type: 'done', id, value: await obey(database, request) })
+    return { type: 'done', id, value: await obey(database, request) }
   } catch (thrown) {
-    post({ type: 'failed', id, message: textOf(thrown) })
+    return { type: 'failed', id, message: textOf(thrown) }
   }
-  if (request.type === 'close') parentPort!.close()
+}
+
+const serve = async (database: Database, requests: readonly SqliteRequest[]): Promise<void> => {
+  const notices: SqliteNotice[] = []
+  for (const request of requests) notices.push(await answer(database, request))
+  post(...notices)
+  if (requests.at(-1)?.type === 'close') parentPort!.close()
 }
 
 try {
   const database = openSqlite((workerData as { folder: string }).folder)
-  parentPort!.on('message', (request: SqliteRequest) => void serve(database, request))
+  parentPort!.on('message', (requests: readonly SqliteRequest[]) => void serve(database, requests))
   post({ type: 'opened' })
 } catch (error) {
   post({ type: 'refused', message: textOf(error) })
