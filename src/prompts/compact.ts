@@ -9,6 +9,7 @@ import { RefineError } from '../core/errors.ts'
 import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
 import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
+import { withoutControls } from './material.ts'
 import { hashWording } from './wording-hash.ts'
 
 /** Lines beyond this many are joined to the last step, which bounds prompts and score vectors. */
@@ -27,7 +28,9 @@ const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Me
 
 /** The steps without their marks, and the answer line where there is one. */
 const parse = (draft: string): { readonly steps: readonly string[]; readonly answer: string } => {
-  const lines = draft.split('\n').map((line) => line.trim())
+  const lines = withoutControls(draft)
+    .split('\n')
+    .map((line) => line.trim())
   const answer = lines.findLast((line) => ANSWER.test(line)) ?? ''
   const steps = lines
     .filter((line) => line !== '' && !ANSWER.test(line))

@@ -11,8 +11,18 @@ type Tag = (typeof TAGS)[number] | `answer_${number}`
 
 const OPENING = new RegExp(`<(?=[\\s/]*(?:${TAGS.join('|')}|answer_\\d+)\\b)`, 'gi')
 
-/** Takes the angle bracket from everything that looks like one of our tags; never makes the text longer. */
-export const defuse = (text: string): string => text.replaceAll(OPENING, '[')
+/** What chat templates are written with, by which a text could end its message and begin another role's. */
+const CONTROLS: readonly (readonly [RegExp, string])[] = [
+  [/<(?=\|[^|>\n]{1,64}\|>|\/?s>|(?:start|end)_of_turn>|<\/?SYS>>)/g, '['],
+  [/\[(?=\/?INST\])/g, '('],
+]
+
+/** Takes its first bracket from everything that looks like a control token; never makes the text longer. */
+export const withoutControls = (text: string): string =>
+  CONTROLS.reduce((plain, [pattern, bracket]) => plain.replaceAll(pattern, bracket), text)
+
+/** The same for everything that looks like one of our tags. */
+export const defuse = (text: string): string => withoutControls(text.replaceAll(OPENING, '['))
 
 export const frame = (tag: Tag, text: string): string =>
   `<${tag}>\n${defuse(text.trim())}\n</${tag}>`

@@ -5,7 +5,8 @@
  * −ln p over its 20 likeliest alternatives, large where the distribution is peaked; that of a text is the lowest mean of
  * a sliding window. Self-certainty (Kang et al. 2025, arXiv:2502.18581) is the divergence from the uniform distribution
  * averaged over the whole text. Deviations: the window is a share of the text, since 2,048 tokens mean nothing for short
- * answers; self-certainty knows 20 alternatives instead of the whole vocabulary.
+ * answers; self-certainty knows 20 alternatives instead of the whole vocabulary, and is a score like any other instead of
+ * the weight of a Borda vote.
  */
 import { lowestWindow, MOST_PEAKED } from '../core/peakedness.ts'
 import type { Draft, Score, Scorer } from '../core/scorer.ts'

@@ -3,6 +3,9 @@
  * judge it is Self-J's best-of-N (`scoring/judge.ts`), with the likelihood that of "sharpening" (Huang et al. 2024,
  * arXiv:2412.01951), with `knockout` or `league` a tournament of comparisons (arXiv:2411.19477). Each draft is scored
  * while the others are still being written; with a threshold the first that reaches it ends the others.
+ *
+ * Deviations: eight drafts instead of 100 (Cobbe) or 32 (Self-J), since a scorer that errs is fooled by many; a tie keeps
+ * what led before.
  */
 import { Type, type Static } from 'typebox'
 import { invalidField } from '../core/errors.ts'

@@ -6,7 +6,8 @@
  * Deviations: the paper trains both refiners; here the refiner's prompt without a critique is the global one, and the
  * local one goes on from the kept steps as the generator, so that the mark of the bad step is the place of the cut. The
  * threshold of a bad step is not published (0.5 here). A draft without a bad step is kept: refining valid solutions is
- * how the method loses. The outcome of "when" is not asked, as the step rewards answer it.
+ * how the method loses. The outcome of "when" is not asked, as the step rewards answer it. The draft is sampled at the
+ * task's temperature instead of greedily; without step rewards the reviewer names the step.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'

@@ -1,10 +1,14 @@
 /**
- * Self-Refine (Madaan et al. 2023, arXiv:2303.17651): draft, located critique, rewrite, repeat. Deviations: the paper
- * returns the last version, and its own figures per round are not monotone; here a revision must beat the incumbent
- * under the same scorer, or in a comparison in both orders, and the next round goes on from the incumbent. An incumbent
- * that was reviewed once is not reviewed again. Of the history only `history` rejected attempts are shown (default
- * none), where the prompt set has a form for them. `critique: untargeted` is the domain-agnostic variant of Democratizing
- * LLMs (Shashidhar et al. 2023, arXiv:2310.07611): what the reviewer thinks could be better, without steps or verdict.
+ * Self-Refine (Madaan et al. 2023, arXiv:2303.17651; read in madaan/self-refine): draft, located critique, rewrite,
+ * repeated up to three times. `critique: untargeted` is the domain-agnostic variant of Democratizing LLMs (Shashidhar et
+ * al. 2023, arXiv:2310.07611): what the reviewer thinks could be better, without steps or verdict; theirs is `rounds: 1`.
+ *
+ * Deviations: the paper returns the last version, and its own figures per round are not monotone; here a revision must
+ * beat the incumbent under the same scorer, or in a comparison in both orders, and the next round goes on from the
+ * incumbent. An incumbent that was reviewed once is not reviewed again. Of the history, which the paper shows in whole,
+ * only `history` rejected attempts are shown (default none: with `patience` 1 there are none), where the prompt set has a
+ * form for them. No examples stand in the prompts; a review whose verdict cannot be read is not asked for again (the
+ * paper: up to three times) but shown as it is. The scorer is apart from the critique; drafts keep the task's temperature.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'

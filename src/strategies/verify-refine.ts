@@ -6,7 +6,8 @@
  *
  * Deviations: 3, 5 and 8 instead of 5, 10 and 30; the report ends with its own verdict instead of a second call that
  * reads it; the verifier is sampled at 0.7 with a seed for each report, since the passes of one verifier are correlated;
- * a version replaces the answer only when its reports were better (critical error, gap, number of passes).
+ * a version replaces the answer only when its reports were better (critical error, gap, number of passes). Drafts keep the
+ * task's temperature instead of 0.1, the refiner is not invited to dispute a report, and there is one run instead of several.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'

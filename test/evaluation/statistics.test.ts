@@ -233,3 +233,19 @@ test('a thinned curve keeps its ends', () => {
   assert.equal(few.length, 7)
   assert.deepEqual([few[0], few.at(-1)], [curve[0], curve.at(-1)])
 })
+
+test('what was kept and repaired adds up: Acc2 = Acc1·CL + (1 − Acc1)·CS, and Δ = Δ i→c − Δ c→i', () => {
+  const turns = Array.from({ length: 40 }, (_, at) => ({
+    item: String(at),
+    first: at % 3 === 0,
+    last: at % 5 < 3,
+  }))
+  const found = selfCorrection(turns)
+  const { accuracy_first: first, confidence_level: kept, critique_score: repaired } = found
+  const close = (value: number, expected: number): void =>
+    assert.ok(Math.abs(value - expected) < 1e-12, `${value}, not ${expected}`)
+  close(found.accuracy_last, first * kept! + (1 - first) * repaired!)
+  close(found.delta, found.wrong_to_right - found.right_to_wrong)
+  close(found.wrong_to_right, (1 - first) * repaired!)
+  close(found.right_to_wrong, first * (1 - kept!))
+})

@@ -18,6 +18,16 @@ import {
 import { ofType, runStrategy, settle, TASK, type Outcome } from '../support/run-strategy.ts'
 import { createContext } from '../support/run-strategy.ts'
 
+/** What looks like a verdict and is none, or one about something that there is not. */
+const MALFORMED: Readonly<Record<string, string>> = {
+  'numbers out of range': '99\n{"score": 99, "scores": [99, -1], "steps": [2, -1]}',
+  'numbers that are none': '{"score": "NaN", "scores": [null], "steps": ["1"]}',
+  'JSON that is cut off': '{"reason": "it is", "score": 9, "steps": [0.1, 0.',
+  'a step that there is not': 'Step 99 is wrong.\nVerdict: step 99 is wrong',
+  'endless brackets': '[{'.repeat(2000),
+  'control characters': '\u0000\uFFFD\u202E9',
+}
+
 type Options = Record<string, unknown>
 
 const SIZE = { promptTokens: tokensOf(questionOf(TASK)) + 4, maxTokens: 64 }
@@ -86,6 +96,15 @@ export const conform = (
       reply: (ask) => (ask.system === 'judge' || ask.system === 'compare' ? '' : defaultReply(ask)),
     })
     completes('survives verifiers that give too few scores', { steps: () => [] })
+    for (const [kind, verdict] of Object.entries(MALFORMED)) {
+      completes(`survives judges, reviewers and verifiers that reply with ${kind}`, {
+        capabilities: bare,
+        reply: (ask) => (WRITERS.includes(ask.system) ? defaultReply(ask) : verdict),
+      })
+    }
+    completes('survives calls that end in another order than they began', {
+      turns: ({ call }) => (call * 7) % 12,
+    })
     completes('survives candidates without an answer', {
       reply: (ask) =>
         ask.system === 'solve' ? 'Nobody knows.\nReally, nobody does.' : defaultReply(ask),

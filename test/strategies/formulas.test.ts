@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { effectiveAnswers, voteEntropy } from '../../src/core/vote.ts'
 import { Pool } from '../../src/strategies/parts/pool.ts'
 import { majorityProbability } from '../../src/strategies/parts/ballot.ts'
 import { allowanceAt } from '../../src/strategies/parts/deepening.ts'
@@ -7,6 +8,7 @@ import { logAcceptance } from '../../src/strategies/parts/power.ts'
 import { expectedGain, markovGain } from '../../src/strategies/parts/stop-rules.ts'
 import { leagueMatches } from '../../src/strategies/parts/tournament.ts'
 import { mostPromising, upperBound } from '../../src/strategies/parts/tree.ts'
+import { STRATEGIES } from '../../src/strategies/index.ts'
 import { difficultyOf } from '../../src/strategies/solver-reviewer-refiner.ts'
 
 test('five equal votes make the majority .984 sure, four .969', () => {
@@ -171,4 +173,58 @@ test('power sampling accepts by (p′/p)^(α−1) · |old|/|new|', () => {
 
 test('a league has no match twice', () => {
   assert.deepEqual([leagueMatches(4, 3), leagueMatches(8, 3), leagueMatches(1, 3)], [6, 24, 0])
+})
+
+test('a vote is uncertain by the paper’s confidence exactly when exp(H) is above three', () => {
+  const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
+  for (const [weights, isUncertain] of [
+    [[1, 1, 1], false],
+    [[1, 1, 1, 0.01], true],
+    [[5, 1, 1, 1], false],
+    [[2, 1, 1, 1], true],
+  ] as const) {
+    const answers = weights.map((weight, at) => ({ answer: `${at}`, weight, candidates: [] }))
+    const confidence = 2 * (1 - sigmoid(voteEntropy(answers)))
+    assert.equal(confidence < 0.5 - 1e-12, isUncertain)
+    assert.equal(effectiveAnswers(answers) > 3 * (1 + 1e-12), isUncertain)
+  }
+})
+
+test('worst cases have the closed forms of the literature', () => {
+  const size = { promptTokens: 10, maxTokens: 20 }
+  const calls = (name: string, options: Record<string, unknown>, ...roles: readonly string[]) =>
+    STRATEGIES.find((each) => each.name === name)!
+      .worstCase(size, options)
+      .filter(({ role }) => roles.includes(role))
+      .reduce((sum, bound) => sum + bound.calls, 0)
+  const writers = ['generator', 'reviewer', 'refiner'] as const
+  assert.equal(calls('single', {}, ...writers), 1)
+  for (const T of [1, 3, 4]) {
+    assert.equal(calls('self-refine', { rounds: T }, ...writers), 1 + 2 * T)
+    assert.equal(calls('progressive', { rounds: T }, ...writers), 1 + T)
+    assert.equal(calls('rsa', { n: 16, k: 4, rounds: T }, ...writers), 16 * (T + 1))
+  }
+  assert.equal(calls('solver-reviewer-refiner', { n: 40, rounds: 3 }, ...writers), 40 + 240)
+  assert.equal(calls('self-correct', { n: 5 }, ...writers), 10)
+  assert.equal(calls('self-consistency', { n: 40 }, ...writers), 40)
+  assert.equal(calls('universal-self-consistency', { n: 9 }, ...writers, 'judge'), 10)
+  assert.equal(calls('best-of-n', { n: 9, scorer: 'knockout', comparisons: 3 }, 'judge'), 8 * 3 * 2)
+  assert.equal(calls('self-check', { n: 4, critics: 8 }, ...writers), 4 + 32)
+  assert.equal(calls('verify-refine', { rounds: 30 }, ...writers), 2 + 30 * 2)
+  assert.equal(calls('mixture', { n: 6, layers: 3 }, ...writers), 3 * 6 + 1)
+  assert.equal(calls('parallel-synthesis', { widths: [32, 4] }, ...writers), 37)
+  assert.equal(calls('parallel-synthesis', { widths: [32, 4], workspace: 9 }, ...writers), 39)
+})
+
+test('a response has at most ⌈log_γ(longest / first)⌉ reflections before its limit is reached', () => {
+  for (const [allowance, growth, limit] of [
+    [512, 2, 8192],
+    [100, 1.5, 4000],
+    [1000, 4, 5000],
+  ] as const) {
+    const most = Math.ceil(Math.log(limit / allowance) / Math.log(growth))
+    const schedule = { allowance, growth, triggers: 16, limit }
+    assert.equal(allowanceAt(schedule, most), limit)
+    assert.ok(allowanceAt(schedule, most - 1) < limit)
+  }
 })

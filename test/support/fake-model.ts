@@ -45,6 +45,8 @@ export interface FakeOptions {
   readonly firstToken?: (ask: Ask) => TokenLogProbability
   /** From this call on (from 1), every call breaks the budget. */
   readonly spentAt?: number
+  /** Turns of the event loop that a call takes before it answers; default 1. */
+  readonly turns?: (ask: Omit<Ask, 'sample' | 'request'>) => number
   /** Calls that wait until they are aborted. */
   readonly stalls?: (ask: Omit<Ask, 'sample' | 'request'>) => boolean
   /** Whole calls that fail. */
@@ -229,7 +231,8 @@ export class FakeModel {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       })
     }
-    await breathe(signal)
+    const turns = this.#options.turns?.({ call, system, user }) ?? 1
+    for (let at = 0; at < Math.max(1, turns); at++) await breathe(signal)
   }
 
   async *#generate(

@@ -1,7 +1,8 @@
 /**
  * Which answers of a tree are worth going on from: MCTSr (Zhang et al. 2024, arXiv:2406.07394; read in
  * trotsky1997/MathBlackBox). A node is a whole answer, an edge a critique and a rewrite. Deviations: rewards are brought
- * to [0, 1] first, so that C is comparable; values go up to the root instead of one level; a node is rewarded once.
+ * to [0, 1] first, so that C is comparable; values go up to the root instead of one level; a node is rewarded once, so
+ * that (min + mean) / 2 of its rewards is that reward; no root says "I don't know", and no reward is cut at 95 of 100.
  */
 
 export interface TreeNode {
