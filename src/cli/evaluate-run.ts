@@ -101,7 +101,7 @@ const planOf = async ({ settings, source, packageRoot, signal }: EvaluateOptions
  */
 export const runEvaluate = async (options: EvaluateOptions): Promise<number> => {
   const { settings, source, stderr, signal } = options
-  const { concurrency, retryFailed, baseline } = settings
+  const { concurrency, retryFailed, baseline, expectations } = settings
   const { plan, ...described } = await planOf(options)
   const journal = await openJournal(settings)
   const display = createProgressDisplay(stderr, () => performance.now())
@@ -114,9 +114,10 @@ export const runEvaluate = async (options: EvaluateOptions): Promise<number> => 
     await journal.close()
   }
   const asked = baseline === undefined ? {} : { baseline }
-  const results = reportResults({ plan, measures: end.measures, ...described, ...asked })
+  const { measures } = end
+  const results = reportResults({ plan, measures, expectations, ...described, ...asked })
   await writeReports(settings.out, results)
   tell(options, results, end)
-  await options.afterwards?.(end.measures, results.baseline)
+  await options.afterwards?.(measures, results.baseline)
   return exitCode(end, results, signal.aborted)
 }

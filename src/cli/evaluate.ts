@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { RefineError } from '../core/errors.ts'
 import { readArms, type Arm } from '../evaluation/arm.ts'
+import { readExpectations, type Expectation } from '../evaluation/expectation.ts'
 import {
   readNumber,
   readObject,
@@ -48,6 +49,12 @@ export const EVALUATE: Command = {
       value: 'NAME',
       description: 'Arm to compare with. Default: single, or the first.',
     },
+    {
+      name: 'expectations',
+      value: 'FILE',
+      description:
+        'A list of {claim, arm, against, expect: above | below | kept, margin?}: the reports say which came true.',
+    },
     { name: 'limit', value: 'N', description: 'Only the first N items.' },
     { name: 'repeat', value: 'N', description: 'Runs of each arm on each item. Default: 1.' },
     { name: 'seed', value: 'N', description: 'Same seed, same runs. Default: 1.' },
@@ -63,6 +70,7 @@ export interface EvaluateSettings {
   readonly data: string
   readonly arms: readonly Arm[]
   readonly baseline: string | undefined
+  readonly expectations: readonly Expectation[]
   readonly limit: number | undefined
   readonly repeats: number
   readonly seed: number
@@ -96,18 +104,21 @@ const given = (flag: 'budget' | 'sampling', values: ParsedArguments['values']): 
   return text === undefined ? {} : { [flag]: readObject(flag, text) }
 }
 
-/** @throws UsageError when the file of `--arms` cannot be read or holds no list. */
-export const readArmsFile = async (file: string): Promise<readonly object[]> => {
-  let arms: unknown
+/** @throws UsageError when the file of `--arms` or `--expectations` cannot be read or holds no list of objects. */
+export const readListFile = async (
+  flag: 'arms' | 'expectations',
+  file: string,
+): Promise<readonly object[]> => {
+  let list: unknown
   try {
-    arms = parse(await readFile(file, 'utf8'))
+    list = parse(await readFile(file, 'utf8'))
   } catch (thrown) {
-    throw new UsageError(`--arms: ${file} cannot be read: ${(thrown as Error).message}`)
+    throw new UsageError(`--${flag}: ${file} cannot be read: ${(thrown as Error).message}`)
   }
-  if (!Array.isArray(arms)) throw new UsageError(`--arms: ${file} does not hold a list of arms.`)
-  return arms.map((arm: unknown) => {
-    if (typeof arm === 'object' && arm !== null) return arm
-    throw new UsageError(`--arms: ${file} holds ${JSON.stringify(arm)}, which is no arm.`)
+  if (!Array.isArray(list)) throw new UsageError(`--${flag}: ${file} does not hold a list.`)
+  return list.map((entry: unknown) => {
+    if (typeof entry === 'object' && entry !== null) return entry
+    throw new UsageError(`--${flag}: ${file} holds ${JSON.stringify(entry)}, which is no object.`)
   })
 }
 
@@ -136,15 +147,27 @@ const armsOf = ({ values, lists }: ParsedArguments, listed: readonly object[]): 
   }
 }
 
+const expectationsOf = (
+  listed: readonly object[],
+  arms: readonly Arm[],
+): readonly Expectation[] => {
+  try {
+    return readExpectations(listed, arms)
+  } catch (thrown) {
+    if (!(thrown instanceof RefineError)) throw thrown
+    throw new UsageError(`--expectations: ${thrown.message}`)
+  }
+}
+
 /** @throws UsageError naming the flag that is wrong and what was expected. */
 export const evaluateSettings = (
   parsed: ParsedArguments,
-  listed: readonly object[] = [],
+  listed: { readonly arms?: readonly object[]; readonly expectations?: readonly object[] } = {},
 ): EvaluateSettings => {
   const { values } = parsed
   const { data, baseline } = values
   if (data === undefined) throw new UsageError('--data is required: a file of JSON lines.')
-  const arms = armsOf(parsed, listed)
+  const arms = armsOf(parsed, listed.arms ?? [])
   if (baseline !== undefined && !arms.some(({ name }) => name === baseline)) {
     const known = arms.map(({ name }) => name).join(', ')
     throw new UsageError(`--baseline must name an arm (${known}), not "${baseline}".`)
@@ -153,6 +176,7 @@ export const evaluateSettings = (
     data,
     arms,
     baseline,
+    expectations: expectationsOf(listed.expectations ?? [], arms),
     limit: readCount(values, 'limit', [1, 1_000_000]),
     repeats: readCount(values, 'repeat', [1, 1000]) ?? 1,
     seed: readCount(values, 'seed', [0, 2_147_483_647]) ?? 1,

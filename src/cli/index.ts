@@ -22,7 +22,7 @@ import {
 import { CALIBRATE_COMMAND } from './calibrate.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
 import { COMPARE, compareSettings, tellComparison } from './compare.ts'
-import { EVALUATE, evaluateSettings, readArmsFile, type EvaluateSettings } from './evaluate.ts'
+import { EVALUATE, evaluateSettings, readListFile, type EvaluateSettings } from './evaluate.ts'
 import { runEvaluate, type EvaluateOptions } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
@@ -131,8 +131,12 @@ const evaluateRuns = async (
   deps: CommandDependencies,
   afterwards: (settings: EvaluateSettings) => Pick<EvaluateOptions, 'afterwards'>,
 ): Promise<number> => {
-  const file = parsed.values['arms']
-  const settings = evaluateSettings(parsed, file === undefined ? [] : await readArmsFile(file))
+  const listIn = async (flag: 'arms' | 'expectations') => {
+    const file = parsed.values[flag]
+    return file === undefined ? [] : await readListFile(flag, file)
+  }
+  const [arms, expectations] = [await listIn('arms'), await listIn('expectations')]
+  const settings = evaluateSettings(parsed, { arms, expectations })
   const { packageRoot } = deps
   const { stdout, stderr, signal } = io
   const data = path.join(settings.out, 'store')

@@ -2,7 +2,7 @@ import test, { type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { EVALUATE, evaluateSettings, readArmsFile } from '../../src/cli/evaluate.ts'
+import { EVALUATE, evaluateSettings, readListFile } from '../../src/cli/evaluate.ts'
 import { parseArguments, UsageError } from '../../src/cli/arguments.ts'
 import { progressLine } from '../../src/cli/evaluate-progress.ts'
 import { runEvaluate } from '../../src/cli/evaluate-run.ts'
@@ -295,16 +295,16 @@ test('arms can stand in a file, and what is no arm there is said', async (t) => 
   await writeFile(file, '- { name: eight, strategy: best-of-n, options: { n: 8 } }\n')
   const parsed = parseArguments(EVALUATE, ['--data', 'x', '--strategy', 'single'])
   assert.ok(parsed !== 'help')
-  const { arms } = evaluateSettings(parsed, await readArmsFile(file))
+  const { arms } = evaluateSettings(parsed, { arms: await readListFile('arms', file) })
   assert.deepEqual(
     arms.map(({ name }) => name),
     ['single', 'eight'],
   )
   await writeFile(file, 'name: eight\n')
-  await assert.rejects(readArmsFile(file), /does not hold a list/)
+  await assert.rejects(readListFile('arms', file), /does not hold a list/)
   await writeFile(file, '- 8\n')
-  await assert.rejects(readArmsFile(file), /holds 8, which is no arm/)
-  await assert.rejects(readArmsFile(path.join(folder, 'none')), /cannot be read/)
+  await assert.rejects(readListFile('arms', file), /holds 8, which is no object/)
+  await assert.rejects(readListFile('arms', path.join(folder, 'none')), /cannot be read/)
 })
 
 test('an arm that the models cannot run is left out with its reason, any other refusal is an error', async (t) => {
@@ -324,11 +324,46 @@ test('an arm that the models cannot run is left out with its reason, any other r
   assert.ok(results.complete)
   assert.match(
     await readFile(path.join(folder, 'results.md'), 'utf8'),
-    /## Left out\n\n\| arm \| reason \|\n\|---\|--:\|\n\| best-of-n \|/,
+    /## Left out\n\n\| arm \| reason \|\n\|---\|---\|\n\| best-of-n \|/,
   )
   const other = await temporaryFolder(t)
   await assert.rejects(
     execute({ source: refusing('invalid_request'), folder: other, arguments: given }),
     /It lacks words/,
   )
+})
+
+test('expectations are held against the runs, and told with their verdict', async (t) => {
+  const { data, folder, source } = await prepare(t, 40)
+  const parsed = parseArguments(EVALUATE, ['--data', data, ...ARMS, '--out', folder])
+  assert.ok(parsed !== 'help')
+  const expectation = (arm: string, against: string, expect: string) => ({
+    claim: `${arm} ${expect}`,
+    arm,
+    against,
+    expect,
+  })
+  const expectations = [
+    expectation('best-of-n', 'single', 'above'),
+    expectation('single', 'best-of-n', 'kept'),
+    expectation('best-of-n', 'single', 'below'),
+    expectation('self-consistency', 'self-consistency', 'above'),
+  ]
+  const settings = evaluateSettings(parsed, { expectations })
+  const { signal } = new AbortController()
+  const [stdout, stderr] = [capture(), capture()]
+  await runEvaluate({ settings, source, packageRoot: folder, stdout, stderr, signal })
+  const { expectations: findings } = await resultsOf(folder)
+  assert.deepEqual(
+    findings.map(({ verdict }) => verdict),
+    ['confirmed', 'refuted', 'refuted', 'undecided'],
+  )
+  assert.ok(findings[0]!.tokens_ratio > 2 && findings[0]!.difference.pairs === 40)
+  assert.match(await readFile(path.join(folder, 'results.md'), 'utf8'), /## What was expected/)
+  for (const [given, pattern] of [
+    [[expectation('nobody', 'single', 'above')], /no arm "nobody"/],
+    [[expectation('single', 'single', 'better')], /expectations\/0\/expect|must be/],
+  ] as const) {
+    assert.throws(() => evaluateSettings(parsed, { expectations: given }), pattern)
+  }
 })

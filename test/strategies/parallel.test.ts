@@ -117,6 +117,11 @@ const CASES: readonly Case[] = [
   },
   { strategy: 'parallel-synthesis', options: { widths: [4, 2] }, path: DRAFT + 3 + 2 * WRITE },
   {
+    strategy: 'parallel-synthesis', // notes on each round, taken before the next one
+    options: { widths: [4, 2], workspace: 100 },
+    path: DRAFT + 3 + VERDICT + WRITE + VERDICT + WRITE,
+  },
+  {
     strategy: 'mixture',
     options: { proposers: ['one', 'two'], n: 4, layers: 2 },
     path: DRAFT + 2 * WRITE,
@@ -139,6 +144,31 @@ const CASES: readonly Case[] = [
       selector: { kind: 'weighted-vote' },
     },
     path: DRAFT + VERDICT,
+  },
+  {
+    strategy: 'compose', // three finished candidates are enough, graded while the fourth is written
+    options: {
+      scorer: { kind: 'rubric' },
+      selector: { kind: 'best' },
+      stopper: {
+        kind: 'any',
+        of: [
+          { kind: 'threshold', score: 9 },
+          { kind: 'first-finished', m: 3 },
+        ],
+      },
+    },
+    path: DRAFT + 2,
+  },
+  {
+    strategy: 'compose', // the first two set the bar, the other two are written side by side
+    options: {
+      sampler: { kind: 'plain', n: 4 },
+      scorer: { kind: 'token-confidence' },
+      selector: { kind: 'weighted-vote' },
+      stopper: { kind: 'low-confidence', warmup: 2 },
+    },
+    path: DRAFT + 1 + DRAFT,
   },
   {
     strategy: 'compose',

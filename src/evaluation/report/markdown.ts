@@ -8,10 +8,11 @@ const escape = (text: string): string => text.replaceAll('|', '\\|').replaceAll(
 
 const row = (cells: readonly string[]): string => `| ${cells.map(escape).join(' | ')} |`
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+/** `words`: columns of words, in front of those of numbers. */
+const table = (head: readonly string[], rows: readonly (readonly string[])[], words = 1): string =>
   [
     row(head),
-    `|${head.map((_, index) => (index === 0 ? '---' : '--:')).join('|')}|`,
+    `|${head.map((_, index) => (index < words ? '---' : '--:')).join('|')}|`,
     ...rows.map(row),
   ].join('\n')
 
@@ -24,8 +25,8 @@ const section = ({ title, columns }: Table, arms: readonly ArmResult[]): string 
   )}\n\n${notes.join(' ')}`
 }
 
-const detailSection = ({ title, head, rows, note }: Details): string =>
-  `## ${title}\n\n${table(head, rows)}${note === '' ? '' : `\n\n${note}`}`
+const detailSection = ({ title, head, rows, words, note }: Details): string =>
+  `## ${title}\n\n${table(head, rows, words)}${note === '' ? '' : `\n\n${note}`}`
 
 const difficultySection = (arms: readonly ArmResult[]): string => {
   const levels = [...new Set(arms.flatMap((arm) => arm.difficulty.map((each) => each.difficulty)))]

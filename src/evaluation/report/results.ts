@@ -2,6 +2,7 @@
 import { hashToUnit } from '../../core/random.ts'
 import type { Arm } from '../arm.ts'
 import type { EvaluationPlan } from '../evaluate.ts'
+import type { Expectation } from '../expectation.ts'
 import { groupBy, mean } from '../grouping.ts'
 import type { LeftOut } from '../preflight.ts'
 import type { RunMeasure } from '../measure.ts'
@@ -10,6 +11,7 @@ import { quantile } from '../statistics/interval.ts'
 import { paretoFront } from '../statistics/pareto.ts'
 import { reportArm, type ArmReport } from './arm-report.ts'
 import { differenceOf, type Difference } from './difference.ts'
+import { findingsOf, type Finding } from './expectations.ts'
 import { voteAtSameSpend, type VoteAtSameSpend } from './equal-spend.ts'
 
 export interface Anytime {
@@ -45,6 +47,7 @@ export interface Results {
   /** Where the anytime areas end: the largest 95th percentile of the arms' spending. */
   readonly horizon: { readonly seconds: number; readonly tokens: number }
   readonly arms: readonly ArmResult[]
+  readonly expectations: readonly Finding[]
 }
 
 const CURVE_POINTS = 160
@@ -87,6 +90,7 @@ export interface ResultsOptions {
   readonly baseline?: string
   /** Arms that were not run; they are not part of the plan. */
   readonly leftOut?: readonly LeftOut[]
+  readonly expectations?: readonly Expectation[]
 }
 
 type RunsByArm = ReadonlyMap<string, readonly RunMeasure[]>
@@ -109,22 +113,16 @@ const frontOf = (runs: RunsByArm): Set<string> => {
 const bootstrapSeed = (seed: number, arm: string): number =>
   Math.floor(hashToUnit(JSON.stringify(['bootstrap', seed, arm])) * 2 ** 31)
 
-/** Puts the report together. Pure: the same runs, the same report. Arms without a finished run are left out. */
-export const reportResults = ({
-  plan,
-  measures,
-  dataName,
-  leftOut = [],
-  ...options
-}: ResultsOptions): Results => {
-  const { arms, items, repeats, seed } = plan
-  const planned = arms.length * items.length * repeats
-  const runs = groupBy(measures, ({ arm }) => arm)
-  const baseline = baselineOf(arms, options.baseline)
-  const horizon = horizonOf(runs)
+interface Whole extends Pick<Results, 'baseline' | 'horizon' | 'seed'> {
+  readonly runs: RunsByArm
+  readonly measures: readonly RunMeasure[]
+}
+
+/** An arm among the others. */
+const resultOfArm = ({ runs, baseline, horizon, measures, seed }: Whole) => {
   const front = frontOf(runs)
   const voteFor = voteAtSameSpend(measures)
-  const resultOf = (arm: Arm): ArmResult => {
+  return (arm: Arm): ArmResult => {
     const { name } = arm
     const own = runs.get(name)!
     const compared = runs.get(baseline) ?? []
@@ -136,6 +134,22 @@ export const reportResults = ({
       on_pareto_front: front.has(name),
     }
   }
+}
+
+/** Puts the report together. Pure: the same runs, the same report. Arms without a finished run are left out. */
+export const reportResults = ({
+  plan,
+  measures,
+  dataName,
+  leftOut = [],
+  expectations = [],
+  ...options
+}: ResultsOptions): Results => {
+  const { arms, items, repeats, seed } = plan
+  const planned = arms.length * items.length * repeats
+  const runs = groupBy(measures, ({ arm }) => arm)
+  const baseline = baselineOf(arms, options.baseline)
+  const horizon = horizonOf(runs)
   return {
     object: 'evaluation',
     data: { name: dataName, items: items.length },
@@ -147,6 +161,9 @@ export const reportResults = ({
     baseline,
     left_out: leftOut,
     horizon,
-    arms: arms.filter(({ name }) => runs.has(name)).map(resultOf),
+    arms: arms
+      .filter(({ name }) => runs.has(name))
+      .map(resultOfArm({ runs, baseline, horizon, measures, seed })),
+    expectations: findingsOf(expectations, runs, seed),
   }
 }

@@ -1,0 +1,41 @@
+/** Whether what was expected came true. Wire data, hence snake_case. */
+import type { Expectation } from '../expectation.ts'
+import { mean } from '../grouping.ts'
+import type { RunMeasure } from '../measure.ts'
+import { differenceOf, type Difference } from './difference.ts'
+
+export interface Finding extends Expectation {
+  readonly difference: Difference
+  /** Mean tokens of the arm by those of the other. */
+  readonly tokens_ratio: number
+  /** By the 95 % interval of the difference, not corrected for the number of expectations. */
+  readonly verdict: 'confirmed' | 'refuted' | 'undecided'
+}
+
+const DEFAULT_MARGIN = 0.05
+
+const verdictOf = (
+  { expect, margin = DEFAULT_MARGIN }: Expectation,
+  { low, high }: Difference,
+): Finding['verdict'] => {
+  const [least, most] = expect === 'below' ? [-high, -low] : [low, high]
+  const bar = expect === 'kept' ? -margin : 0
+  return least > bar ? 'confirmed' : most < bar ? 'refuted' : 'undecided'
+}
+
+const tokensOf = (runs: readonly RunMeasure[]): number =>
+  mean(runs.map(({ usage }) => usage.input_tokens + usage.output_tokens))
+
+/** Those whose arms both have runs. `seed`: of the bootstrap, where items repeat. */
+export const findingsOf = (
+  expectations: readonly Expectation[],
+  runs: ReadonlyMap<string, readonly RunMeasure[]>,
+  seed: number,
+): Finding[] =>
+  expectations.flatMap((expectation) => {
+    const [own, other] = [runs.get(expectation.arm) ?? [], runs.get(expectation.against) ?? []]
+    const difference = differenceOf(own, other, seed)
+    if (difference === null) return []
+    const verdict = verdictOf(expectation, difference)
+    return [{ ...expectation, difference, tokens_ratio: tokensOf(own) / tokensOf(other), verdict }]
+  })
