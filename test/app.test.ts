@@ -1,7 +1,7 @@
 /** All parts together, as `serve` puts them together: real sockets, the embedded model, a real upstream connection. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,6 +14,8 @@ import { isTerminal, type RunEvent } from '../src/core/event.ts'
 import { foldRun } from '../src/core/run-state.ts'
 import { STRATEGIES } from '../src/strategies/index.ts'
 import { createLog } from '../src/telemetry/log.ts'
+import { FOLDER } from './inference/model-fixture.ts'
+import { writeFamily } from './models/onnx/templates.ts'
 import { assertWithin } from './support/within.ts'
 
 const log = createLog({ level: 'silent' })
@@ -35,6 +37,14 @@ const endless = createServer((request, response: ServerResponse) => {
 endless.listen(0, '127.0.0.1')
 await once(endless, 'listening')
 
+/** The embedded model with a token that it has no embedding for: its thread fails wherever that word comes up. */
+const fragile = path.join(folder, 'fragile')
+cpSync(FOLDER, fragile, { recursive: true })
+const tokenizer = path.join(fragile, 'tokenizer.json')
+const contents = JSON.parse(readFileSync(tokenizer, 'utf8')) as { added_tokens: object[] }
+contents.added_tokens.push({ ...contents.added_tokens[0], id: 99_999, content: 'pens' })
+writeFileSync(tokenizer, JSON.stringify(contents))
+
 const config = path.join(folder, 'whetstone.yaml')
 writeFileSync(
   config,
@@ -43,6 +53,8 @@ models:
   - id: endless
     adapter: openai-compatible
     base_url: http://127.0.0.1:${(endless.address() as AddressInfo).port}/v1
+  - { id: fragile, adapter: onnx, folder: ${fragile}, prompts: compact }
+  - { id: caller, adapter: onnx, folder: ${writeFamily('qwen')}, threads: 1 }
 defaults: { model: pebble }
 `,
 )
@@ -170,4 +182,47 @@ test("an unmodified OpenAI client gets the embedded model's answer and its revis
   }
   assert.match(content, /#### \d+$/)
   assert.ok(reasoning.length > 0)
+})
+
+test('a model whose thread fails in the middle of a run is told of, the best answer stays, and it answers again', async () => {
+  const models = { reviewer: 'fragile' }
+  const request = { input: QUESTION, strategy: 'self-refine', models, seed: 1, stream: true }
+  const events: RunEvent[] = []
+  for await (const event of eventsOf(await post(request))) events.push(event)
+  const failure = events.find((event) => event.type === 'warning' && event.code === 'model_failed')
+  assert.ok(failure?.type === 'warning' && /^The model failed: /.test(failure.message))
+  const run = foldRun(events)!
+  assert.ok(run.answer!.text.length > 0)
+  assert.equal(run.answer!.text, run.candidates[0]!.text)
+  // Where the draft itself fails there is nothing to keep.
+  const own = await post({ input: QUESTION, strategy: 'single', model: 'fragile' })
+  assert.equal(own.status, 502)
+  const next = await post({ input: 'Ann has 3 cups.', strategy: 'single', model: 'fragile' })
+  assert.equal(next.status, 200)
+})
+
+test('an unmodified OpenAI client gets the tool calls of an embedded model, which fit the tool', async () => {
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' })
+  const parameters = {
+    type: 'object',
+    properties: {
+      city: { enum: ['Rome', 'Paris'] },
+      days: { type: 'integer', minimum: 1, maximum: 9 },
+    },
+    required: ['city', 'days'],
+  }
+  const answer = await client.chat.completions.create({
+    model: 'caller:self-consistency',
+    messages: [{ role: 'user', content: 'Weather?' }],
+    tools: [{ type: 'function', function: { name: 'weather', parameters } }],
+    tool_choice: 'required',
+    parallel_tool_calls: false,
+    seed: 3,
+  })
+  const [{ message, finish_reason: reason }] = answer.choices as [(typeof answer.choices)[0]]
+  assert.equal(reason, 'tool_calls')
+  const [call] = message.tool_calls!
+  assert.ok(call?.type === 'function' && call.function.name === 'weather')
+  const given = JSON.parse(call.function.arguments) as { city: string; days: number }
+  assert.ok(['Rome', 'Paris'].includes(given.city) && given.days >= 1 && given.days <= 9)
 })

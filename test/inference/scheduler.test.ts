@@ -216,6 +216,23 @@ test('forced tokens count towards max_tokens and end at stop strings', async () 
   assert.deepEqual(await answers([work({ constraint, sampling: stopped })]), [['yes and']])
 })
 
+test('verdicts of one token on eight candidates cost the question once and one step', async () => {
+  const question = Array.from({ length: 200 }, (_, index) => PROMPT[index % PROMPT.length]!)
+  const verdict = (index: number): GenerateWork =>
+    work({
+      prompt: Int32Array.from([...question, ...Array.from({ length: 20 }, () => 100 + index), 7]),
+      sampling: samplingParameters({ maxTokens: 1 }),
+      topLogProbabilities: 20,
+    })
+  const { scheduler, events } = start({ prefillTokens: 256 })
+  for (let id = 0; id < 8; id++) scheduler.generate(id, verdict(id))
+  await scheduler.run()
+  assert.equal(finished(events).length, 8)
+  assert.ok(decoder.promptTokens <= 220 + 8 * 21, `${decoder.promptTokens}`)
+  const steps = decoder.runs.filter(({ length }) => length === 1)
+  assert.ok(steps.length <= 2, JSON.stringify(decoder.runs))
+})
+
 test('a sample that is cancelled leaves before the next step', async () => {
   const { scheduler, events } = start()
   scheduler.generate(0, work({ samples: 4, sampling: { ...drawn, maxTokens: 400 } }))
