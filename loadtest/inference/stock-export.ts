@@ -51,11 +51,13 @@ class StockWriter {
     for (let layer = 0; layer < layers; layer++) residual = this.#layer(layer, residual, shared)
     const normed = this.#norm('model.norm', residual)
     const own = !tiedEmbeddings || this.#weights.has('lm_head.weight')
-    const head = own ? this.#weights.read('lm_head.weight', [vocabulary, hidden]) : table
+    const head = (): Float32Array =>
+      own ? this.#weights.read('lm_head.weight', [vocabulary, hidden]) : table
     const logits = addLinear(builder, this.#format, {
       name: 'lm_head',
       input: normed,
       inputs: hidden,
+      outputs: vocabulary,
       weight: head,
       bias: undefined,
     })
@@ -137,8 +139,9 @@ class StockWriter {
   }
 
   #linear(name: string, input: string, inputs: number, outputs: number): string {
-    const weight = this.#weights.read(`${name}.weight`, [outputs, inputs])
-    return addLinear(this.#builder, this.#format, { name, input, inputs, weight, bias: undefined })
+    const weight = (): Float32Array => this.#weights.read(`${name}.weight`, [outputs, inputs])
+    const linear = { name, input, inputs, outputs, weight, bias: undefined }
+    return addLinear(this.#builder, this.#format, linear)
   }
 
   #norm(name: string, input: string): string {

@@ -1,9 +1,8 @@
 /** Our engine without its thread: what a sample costs is the same, and no end token cuts an answer short. */
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
-import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { EngineEvent } from '../../src/inference/protocol.ts'
 import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
-import { Session } from '../../src/inference/runtime/session.ts'
+import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
 import { Scheduler } from '../../src/inference/scheduler.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Contestant, Job, OpenRequest, Timing } from './contestant.ts'
@@ -15,10 +14,10 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
   const checkpoint = openCheckpoint(files.checkpoint)
   const { decoder: shape, head } = checkpoint.config()
   const weights = checkpoint.weights()
-  const graph = writeDecoderGraph(shape, weights, files.weights, head)
+  const plan = { shape, format: files.weights, head }
+  const sessions = await openSessions(plan, weights, { threads, device: 'cpu' })
   weights.close()
-  const session = await Session.create(graph, { threads, device: 'cpu' })
-  const decoder = new GraphDecoder(session, shape)
+  const decoder = new GraphDecoder(sessions, shape)
   const vocabulary = {
     text: readTokenText(checkpoint),
     endTokens: new Set<number>(),
@@ -51,5 +50,5 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
       tokens: samples * steps,
     }
   }
-  return { precision: files.weights, run, close: () => session.close() }
+  return { precision: files.weights, run, close: () => closeSessions(sessions) }
 }

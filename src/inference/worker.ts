@@ -3,13 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
 import type { DecoderShape, ModelConfig } from './checkpoint/model-config.ts'
-import { writeDecoderGraph } from './graphs/decoder-graph.ts'
 import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
+import { openSessions } from './runtime/decoder-sessions.ts'
 import { ExportDecoder } from './runtime/export-decoder.ts'
 import { mayLeaveProcessor } from './runtime/devices.ts'
-import { Session } from './runtime/session.ts'
 import { Scheduler } from './scheduler.ts'
 import { readTokenText } from './text/token-text.ts'
 
@@ -39,10 +38,10 @@ const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise
   const weights = checkpoint.weights()
   try {
     const format = formatFor(settings, config.decoder)
-    const graph = writeDecoderGraph(config.decoder, weights, format, config.head)
-    const session = await Session.create(graph, settings)
-    post({ type: 'device', chosen: session.chosen })
-    return new GraphDecoder(session, config.decoder)
+    const plan = { shape: config.decoder, format, head: config.head }
+    const sessions = await openSessions(plan, weights, settings)
+    post({ type: 'device', chosen: sessions.any.chosen })
+    return new GraphDecoder(sessions, config.decoder)
   } finally {
     weights.close()
   }

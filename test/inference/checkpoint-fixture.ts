@@ -5,10 +5,9 @@ import path from 'node:path'
 import { createRandom } from '../../src/core/random.ts'
 import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
-import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { WeightFormat } from '../../src/inference/graphs/linear.ts'
 import { GraphDecoder, type Decoder } from '../../src/inference/runtime/decoder.ts'
-import { Session } from '../../src/inference/runtime/session.ts'
+import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
 import { ROOT } from './model-fixture.ts'
 
 export const FIXTURES = path.join(ROOT, 'test/fixtures/checkpoints')
@@ -89,8 +88,12 @@ export const writeCheckpoint = ({ config, tensors }: TinyModel): string => {
   return folder
 }
 
+const OPTIONS = { threads: 1, device: 'cpu' } as const
+
 export interface Opened {
   readonly decoder: Decoder
+  /** The same without what it has for single tokens. */
+  readonly general: Decoder
   readonly close: () => Promise<void>
 }
 
@@ -101,10 +104,13 @@ export const openDecoder = async (
   const checkpoint = openCheckpoint(location)
   const { decoder: shape, head } = checkpoint.config()
   const weights = checkpoint.weights()
-  const graph = writeDecoderGraph(shape, weights, format, head)
+  const sessions = await openSessions({ shape, format, head }, weights, OPTIONS)
   weights.close()
-  const session = await Session.create(graph, { threads: 1, device: 'cpu' })
-  return { decoder: new GraphDecoder(session, shape), close: () => session.close() }
+  return {
+    decoder: new GraphDecoder(sessions, shape),
+    general: new GraphDecoder({ any: sessions.any }, shape),
+    close: () => closeSessions(sessions),
+  }
 }
 
 export const ascending = (count: number, start = 0): BigInt64Array =>

@@ -5,20 +5,19 @@ import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
-import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
-import { Session } from '../../src/inference/runtime/session.ts'
+import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
 import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
 const { decoder: shape } = openCheckpoint(FOLDER).config()
 const weights = openSafetensors(FOLDER)
-const session = await Session.create(writeDecoderGraph(shape, weights, 'fp32'), {
+const sessions = await openSessions({ shape, format: 'fp32' }, weights, {
   threads: 1,
   device: 'cpu',
 })
 weights.close()
-const decoder = new GraphDecoder(session, shape)
-after(() => session.close())
+const decoder = new GraphDecoder(sessions, shape)
+after(() => closeSessions(sessions))
 
 const TOLERANCE = 1e-3
 const SCORES = ['target_logits', 'normaliser', 'logits', 'top_logits', 'top_tokens'] as const

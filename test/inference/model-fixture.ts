@@ -7,10 +7,9 @@ import type {
   LanguageModel,
 } from '../../src/core/language-model.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
-import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
 import { GraphDecoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
-import { Session } from '../../src/inference/runtime/session.ts'
+import { openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Message } from '../../src/core/task.ts'
 
@@ -124,11 +123,9 @@ export const loadDecoder = async () => {
   const config = checkpoint.config()
   const weights = checkpoint.weights()
   try {
-    const graph = writeDecoderGraph(config.decoder, weights, 'fp32', config.head)
-    const decoder = new CountingDecoder(
-      await Session.create(graph, { threads: 1, device: 'cpu' }),
-      config.decoder,
-    )
+    const plan = { shape: config.decoder, format: 'fp32', head: config.head } as const
+    const sessions = await openSessions(plan, weights, { threads: 1, device: 'cpu' })
+    const decoder = new CountingDecoder(sessions, config.decoder)
     const vocabulary = {
       text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),

@@ -1,93 +1,31 @@
 /** Grouped-query attention over a shared prefix, a past per row and the new tokens; see `decoder-graph.ts`. */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
+import type { AttentionInputs, GeneralInputs } from './attention-inputs.ts'
 import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
-import { rotaryTables } from './rotary.ts'
 
-/** Names of the inputs and of the int64 size vectors that all layers share. */
-export interface AttentionInputs {
-  readonly positions: string
-  readonly prefixMask: string
-  readonly pastMask: string
-  readonly causalMask: string
-  readonly cosines: string
-  readonly sines: string
-  readonly sizes: {
-    /** B, S, any, H */
-    readonly heads: string
-    /** K, B, G * S, PREFIX */
-    readonly prefixByRow: string
-    /** K, B * G * S, PREFIX */
-    readonly prefixByHead: string
-    /** K, B, G * S, H */
-    readonly valuesByRow: string
-    /** PREFIX, PAST, S */
-    readonly parts: string
-  }
-}
-
+/** Of the new tokens. */
 interface Heads {
-  /** [B, K, G * S, H], already scaled. */
+  /** [B, K, G * S, H]; in the form for single tokens [1, K, G, 1, H], each a matrix of one line. */
   readonly query: string
-  /** [B, K, S, H] */
+  /** [B, K, S, H]; in the form for single tokens [K, 1, 1, H]. */
   readonly key: string
-  /** [B, K, S, H] */
   readonly value: string
 }
 
-interface Weights {
-  readonly onPrefix: string
-  readonly onPast: string
-  readonly onNew: string
+/** Keys and values that the queries meet. */
+interface Source {
+  /** As the queries, with a score per token instead of H. */
+  readonly scores: (query: string) => string
+  /** As the queries, of weights like the scores. */
+  readonly attended: (weights: string) => string
 }
 
 const SWAP_FIRST = { attributes: { perm: [1, 0, 2, 3] } }
 const SWAP_MIDDLE = { attributes: { perm: [0, 2, 1, 3] } }
 const ALONG_LAST = { attributes: { axis: -1 } }
-const ALONG_FIRST = { attributes: { axis: 0 } }
 const TRANSPOSE_RIGHT = { domain: CONTRIB, attributes: { transB: 1 } }
 /** A zero in the shape means no elements, not "as before": the prefix may be empty. */
 const LITERAL = { attributes: { allowzero: 1 } }
-
-const addRotary = (builder: GraphBuilder, shape: DecoderShape) => {
-  const { cosines, sines, dimensions } = rotaryTables(shape)
-  return {
-    cosines: builder.weight('cosines', cosines, dimensions),
-    sines: builder.weight('sines', sines, dimensions),
-  }
-}
-
-/** Declares the inputs beside the cache itself and derives the sizes, once for all layers. */
-export const addAttentionInputs = (
-  builder: GraphBuilder,
-  shape: DecoderShape,
-  ids: string,
-): AttentionInputs => {
-  const { heads, keyValueHeads, headSize } = shape
-  const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
-  const pastMask = builder.input('past_mask', 'float32', ['B', 1, 1, 1, 'PAST'])
-  const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
-  const dimension = (value: string, axis: number): string =>
-    builder.node('Shape', [value], { attributes: { start: axis, end: axis + 1 } })
-  const sizes = (...parts: readonly string[]): string => builder.node('Concat', parts, ALONG_FIRST)
-  const [batch, length, prefix] = [dimension(ids, 0), dimension(ids, 1), dimension(prefixMask, 2)]
-  const queries = builder.node('Mul', [length, builder.integers([heads / keyValueHeads])])
-  const rows = builder.node('Mul', [batch, queries])
-  const perHead = builder.integers([keyValueHeads])
-  return {
-    positions: builder.input('position_ids', 'int64', ['B', 'S']),
-    prefixMask,
-    pastMask,
-    causalMask,
-    ...addRotary(builder, shape),
-    sizes: {
-      heads: sizes(batch, length, builder.integers([-1, headSize])),
-      prefixByRow: sizes(perHead, batch, queries, prefix),
-      prefixByHead: sizes(perHead, rows, prefix),
-      valuesByRow: sizes(perHead, batch, queries, builder.integers([headSize])),
-      parts: sizes(prefix, dimension(pastMask, 4), length),
-    },
-  }
-}
 
 /** Names of the weights that scale the normalised heads, [H] each. */
 export interface HeadNorms {
@@ -95,116 +33,137 @@ export interface HeadNorms {
   readonly key: string
 }
 
-/** Normalises each query and key head of [B, heads + K, S, H] by itself. */
-const normaliseHeads = (
-  builder: GraphBuilder,
-  { heads, keyValueHeads, normEpsilon }: DecoderShape,
-  queryAndKey: string,
-  norms: HeadNorms,
-): string => {
-  const [query, key] = builder.nodes(
-    'Split',
-    [queryAndKey, builder.integers([heads, keyValueHeads])],
-    2,
-    { attributes: { axis: 1 } },
-  )
-  const attributes = { axis: -1, epsilon: { float: normEpsilon } }
-  const normalise = (value: string, scale: string): string =>
-    builder.node('SimplifiedLayerNormalization', [value, scale], { attributes })
-  const parts = [normalise(query!, norms.query), normalise(key!, norms.key)]
-  return builder.node('Concat', parts, { attributes: { axis: 1 } })
-}
-
 const splitHeads = (
   builder: GraphBuilder,
-  shape: DecoderShape,
+  { heads, keyValueHeads, headSize, normEpsilon }: DecoderShape,
   projected: string,
-  { positions, cosines, sines, sizes }: AttentionInputs,
+  { positions, cosines, sines, general }: AttentionInputs,
   norms: HeadNorms | undefined,
 ): Heads => {
-  const { heads, keyValueHeads, headSize } = shape
-  const separate = builder.node('Reshape', [projected, sizes.heads])
-  const byHead = builder.node('Transpose', [separate], SWAP_MIDDLE)
-  const split = (value: string, first: number, second: number): string[] =>
-    builder.nodes('Split', [value, builder.integers([first, second])], 2, {
-      attributes: { axis: 1 },
-    })
+  // A single token's heads are given to the rotation as a batch: that is the order in which they lie already.
+  const along = { attributes: { axis: general === undefined ? 0 : 1 } }
+  const byHead =
+    general === undefined
+      ? builder.node('Reshape', [projected, builder.integers([-1, 1, 1, headSize])])
+      : builder.node(
+          'Transpose',
+          [builder.node('Reshape', [projected, general.heads])],
+          SWAP_MIDDLE,
+        )
+  const split = (value: string, ...counts: readonly number[]): string[] =>
+    builder.nodes('Split', [value, builder.integers(counts)], counts.length, along)
+  const normalise = (queryAndKey: string, { query, key }: HeadNorms): string => {
+    const attributes = { axis: -1, epsilon: { float: normEpsilon } }
+    const [queries, keys] = split(queryAndKey, heads, keyValueHeads)
+    const parts = [
+      builder.node('SimplifiedLayerNormalization', [queries!, query], { attributes }),
+      builder.node('SimplifiedLayerNormalization', [keys!, key], { attributes }),
+    ]
+    return builder.node('Concat', parts, along)
+  }
   const [queryAndKey, value] = split(byHead, heads + keyValueHeads, keyValueHeads)
-  const even =
-    norms === undefined ? queryAndKey! : normaliseHeads(builder, shape, queryAndKey!, norms)
+  const even = norms === undefined ? queryAndKey! : normalise(queryAndKey!, norms)
   const rotated = builder.node('RotaryEmbedding', [even, positions, cosines, sines], {
     domain: CONTRIB,
   })
   const [query, key] = split(rotated, heads, keyValueHeads)
-  const scaled = builder.node('Mul', [query!, builder.floats([headSize ** -0.5], [])])
+  const grouped =
+    general === undefined ? [1, keyValueHeads, -1, 1, headSize] : [0, keyValueHeads, -1, headSize]
+  const lines = builder.node('Reshape', [query!, builder.integers(grouped)])
+  return { query: lines, key: key!, value: value! }
+}
+
+const multiply = (builder: GraphBuilder, left: string, right: string): string =>
+  builder.node('MatMul', [left, right])
+
+const scoresOf = (builder: GraphBuilder, query: string, key: string, mask?: string): string => {
+  const scores = builder.node('FusedMatMul', [query, key], TRANSPOSE_RIGHT)
+  return mask === undefined ? scores : builder.node('Add', [scores, mask])
+}
+
+/** All rows meet the shared prefix in one multiplication per head. */
+const prefixSource = (
+  builder: GraphBuilder,
+  { keyValueHeads, headSize }: DecoderShape,
+  key: string,
+  value: string,
+  { prefixMask, prefixByRow, prefixByHead, valuesByRow }: GeneralInputs,
+): Source => {
+  const swap = (lines: string): string => builder.node('Transpose', [lines], SWAP_FIRST)
+  const reshape = (lines: string, sizes: string): string =>
+    builder.node('Reshape', [lines, sizes], LITERAL)
   return {
-    query: builder.node('Reshape', [scaled, builder.integers([0, keyValueHeads, -1, headSize])]),
-    key: key!,
-    value: value!,
+    scores: (query) => {
+      const sizes = builder.integers([keyValueHeads, -1, headSize])
+      const scores = scoresOf(
+        builder,
+        builder.node('Reshape', [swap(query), sizes]),
+        key,
+        prefixMask,
+      )
+      return swap(reshape(scores, prefixByRow))
+    },
+    attended: (weights) => {
+      const byHead = reshape(swap(weights), prefixByHead)
+      return swap(builder.node('Reshape', [multiply(builder, byHead, value), valuesByRow]))
+    },
   }
 }
 
 /**
- * [B, K, G * S, n] to [B, K, G * S, 1, n]: the runtime multiplies a single line with a matrix without repacking the
- * matrix, which costs more than the multiplication itself.
+ * The runtime multiplies a single line with a matrix without repacking the matrix, which costs more than the
+ * multiplication itself: so each line is a matrix of its own here.
  */
-const oneByOne = (builder: GraphBuilder, lines: string): string =>
-  builder.node('Unsqueeze', [lines, builder.integers([3])])
-
-/** Undoes `oneByOne`. */
-const together = (builder: GraphBuilder, lines: string): string =>
-  builder.node('Squeeze', [lines, builder.integers([3])])
-
-const addWeights = (
+const pastSource = (
   builder: GraphBuilder,
-  { keyValueHeads, headSize }: DecoderShape,
-  { query, key }: Heads,
-  prefixKey: string,
-  pastKey: string,
-  { prefixMask, pastMask, causalMask, sizes }: AttentionInputs,
-): Weights => {
-  const masked = (left: string, right: string, mask: string): string =>
-    builder.node('Add', [builder.node('FusedMatMul', [left, right], TRANSPOSE_RIGHT), mask])
-  // All rows meet the shared prefix in one multiplication per head.
-  const queryByHead = builder.node('Reshape', [
-    builder.node('Transpose', [query], SWAP_FIRST),
-    builder.integers([keyValueHeads, -1, headSize]),
-  ])
-  const prefixScores = builder.node(
-    'Reshape',
-    [masked(queryByHead, prefixKey, prefixMask), sizes.prefixByRow],
-    LITERAL,
-  )
-  const scores = [
-    builder.node('Transpose', [prefixScores], SWAP_FIRST),
-    together(builder, masked(oneByOne(builder, query), pastKey, pastMask)),
-    masked(query, key, causalMask),
-  ]
-  const weights = builder.node('Softmax', [builder.node('Concat', scores, ALONG_LAST)], ALONG_LAST)
-  const parts = builder.nodes('Split', [weights, sizes.parts], 3, ALONG_LAST)
-  return { onPrefix: parts[0]!, onPast: parts[1]!, onNew: parts[2]! }
+  key: string,
+  value: string,
+  { pastMask, general }: AttentionInputs,
+): Source => {
+  const axis = builder.integers([3])
+  const apart = (lines: string): string =>
+    general === undefined ? lines : builder.node('Unsqueeze', [lines, axis])
+  const together = (lines: string): string =>
+    general === undefined ? lines : builder.node('Squeeze', [lines, axis])
+  return {
+    scores: (query) => together(scoresOf(builder, apart(query), key, pastMask)),
+    attended: (weights) => together(multiply(builder, apart(weights), value)),
+  }
 }
 
-/** The attended values of the three parts together, [B, K, G * S, H]. */
-const addValues = (
+/**
+ * A single token sees itself, without a mask. Its scores are computed by heads that share a key all the same, as in the
+ * other form: line by line the sum would be another in its last digit.
+ */
+const newSource = (
   builder: GraphBuilder,
-  { onPrefix, onPast, onNew }: Weights,
-  values: { readonly prefix: string; readonly past: string; readonly fresh: string },
-  sizes: AttentionInputs['sizes'],
+  { keyValueHeads, headSize }: DecoderShape,
+  { key, value }: Heads,
+  general: GeneralInputs | undefined,
+): Source => ({
+  scores: (query) => {
+    if (general !== undefined) return scoresOf(builder, query, key, general.causalMask)
+    const reshape = (lines: string, ...sizes: readonly number[]): string =>
+      builder.node('Reshape', [lines, builder.integers(sizes)])
+    const scores = scoresOf(builder, reshape(query, keyValueHeads, 1, -1, headSize), key)
+    return reshape(scores, 1, keyValueHeads, -1, 1, 1)
+  },
+  attended: (weights) => multiply(builder, weights, value),
+})
+
+/** One softmax over all sources; returns the sum of what each attends to. */
+const attend = (
+  builder: GraphBuilder,
+  query: string,
+  sources: readonly Source[],
+  sizes: string,
 ): string => {
-  const multiply = (left: string, right: string): string => builder.node('MatMul', [left, right])
-  const add = (left: string, right: string): string => builder.node('Add', [left, right])
-  const byHead = builder.node('Transpose', [onPrefix], SWAP_FIRST)
-  const weightsByHead = builder.node('Reshape', [byHead, sizes.prefixByHead], LITERAL)
-  const fromPrefix = builder.node('Reshape', [
-    multiply(weightsByHead, values.prefix),
-    sizes.valuesByRow,
-  ])
-  const fromPast = together(builder, multiply(oneByOne(builder, onPast), values.past))
-  return add(
-    add(fromPast, multiply(onNew, values.fresh)),
-    builder.node('Transpose', [fromPrefix], SWAP_FIRST),
-  )
+  const scores = sources.map((source) => source.scores(query))
+  const weights = builder.node('Softmax', [builder.node('Concat', scores, ALONG_LAST)], ALONG_LAST)
+  const parts = builder.nodes('Split', [weights, sizes], sources.length, ALONG_LAST)
+  return sources
+    .map((source, index) => source.attended(parts[index]!))
+    .reduce((sum, part) => builder.node('Add', [sum, part]))
 }
 
 /** Takes the projections [B * S, (heads + 2 K) * H] of a layer; returns the attended values [B * S, heads * H]. */
@@ -217,20 +176,23 @@ export const addAttention = (
   norms?: HeadNorms,
 ): string => {
   const { heads, keyValueHeads: K, headSize: H } = shape
-  const parts = splitHeads(builder, shape, projected, inputs, norms)
-  const cached = (part: string) => ({
-    prefix: builder.input(`prefix.${layer}.${part}`, 'float32', [K, 'PREFIX', H]),
-    past: builder.input(`past.${layer}.${part}`, 'float32', ['B', K, 1, 'PAST', H]),
-  })
-  const [keys, values] = [cached('key'), cached('value')]
-  builder.output(`present.${layer}.key`, parts.key, 'float32', ['B', K, 'S', H])
-  builder.output(`present.${layer}.value`, parts.value, 'float32', ['B', K, 'S', H])
+  const { general } = inputs
+  const fresh = splitHeads(builder, shape, projected, inputs, norms)
+  const cached = (kind: string, dimensions: readonly (string | number)[]): [string, string] => [
+    builder.input(`${kind}.${layer}.key`, 'float32', dimensions),
+    builder.input(`${kind}.${layer}.value`, 'float32', dimensions),
+  ]
+  const present = general === undefined ? [K, 1, 1, H] : ['B', K, 'S', H]
+  builder.output(`present.${layer}.key`, fresh.key, 'float32', present)
+  builder.output(`present.${layer}.value`, fresh.value, 'float32', present)
 
-  const weights = addWeights(builder, shape, parts, keys.prefix, keys.past, inputs)
-  const attended = addValues(builder, weights, { ...values, fresh: parts.value }, inputs.sizes)
+  const past = pastSource(builder, ...cached('past', ['B', K, 1, 'PAST', H]), inputs)
+  const sources = [past, newSource(builder, shape, fresh, general)]
+  if (general !== undefined)
+    sources.unshift(prefixSource(builder, shape, ...cached('prefix', [K, 'PREFIX', H]), general))
+  const attended = attend(builder, fresh.query, sources, inputs.parts)
+  const flat = builder.integers([-1, heads * H])
+  if (general === undefined) return builder.node('Reshape', [attended, flat])
   const byHead = builder.node('Reshape', [attended, builder.integers([0, heads, -1, H])])
-  return builder.node('Reshape', [
-    builder.node('Transpose', [byHead], SWAP_MIDDLE),
-    builder.integers([-1, heads * H]),
-  ])
+  return builder.node('Reshape', [builder.node('Transpose', [byHead], SWAP_MIDDLE), flat])
 }

@@ -6,6 +6,9 @@
  * and shared by all rows (a prompt with many samples, or the earlier chunks of a prompt), a *past* of its own, and its
  * new tokens up to each one (causal, so rows of unequal length are padded on the right). Each part may be empty.
  *
+ * The form `single` is for one new token of one row without a prefix (B = S = 1): it lacks the inputs of prefix and
+ * causal mask, and its position_ids are [1].
+ *
  * Inputs, float32 unless noted; G = heads / key-value heads, K = key-value heads, H = head size:
  *   input_ids, position_ids  int64 [B, S]
  *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
@@ -19,16 +22,23 @@
 import { toHalf } from '../checkpoint/float-formats.ts'
 import type { DecoderShape, Head } from '../checkpoint/model-config.ts'
 import { withModelPrefix, type TensorSource } from '../checkpoint/tensor-source.ts'
-import {
-  addAttention,
-  addAttentionInputs,
-  type AttentionInputs,
-  type HeadNorms,
-} from './attention.ts'
+import { addAttention, type HeadNorms } from './attention.ts'
+import { addAttentionInputs, type AttentionInputs, type RunForm } from './attention-inputs.ts'
 import { CONTRIB, GraphBuilder, type OnnxModel } from './graph-builder.ts'
 import { addLabelHead } from './label-head.ts'
 import { addLinear, type WeightFormat } from './linear.ts'
+import { PreparedWeights } from './prepared-weights.ts'
 import { addTokenHead } from './token-head.ts'
+
+/** What decides on a graph beside the weights. */
+export interface DecoderPlan {
+  readonly shape: DecoderShape
+  readonly format: WeightFormat
+  /** One that draws tokens when absent. */
+  readonly head?: Head
+  /** Where several graphs of one checkpoint find what an earlier one made. */
+  readonly prepared?: PreparedWeights
+}
 
 /** A hidden state before its residual connection is added. */
 interface Stream {
@@ -41,46 +51,56 @@ class DecoderWriter {
   readonly #shape: DecoderShape
   readonly #weights: TensorSource
   readonly #format: WeightFormat
+  readonly #form: RunForm
+  readonly #prepared: PreparedWeights
 
-  constructor(shape: DecoderShape, weights: TensorSource, format: WeightFormat) {
+  constructor(
+    { shape, format, prepared = new PreparedWeights() }: DecoderPlan,
+    weights: TensorSource,
+    form: RunForm,
+  ) {
     this.#shape = shape
     this.#weights = withModelPrefix(weights)
     this.#format = format
+    this.#form = form
+    this.#prepared = prepared
   }
 
   write(head: Head): OnnxModel {
     const { layers, hidden } = this.#shape
     const builder = this.#builder
     const ids = builder.input('input_ids', 'int64', ['B', 'S'])
-    const { table, embedded } = this.#embed(ids)
-    const attention = addAttentionInputs(builder, this.#shape, ids)
+    const embedded = this.#embed(ids)
+    const attention = addAttentionInputs(builder, this.#shape, ids, this.#form)
     let stream: Stream = { residual: embedded, update: undefined }
     for (let layer = 0; layer < layers; layer++) stream = this.#layer(layer, stream, attention)
     const { normed } = this.#norm('model.norm', stream)
     builder.output('hidden', normed, 'float32', ['T', hidden])
-    this.#addHead(head, normed, table)
+    this.#addHead(head, normed)
     return builder.build()
   }
 
   /** Embeddings are held as they are computed with, but never in fewer than 16 bits: their table is looked up only. */
-  #embed(ids: string): { readonly table: Float32Array; readonly embedded: string } {
+  #embed(ids: string): string {
     const { vocabulary, hidden } = this.#shape
     const builder = this.#builder
-    const dimensions = [vocabulary, hidden]
-    const table = this.#weights.read('model.embed_tokens.weight', dimensions)
+    const isFull = this.#format === 'fp32'
+    const table = this.#prepared.take('embedding', () => {
+      const values = this.#readEmbedding()
+      return isFull ? values : toHalf(values)
+    })
+    const weight = builder.weight('embedding', table, [vocabulary, hidden])
     const tokens = builder.node('Reshape', [ids, builder.integers([-1])])
-    if (this.#format === 'fp32') {
-      const weight = builder.weight('embedding', table, dimensions)
-      return { table, embedded: builder.node('Gather', [weight, tokens]) }
-    }
-    const halves = builder.node('Gather', [
-      builder.weight('embedding', toHalf(table), dimensions),
-      tokens,
-    ])
-    return { table, embedded: builder.cast(halves, 'float32') }
+    const embedded = builder.node('Gather', [weight, tokens])
+    return isFull ? embedded : builder.cast(embedded, 'float32')
   }
 
-  #addHead(head: Head, normed: string, table: Float32Array): void {
+  #readEmbedding(): Float32Array {
+    const { vocabulary, hidden } = this.#shape
+    return this.#weights.read('model.embed_tokens.weight', [vocabulary, hidden])
+  }
+
+  #addHead(head: Head, normed: string): void {
     if (head.type === 'none') return
     const { vocabulary, hidden } = this.#shape
     const builder = this.#builder
@@ -90,20 +110,23 @@ class DecoderWriter {
       return
     }
     const own = this.#weights.has('lm_head.weight') || !this.#shape.tiedEmbeddings
-    const weight = own ? this.#weights.read('lm_head.weight', [vocabulary, hidden]) : table
+    const weight = (): Float32Array =>
+      own ? this.#weights.read('lm_head.weight', [vocabulary, hidden]) : this.#readEmbedding()
     // A tied table in full width is stored once.
     const name = !own && this.#format === 'fp32' ? 'embedding' : 'lm_head'
     addTokenHead(builder, this.#addLogits(name, wanted, weight), vocabulary)
   }
 
-  #addLogits(name: string, input: string, weight: Float32Array): string {
-    const { hidden } = this.#shape
+  #addLogits(name: string, input: string, weight: () => Float32Array): string {
+    const { hidden, vocabulary } = this.#shape
     const builder = this.#builder
     if (name === 'embedding')
       return builder.node('Gemm', [input, name], { attributes: { transB: 1 } })
     // The last layer decides between tokens that are close: four bits are too few for it.
     const format = this.#format === 'int4' ? 'int8' : this.#format
-    return addLinear(builder, format, { name, input, inputs: hidden, weight, bias: undefined })
+    const size = { inputs: hidden, outputs: vocabulary }
+    const linear = { name, input, ...size, weight, bias: undefined }
+    return addLinear(builder, format, linear, this.#prepared)
   }
 
   #layer(layer: number, stream: Stream, attention: AttentionInputs): Stream {
@@ -139,10 +162,7 @@ class DecoderWriter {
   #headNorms(name: string): HeadNorms | undefined {
     const { queryKeyNorm, headSize } = this.#shape
     if (!queryKeyNorm) return undefined
-    const scale = (part: string): string => {
-      const weight = this.#weights.read(`${name}.${part}_norm.weight`, [headSize])
-      return this.#builder.weight(`${name}.${part}_norm`, weight, [headSize])
-    }
+    const scale = (part: string): string => this.#vector(`${name}.${part}_norm`, headSize)
     return { query: scale('q'), key: scale('k') }
   }
 
@@ -173,8 +193,8 @@ class DecoderWriter {
     inputs: number,
     bias: boolean,
   ): string {
+    const total = parts.reduce((sum, [, outputs]) => sum + outputs, 0)
     const read = (suffix: string, width: number): Float32Array => {
-      const total = parts.reduce((sum, [, outputs]) => sum + outputs, 0)
       const all = new Float32Array(total * width)
       let at = 0
       for (const [name, outputs] of parts) {
@@ -184,19 +204,27 @@ class DecoderWriter {
       }
       return all
     }
-    return addLinear(this.#builder, this.#format, {
+    const linear = {
       name: parts.map(([name]) => name).join('+'),
       input,
       inputs,
-      weight: read('weight', inputs),
-      bias: bias ? read('bias', 1) : undefined,
-    })
+      outputs: total,
+      weight: () => read('weight', inputs),
+      bias: bias ? () => read('bias', 1) : undefined,
+    }
+    return addLinear(this.#builder, this.#format, linear, this.#prepared)
+  }
+
+  /** A scale per element, under the name of what it belongs to. */
+  #vector(name: string, length: number): string {
+    const values = this.#prepared.take(name, () => this.#weights.read(`${name}.weight`, [length]))
+    return this.#builder.weight(name, values, [length])
   }
 
   #norm(name: string, { residual, update }: Stream): { normed: string; residual: string } {
     const { hidden, normEpsilon } = this.#shape
     const builder = this.#builder
-    const scale = builder.weight(name, this.#weights.read(`${name}.weight`, [hidden]), [hidden])
+    const scale = this.#vector(name, hidden)
     const epsilon = { epsilon: { float: normEpsilon } }
     if (update === undefined) {
       const normed = builder.node('SimplifiedLayerNormalization', [residual, scale], {
@@ -216,8 +244,7 @@ class DecoderWriter {
 
 /** @throws RefineError model_failed when a weight is absent or has another shape than the configuration says. */
 export const writeDecoderGraph = (
-  shape: DecoderShape,
+  plan: DecoderPlan,
   weights: TensorSource,
-  format: WeightFormat,
-  head: Head = { type: 'tokens' },
-): OnnxModel => new DecoderWriter(shape, weights, format).write(head)
+  form: RunForm = 'any',
+): OnnxModel => new DecoderWriter(plan, weights, form).write(plan.head ?? { type: 'tokens' })

@@ -28,8 +28,9 @@ export const addLabelHead = (
       name,
       input,
       inputs: hidden,
-      weight: weights.read(`${name}.weight`, [outputs, hidden]),
-      bias: has ? weights.read(`${name}.bias`, [outputs]) : undefined,
+      outputs,
+      weight: () => weights.read(`${name}.weight`, [outputs, hidden]),
+      bias: has ? () => weights.read(`${name}.bias`, [outputs]) : undefined,
     })
   }
   const stacked = weights.has('score.0.weight')

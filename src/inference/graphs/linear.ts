@@ -2,6 +2,7 @@
 import { toHalf } from '../checkpoint/float-formats.ts'
 import type { DecoderShape } from '../checkpoint/model-config.ts'
 import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
+import { PreparedWeights } from './prepared-weights.ts'
 import { quantiseColumns, quantiseNibbles } from './quantisation.ts'
 
 /**
@@ -29,23 +30,32 @@ export interface Linear {
   readonly name: string
   readonly input: string
   readonly inputs: number
-  /** Shape (outputs, inputs), as checkpoints store it. */
-  readonly weight: Float32Array
-  readonly bias: Float32Array | undefined
+  readonly outputs: number
+  /** Reads the values, of shape (outputs, inputs) as checkpoints store them. */
+  readonly weight: () => Float32Array
+  readonly bias: (() => Float32Array) | undefined
 }
 
-type AddLinear = (builder: GraphBuilder, linear: Linear, bias: readonly string[]) => string
+type AddLinear = (
+  builder: GraphBuilder,
+  linear: Linear,
+  bias: readonly string[],
+  prepared: PreparedWeights,
+) => string
 
 const addBias = (builder: GraphBuilder, product: string, bias: readonly string[]): string =>
   bias.length === 0 ? product : builder.node('Add', [product, bias[0]!])
 
-const addFull: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
-  const values = builder.weight(name, weight, [weight.length / inputs, inputs])
+const addFull: AddLinear = (builder, linear, bias, prepared) => {
+  const { name, input, inputs, outputs, weight } = linear
+  const values = builder.weight(name, prepared.take(name, weight), [outputs, inputs])
   return builder.node('Gemm', [input, values, ...bias], { attributes: { transB: 1 } })
 }
 
-const addHalf: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
-  const values = builder.weight(name, toHalf(weight), [weight.length / inputs, inputs])
+const addHalf: AddLinear = (builder, linear, bias, prepared) => {
+  const { name, input, inputs, outputs, weight } = linear
+  const halves = prepared.take(name, () => toHalf(weight()))
+  const values = builder.weight(name, halves, [outputs, inputs])
   const product = builder.node('Gemm', [builder.cast(input, 'float16'), values], {
     attributes: { transB: 1 },
   })
@@ -59,9 +69,9 @@ const STEPS = 127
  * The inputs of each position get a scale of their own. With one for the whole run, as the runtime's fused operator has
  * it, the few huge inputs of the first positions (Sun et al. 2024, arXiv:2402.17762) leave hardly a bit to the others.
  */
-const addBytes: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
-  const outputs = weight.length / inputs
-  const { values, scales } = quantiseColumns(weight, inputs)
+const addBytes: AddLinear = (builder, linear, bias, prepared) => {
+  const { name, input, inputs, outputs, weight } = linear
+  const { values, scales } = prepared.take(name, () => quantiseColumns(weight(), inputs))
   const largest = builder.node('ReduceMax', [builder.node('Abs', [input])], {
     attributes: { axes: [-1] },
   })
@@ -85,9 +95,11 @@ const BLOCK = 32
 /** The runtime multiplies in 8 bits, with a scale per block of the input. */
 const MULTIPLY_BYTES = 4
 
-const addNibbles: AddLinear = (builder, { name, input, inputs, weight }, bias) => {
-  const outputs = weight.length / inputs
-  const { values, scales, zeros } = quantiseNibbles(weight, inputs, BLOCK)
+const addNibbles: AddLinear = (builder, linear, bias, prepared) => {
+  const { name, input, inputs, outputs, weight } = linear
+  const { values, scales, zeros } = prepared.take(name, () =>
+    quantiseNibbles(weight(), inputs, BLOCK),
+  )
   const blocks = Math.ceil(inputs / BLOCK)
   const parts = [
     input,
@@ -114,9 +126,16 @@ const WRITERS: Readonly<Record<WeightFormat, AddLinear>> = {
 }
 
 /** Adds input [T, inputs] times the transposed weight, plus the bias; returns the name of [T, outputs]. */
-export const addLinear = (builder: GraphBuilder, format: WeightFormat, linear: Linear): string => {
-  const { name, inputs, weight, bias } = linear
-  const outputs = weight.length / inputs
-  const offset = bias === undefined ? [] : [builder.weight(`${name}.bias`, bias, [outputs])]
-  return WRITERS[format](builder, linear, offset)
+export const addLinear = (
+  builder: GraphBuilder,
+  format: WeightFormat,
+  linear: Linear,
+  prepared = new PreparedWeights(),
+): string => {
+  const { name, outputs, bias } = linear
+  const offset =
+    bias === undefined
+      ? []
+      : [builder.weight(`${name}.bias`, prepared.take(`${name}.bias`, bias), [outputs])]
+  return WRITERS[format](builder, linear, offset, prepared)
 }

@@ -3,7 +3,8 @@ import type { DecoderShape } from '../checkpoint/model-config.ts'
 import { cacheShape, MASKED, type CacheParts, type CacheShape } from '../cache/cache-shape.ts'
 import type { CachedPrefix } from '../cache/prompt-cache.ts'
 import type { PastTensors } from '../cache/row-cache.ts'
-import { makeTensor, type Outputs, type Session, type Tensor } from './session.ts'
+import type { DecoderSessions } from './decoder-sessions.ts'
+import { makeTensor, type Outputs, type Tensor } from './session.ts'
 
 /** One run: B rows of S new tokens, padded on the right. */
 export interface DecoderRun {
@@ -61,7 +62,7 @@ export interface Decoder {
 export class GraphDecoder implements Decoder {
   readonly shape: DecoderShape
   readonly cache: CacheShape
-  readonly #session: Session
+  readonly #sessions: DecoderSessions
   readonly #names: Readonly<Record<'prefix' | 'past' | 'present', readonly string[]>>
   readonly #noPrefix: Feeds
   /**
@@ -71,15 +72,15 @@ export class GraphDecoder implements Decoder {
   readonly #none: 0 | 1
   #singleMask: Tensor | undefined
 
-  constructor(session: Session, shape: DecoderShape) {
-    this.#session = session
+  constructor(sessions: DecoderSessions, shape: DecoderShape) {
+    this.#sessions = sessions
     this.shape = shape
     this.cache = cacheShape(shape)
     const [prefix, past, present] = ['prefix', 'past', 'present'].map((kind) =>
       partNames(kind, shape.layers),
     )
     this.#names = { prefix: prefix!, past: past!, present: present! }
-    this.#none = session.chosen.device === 'cpu' ? 0 : 1
+    this.#none = sessions.any.chosen.device === 'cpu' ? 0 : 1
     const { heads, headSize } = this.cache
     const none = this.#none
     const empty = makeTensor(new Float32Array(heads * none * headSize), [heads, none, headSize])
@@ -90,21 +91,28 @@ export class GraphDecoder implements Decoder {
   }
 
   get weightBytes(): number {
-    return this.#session.weightBytes
+    return this.#sessions.any.weightBytes
   }
 
   async run(run: DecoderRun): Promise<DecoderResults> {
-    const dimensions = [run.rows, run.length]
+    const { rows, length, prefix } = run
+    const isSingle = rows === 1 && length === 1 && prefix === undefined
+    const single = isSingle ? this.#sessions.single : undefined
     const feeds: Feeds = {
-      input_ids: makeTensor(run.tokens, dimensions),
-      position_ids: makeTensor(run.positions, dimensions),
-      causal_mask: this.#causalMask(run.length),
-      ...this.#prefixFeeds(run.prefix),
-      ...this.#pastFeeds(run.past, run.rows),
+      input_ids: makeTensor(run.tokens, [rows, length]),
+      ...this.#pastFeeds(run.past, rows),
       ...this.#headFeeds(run.head),
+      ...(single === undefined
+        ? {
+            position_ids: makeTensor(run.positions, [rows, length]),
+            causal_mask: this.#causalMask(length),
+            ...this.#prefixFeeds(prefix),
+          }
+        : { position_ids: makeTensor(run.positions, [1]) }),
     }
     const { present } = this.#names
-    const outputs = await this.#session.run(feeds, [...present, ...run.head.outputs])
+    const session = single ?? this.#sessions.any
+    const outputs = await session.run(feeds, [...present, ...run.head.outputs])
     return { present: present.map((name) => outputs[name] as Float32Array), head: outputs }
   }
 
@@ -130,7 +138,7 @@ export class GraphDecoder implements Decoder {
   /** What the graph's own head takes: one that scores labels has no temperature. */
   #headFeeds(wanted: HeadInputs): Feeds {
     const feeds = Object.entries(headFeeds(wanted))
-    return Object.fromEntries(feeds.filter(([name]) => this.#session.inputTypes.has(name)))
+    return Object.fromEntries(feeds.filter(([name]) => this.#sessions.any.inputTypes.has(name)))
   }
 
   /** [G * S, S]: a token sees itself and those before it. */

@@ -1,0 +1,96 @@
+/** What the attention of all layers shares: masks, positions, tables of the rotation and sizes. */
+import type { DecoderShape } from '../checkpoint/model-config.ts'
+import type { GraphBuilder } from './graph-builder.ts'
+import { rotaryTables } from './rotary.ts'
+
+/**
+ * What runs a graph is for: any, or only those of one new token of one row that shares no prefix. The latter need
+ * half of the operators, which cost such a run more than the arithmetic does.
+ */
+export type RunForm = 'any' | 'single'
+
+/** Names of the inputs and of the int64 size vectors that all layers share. */
+export interface AttentionInputs {
+  readonly positions: string
+  readonly pastMask: string
+  readonly cosines: string
+  readonly sines: string
+  /** PAST, S; with a prefix PREFIX before them. */
+  readonly parts: string
+  /** Undefined in the form for single tokens, which needs none of it. */
+  readonly general: GeneralInputs | undefined
+}
+
+export interface GeneralInputs {
+  readonly prefixMask: string
+  readonly causalMask: string
+  /** B, S, any, H */
+  readonly heads: string
+  /** K, B, G * S, PREFIX */
+  readonly prefixByRow: string
+  /** K, B * G * S, PREFIX */
+  readonly prefixByHead: string
+  /** K, B, G * S, H */
+  readonly valuesByRow: string
+}
+
+const ALONG_FIRST = { attributes: { axis: 0 } }
+
+const addRotary = (builder: GraphBuilder, shape: DecoderShape) => {
+  const { cosines, sines, dimensions } = rotaryTables(shape)
+  // Queries and keys are both rotated: so half of the scale of their product is each table's.
+  const scale = shape.headSize ** -0.25
+  const scaled = (table: Float32Array): Float32Array => table.map((value) => value * scale)
+  return {
+    cosines: builder.weight('cosines', scaled(cosines), dimensions),
+    sines: builder.weight('sines', scaled(sines), dimensions),
+  }
+}
+
+/** Sizes that are known only when the graph runs, from those of its inputs. */
+const sizesOf = (
+  builder: GraphBuilder,
+  { heads, keyValueHeads, headSize }: DecoderShape,
+  ids: string,
+  prefixMask: string,
+  pastMask: string,
+) => {
+  const dimension = (value: string, axis: number): string =>
+    builder.node('Shape', [value], { attributes: { start: axis, end: axis + 1 } })
+  const sizes = (...parts: readonly string[]): string => builder.node('Concat', parts, ALONG_FIRST)
+  const [batch, length, prefix] = [dimension(ids, 0), dimension(ids, 1), dimension(prefixMask, 2)]
+  const queries = builder.node('Mul', [length, builder.integers([heads / keyValueHeads])])
+  const rows = builder.node('Mul', [batch, queries])
+  const perHead = builder.integers([keyValueHeads])
+  return {
+    heads: sizes(batch, length, builder.integers([-1, headSize])),
+    prefixByRow: sizes(perHead, batch, queries, prefix),
+    prefixByHead: sizes(perHead, rows, prefix),
+    valuesByRow: sizes(perHead, batch, queries, builder.integers([headSize])),
+    parts: sizes(prefix, dimension(pastMask, 4), length),
+  }
+}
+
+/** Declares the inputs beside the cache itself and derives the sizes, once for all layers. */
+export const addAttentionInputs = (
+  builder: GraphBuilder,
+  shape: DecoderShape,
+  ids: string,
+  form: RunForm,
+): AttentionInputs => {
+  const tables = addRotary(builder, shape)
+  if (form === 'single') {
+    const pastMask = builder.input('past_mask', 'float32', [1, 1, 1, 1, 'PAST'])
+    const past = builder.node('Shape', [pastMask], { attributes: { start: 4, end: 5 } })
+    const parts = builder.node('Concat', [past, builder.integers([1])], ALONG_FIRST)
+    const positions = builder.input('position_ids', 'int64', [1])
+    return { positions, pastMask, ...tables, parts, general: undefined }
+  }
+  const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
+  const pastMask = builder.input('past_mask', 'float32', ['B', 1, 1, 1, 'PAST'])
+  const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
+  const { parts, ...sizes } = sizesOf(builder, shape, ids, prefixMask, pastMask)
+  const positions = builder.input('position_ids', 'int64', ['B', 'S'])
+  const general = { prefixMask, causalMask, ...sizes }
+  return { positions, pastMask, ...tables, parts, general }
+}
