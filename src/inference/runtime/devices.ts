@@ -35,7 +35,7 @@ export const ADVICE: Readonly<Record<RealDevice, string>> = {
   cpu: '',
   cuda: 'An NVIDIA driver, the CUDA 12 runtime libraries (cudart, cublas, curand) and the provider: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false (it comes from api.nuget.org)',
   webgpu:
-    'A driver for Vulkan on Linux (with Mesa also a software one: the package mesa-vulkan-drivers), Direct3D 12 on Windows, Metal on macOS',
+    'A driver for Vulkan on Linux (SwiftShader, which is software, will do; that of Mesa 22.3 will not), Direct3D 12 on Windows, Metal on macOS',
   coreml: 'macOS on Apple silicon',
   directml: 'Windows 10 or newer with a GPU for Direct3D 12',
 }
