@@ -54,18 +54,38 @@ export const strategyTable = (
     columns,
   )
 
-interface OptionSchema {
-  readonly properties?: Readonly<
-    Record<string, { readonly default?: unknown; readonly description?: string }>
-  >
+interface Option {
+  readonly default?: unknown
+  readonly description?: string
+  /** Of a part that is chosen by its kind: the options of each. */
+  readonly 'x-kinds'?: Readonly<Record<string, OptionSchema>>
 }
+
+interface OptionSchema {
+  readonly properties?: Readonly<Record<string, Option>>
+}
+
+/** Longer defaults are left to the JSON. */
+const MOST_DEFAULT = 40
+
+const shortDefault = (value: unknown): string => {
+  const text = value === undefined ? '' : JSON.stringify(value)
+  return text.length > MOST_DEFAULT ? '…' : text
+}
+
+/** A line for each kind of a part, with its own options and their defaults. */
+const kindRows = ({ 'x-kinds': kinds = {} }: Option): string[][] =>
+  Object.entries(kinds).map(([kind, { properties = {} }]) => {
+    const own = Object.entries(properties).filter(([name]) => name !== 'kind')
+    const told = own.map(([name, option]) => `${name} ${shortDefault(option.default)}`.trim())
+    return [`  ${kind}`, '', told.join(', ')]
+  })
 
 export const strategyDetails = (strategy: StrategyDescription, columns: number): string => {
   const { properties = {} } = strategy.options as OptionSchema
-  const options = Object.entries(properties).map(([name, { default: value, description = '' }]) => [
-    name,
-    value === undefined ? '' : JSON.stringify(value),
-    oneLine(description),
+  const options = Object.entries(properties).flatMap(([name, option]) => [
+    [name, shortDefault(option.default), oneLine(option.description ?? '')],
+    ...kindRows(option),
   ])
   const head = `${strategy.name}: ${strategy.description}\nSource: ${strategy.source}\nFeedback: ${strategy.feedback}\n`
   if (options.length === 0) return `${head}It has no options.\n`

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { localRuns } from '../../src/cli/run-client.ts'
 import { createScriptedModel, scriptedTruth } from '../../src/models/scripted.ts'
+import type { LanguageModel } from '../../src/core/language-model.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import { RefineError } from '../../src/core/errors.ts'
 import type { RunSource } from '../../src/evaluation/evaluate.ts'
@@ -12,8 +13,8 @@ import { Runner } from '../../src/runs/runner.ts'
 import { createScorers } from '../../src/scoring/scorers.ts'
 import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
 import { STRATEGIES } from '../../src/strategies/index.ts'
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
+import { silent } from '../runs/support.ts'
+import { SANDBOX } from '../support/run-strategy.ts'
 
 export const temporaryFolder = async (t: TestContext): Promise<string> => {
   const folder = await mkdtemp(path.join(tmpdir(), 'whetstone-evaluation-'))
@@ -35,8 +36,8 @@ export const scriptedLines = (count: number): string[] =>
     })
   })
 
-export const scriptedSource = (t: TestContext): RunSource => {
-  const model = createScriptedModel({ id: 'scripted' })
+/** A service with all strategies and one model; drained and closed when the test ends. */
+export const runnerFor = (t: TestContext, model: LanguageModel, maxTokens: number): Runner => {
   const store = openSqliteStore(IN_MEMORY)
   const runner = new Runner({
     parts: {
@@ -50,8 +51,9 @@ export const scriptedSource = (t: TestContext): RunSource => {
         ready: async () => undefined,
       },
       prompts: promptsFor,
-      scorers: createScorers,
-      defaults: { model: 'scripted', strategy: 'single', maxTokens: 128, budget: {} },
+      scorers: (models, prompts) => createScorers(models, prompts, SANDBOX),
+      sandbox: SANDBOX,
+      defaults: { model: model.id, strategy: 'single', maxTokens, budget: {} },
     },
     store,
     log: silent,
@@ -61,5 +63,8 @@ export const scriptedSource = (t: TestContext): RunSource => {
     await runner.drain(1)
     await store.close()
   })
-  return localRuns(runner)
+  return runner
 }
+
+export const scriptedSource = (t: TestContext): RunSource =>
+  localRuns(runnerFor(t, createScriptedModel({ id: 'scripted' }), 128))

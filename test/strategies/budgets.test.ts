@@ -2,17 +2,11 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import type { Budget } from '../../src/core/budget.ts'
-import { RefineError } from '../../src/core/errors.ts'
 import { isTerminal, type RunEvent } from '../../src/core/event.ts'
-import type { LanguageModel } from '../../src/core/language-model.ts'
-import { promptsFor } from '../../src/prompts/index.ts'
-import { Runner } from '../../src/runs/runner.ts'
-import { createScorers } from '../../src/scoring/scorers.ts'
-import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
+import type { Runner } from '../../src/runs/runner.ts'
 import { STRATEGIES } from '../../src/strategies/index.ts'
-import { FakeModel } from '../support/fake-model.ts'
-import { SANDBOX } from '../support/run-strategy.ts'
-import { silent } from '../runs/support.ts'
+import { runnerFor } from '../evaluation/support.ts'
+import { FakeModel, type FakeOptions } from '../support/fake-model.ts'
 
 /** Where the defaults would leave out what a strategy is made of. */
 const OPTIONS: Readonly<Record<string, Record<string, unknown>>> = {
@@ -30,34 +24,8 @@ const OPTIONS: Readonly<Record<string, Record<string, unknown>>> = {
   },
 }
 
-const runnerOf = (t: TestContext, model: LanguageModel): Runner => {
-  const store = openSqliteStore(IN_MEMORY)
-  const runner = new Runner({
-    parts: {
-      strategies: STRATEGIES,
-      models: {
-        get: (id) => {
-          if (id === model.id) return model
-          throw new RefineError('unknown_model', id)
-        },
-        describe: () => [],
-        ready: async () => undefined,
-      },
-      prompts: promptsFor,
-      scorers: (models, prompts) => createScorers(models, prompts, SANDBOX),
-      sandbox: SANDBOX,
-      defaults: { model: model.id, strategy: 'single', maxTokens: 64, budget: {} },
-    },
-    store,
-    log: silent,
-    limits: { running: 16, waiting: 64 },
-  })
-  t.after(async () => {
-    await runner.drain(1)
-    await store.close()
-  })
-  return runner
-}
+const runnerOf = (t: TestContext, fake: FakeOptions = {}): Runner =>
+  runnerFor(t, new FakeModel({ prompts: 'full', ...fake }).forRole('generator'), 64)
 
 const { signal } = new AbortController()
 
@@ -92,7 +60,7 @@ const POINTS = 10
 
 for (const { name } of STRATEGIES) {
   test(`${name} keeps to calls, tokens and money at every point of a run`, async (t) => {
-    const runner = runnerOf(t, new FakeModel({ prompts: 'full' }).forRole('generator'))
+    const runner = runnerOf(t)
     const whole = await play(runner, name, {})
     assertEndsWell(whole, {})
     const { calls, input_tokens: input, output_tokens: output, cost } = whole.state.usage
@@ -108,7 +76,7 @@ for (const { name } of STRATEGIES) {
 
 test('behaviours are told of each completed text that shows them', async (t) => {
   const reply = (): string => 'Wait, let me check.\n#### 2'
-  const runner = runnerOf(t, new FakeModel({ prompts: 'full', reply }).forRole('generator'))
+  const runner = runnerOf(t, { reply })
   const { state, events } = await play(runner, 'single', {})
   const marked = events.find((event) => event.type === 'behaviours.observed')
   assert.ok(marked?.type === 'behaviours.observed')
