@@ -40,17 +40,23 @@ const filesBelow = async (folder: string): Promise<LocalFile[]> => {
   return found.flat()
 }
 
+interface Found {
+  readonly files: readonly LocalFile[]
+  /** Other weights that the folder holds. */
+  readonly others: readonly string[]
+}
+
 /** @throws RefineError invalid_request when there is nothing to import. */
-const findFiles = async (source: string): Promise<readonly LocalFile[]> => {
+const findFiles = async (source: string): Promise<Found> => {
   const found = await stat(source).catch((cause: unknown) => {
     throw new RefineError('invalid_request', `${source} cannot be read`, { cause })
   })
   if (found.isDirectory()) {
-    const chosen = selectFiles(await filesBelow(source), undefined, source)
-    return [...chosen.settings, ...chosen.weights]
+    const { settings, weights, others } = selectFiles(await filesBelow(source), undefined, source)
+    return { files: [...settings, ...weights], others: weights.length === 1 ? others : [] }
   }
   if (found.isFile() && source.toLowerCase().endsWith('.gguf'))
-    return [{ path: path.basename(source), source, size: found.size }]
+    return { files: [{ path: path.basename(source), source, size: found.size }], others: [] }
   throw new RefineError(
     'invalid_request',
     `${source}: expected a folder in Hugging Face layout or a .gguf file`,
@@ -130,7 +136,7 @@ export const importModel = async (
   call: StoreCall,
 ): Promise<InstalledModel> => {
   const source = path.resolve(request.path)
-  const files = await findFiles(source)
+  const { files, others } = await findFiles(source)
   const id = idOf(source, request.id)
   return models.lock(id, async () => {
     if (models.find(id) !== undefined)
@@ -138,6 +144,10 @@ export const importModel = async (
         'conflict',
         `${id} is installed already: give another name with --id, or run "whetstone remove ${id}" first`,
       )
+    if (others.length > 0) {
+      const text = `Takes ${files.at(-1)!.path}; to have another, import its file: ${others.join(', ')}`
+      call.report({ type: 'note', text })
+    }
     const workspace = models.workspace(id)
     try {
       const mode = await takeIn(files, workspace, request.copy, call)

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
-import type { ImportRequest, ModelStore } from '../../../src/core/model-store.ts'
+import type { ImportRequest, ModelStore, StoreEvent } from '../../../src/core/model-store.ts'
 import { modelSource } from '../../../src/models/model-factory.ts'
 import { InstalledModels } from '../../../src/models/hub/installed-models.ts'
 import { adviceFor, createModelStore, requireInstalled } from '../../../src/models/model-store.ts'
@@ -30,6 +30,7 @@ interface Bench {
   /** A copy of a real model, to be spoilt. */
   readonly source: string
   readonly take: (request?: Partial<ImportRequest>) => ReturnType<ModelStore['import']>
+  readonly notes: readonly string[]
 }
 
 const open = (t: TestContext): Bench => {
@@ -44,10 +45,14 @@ const open = (t: TestContext): Bench => {
     catalog: [],
     checks: CHECKPOINT_CHECKS,
   })
-  const call = { signal: new AbortController().signal, report: () => undefined }
+  const notes: string[] = []
+  const report = (event: StoreEvent): void => {
+    if (event.type === 'note') notes.push(event.text)
+  }
+  const call = { signal: new AbortController().signal, report }
   const take = (request: Partial<ImportRequest> = {}) =>
     store.import({ path: source, copy: false, ...request }, call)
-  return { store, source, take }
+  return { store, source, take, notes }
 }
 
 test('an imported folder is linked, survives its source and answers under its id', async (t) => {
@@ -93,6 +98,18 @@ test('a folder of symbolic links, as a hub keeps its cache, is imported by what 
   const weights = lstatSync(path.join(model.folder, 'model.safetensors'))
   assert.ok(weights.isFile())
   assert.equal(weights.nlink, 2)
+})
+
+test('a folder with several weights says which are taken, and how to have the others', async (t) => {
+  const { source, take, notes } = open(t)
+  await take({ id: 'plain' })
+  assert.ok(!notes.some((note) => note.startsWith('Takes')))
+  writeFileSync(path.join(source, 'small-Q8_0.gguf'), 'other weights')
+  await take({ id: 'chosen' })
+  assert.ok(
+    notes.includes('Takes model.safetensors; to have another, import its file: small-Q8_0.gguf'),
+    notes.join(),
+  )
 })
 
 test('a copy is a copy', async (t) => {
