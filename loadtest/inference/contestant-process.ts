@@ -8,6 +8,7 @@ const OPENERS: Readonly<Record<ContestantName, () => Promise<Open>>> = {
   'stock-loop': async () => (await import('./stock-loop.ts')).openStockLoop,
   'transformers.js': async () => (await import('./transformers.ts')).openTransformers,
   'node-llama-cpp': async () => (await import('./llama.ts')).openLlama,
+  'llama-server': async () => (await import('./llama-server.ts')).openLlamaServer,
 }
 
 let contestant: Contestant | undefined
@@ -19,7 +20,7 @@ const obey = async (request: Request): Promise<Reply> => {
     return { precision: contestant.precision }
   }
   const timing = await contestant!.run(request.job)
-  return { timing, memory: process.memoryUsage.rss() }
+  return { timing, memory: timing.memory ?? process.memoryUsage.rss() }
 }
 
 process.on('message', (request: Request) => {

@@ -4,7 +4,13 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const CONTESTANTS = ['whetstone', 'stock-loop', 'transformers.js', 'node-llama-cpp'] as const
+export const CONTESTANTS = [
+  'whetstone',
+  'stock-loop',
+  'transformers.js',
+  'node-llama-cpp',
+  'llama-server',
+] as const
 export type ContestantName = (typeof CONTESTANTS)[number]
 
 /** Everything that is prepared once for all: the same weights in the form each engine reads. */
@@ -17,6 +23,8 @@ export interface ModelFiles {
   readonly gguf: string | undefined
   /** Where peers are installed, by package. */
   readonly packages: Readonly<Record<string, string>>
+  /** The program of llama.cpp's server; undefined where it is not installed. */
+  readonly llamaServer: string | undefined
 }
 
 export interface OpenRequest {
@@ -38,6 +46,8 @@ export interface Timing {
   readonly decodeSeconds: number
   /** Tokens decoded in that time, all samples together. */
   readonly tokens: number
+  /** Resident bytes of whatever computes, where that is another process than the contestant's own. */
+  readonly memory?: number
 }
 
 export interface Contestant {

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { probeSpeed, type Speed } from '../../src/inference/runtime/speed-probe.ts'
+import { findLlamaServer } from './llama-server.ts'
 import { prepareModel } from './model-files.ts'
 import { findPeers } from './peers.ts'
 import { openAll, runRounds, usualWeights, type Cell, type Plan } from './rounds.ts'
@@ -128,7 +129,8 @@ const main = async (): Promise<void> => {
   tell(
     `${machine.processor}, ${chosen.device}: ${machine.threads} threads read ${speed.gigabytesPerSecond.toFixed(1)} GB/s and compute ${speed.gigaflops.toFixed(0)} GFLOP/s; load average ${machine.load_average.join(' ')}`,
   )
-  tell("llama.cpp's own server takes no part: the bench cannot start it yet")
+  if (findLlamaServer() === undefined)
+    tell('llama-server takes no part: it is not on the path, and LLAMA_SERVER is not set')
   const models = []
   for (const location of args.models)
     models.push(await benchModel(path.resolve(location), args, speed))

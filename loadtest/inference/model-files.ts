@@ -6,6 +6,7 @@ import path from 'node:path'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import type { DecoderShape } from '../../src/inference/checkpoint/model-config.ts'
 import type { ModelFiles } from './contestant.ts'
+import { findLlamaServer } from './llama-server.ts'
 import { writeGguf } from './gguf-writer.ts'
 import { writeStockExport } from './stock-export.ts'
 
@@ -51,7 +52,7 @@ export const prepareModel = async (
 ): Promise<ModelFiles> => {
   const checkpoint = openCheckpoint(location)
   const { decoder: shape } = checkpoint.config()
-  const files = { checkpoint: location, weights, packages }
+  const files = { checkpoint: location, weights, packages, llamaServer: findLlamaServer() }
   const reason = peculiarity(shape)
   if (reason !== undefined) {
     tell(`no other engine takes part: the model ${reason}, which the bench cannot write for them`)

@@ -51,7 +51,9 @@ const isAble = (name: ContestantName, files: ModelFiles): boolean => {
   if (name === 'stock-loop') return files.onnx !== undefined
   if (name === 'transformers.js')
     return files.onnx !== undefined && '@huggingface/transformers' in files.packages
-  return files.gguf !== undefined && 'node-llama-cpp' in files.packages
+  if (files.gguf === undefined) return false
+  if (name === 'llama-server') return files.llamaServer !== undefined
+  return 'node-llama-cpp' in files.packages
 }
 
 /** Opens all that can take part; the others are told. */
