@@ -9,8 +9,11 @@ import { createLog } from '../../src/telemetry/log.ts'
 
 const log = createLog({ level: 'silent' })
 
-/** `good` always solves its task; `slow` takes seconds; `extra` is more of the list of models, as YAML. */
-export const serveScripted = async (t: TestContext, extra = '') => {
+/**
+ * `good` always solves its task; `slow` takes seconds; `extra` is more of the list of models, `defaults` more of the
+ * defaults, both as YAML.
+ */
+export const serveScripted = async (t: TestContext, extra = '', defaults = '') => {
   const folder = mkdtempSync(path.join(tmpdir(), 'whetstone-contract-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const config = path.join(folder, 'whetstone.yaml')
@@ -21,7 +24,7 @@ models:
   - { id: good, adapter: scripted, accuracy: 1 }
   - { id: slow, adapter: scripted, accuracy: 1, tokens_per_second: 5, tokens_per_answer: 100 }
 ${extra}
-defaults: { model: good, strategy: single }
+defaults: { ${defaults}model: good, strategy: single }
 `,
   )
   const settings = loadConfig({ config, data: path.join(folder, 'data'), port: '0' }, {})
@@ -33,7 +36,7 @@ defaults: { model: good, strategy: single }
     await app.close()
     await opened.close()
   })
-  return { url, baseURL: `${url}/v1`, runs: opened.runs }
+  return { app, url, baseURL: `${url}/v1`, runs: opened.runs }
 }
 
 /** In OpenAI's form; the scripted model says "Paris" when the question ends with it. */
