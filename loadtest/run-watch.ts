@@ -15,6 +15,8 @@ export interface RunTiming {
   readonly events: number
   /** Milliseconds from the making of each event to its arrival; both ends have the same clock. */
   readonly delays: readonly number[]
+  /** When each event came, on the clock of `performance`. */
+  readonly arrivals: readonly number[]
   /** What was wrong, undefined for a run that completed with a gapless stream. */
   readonly error: string | undefined
 }
@@ -27,6 +29,7 @@ export class RunWatch {
   #firstRevision: number | undefined
   #end: number | undefined
   readonly #delays: number[] = []
+  readonly #arrivals: number[] = []
   #events = 0
   #error: string | undefined
 
@@ -36,7 +39,9 @@ export class RunWatch {
   }
 
   see(event: StreamEvent): void {
-    const at = performance.now() - this.#start
+    const now = performance.now()
+    const at = now - this.#start
+    this.#arrivals.push(now)
     this.#events++
     if (event.at !== undefined) this.#delays.push(Date.now() - Date.parse(event.at))
     this.#firstEvent ??= at
@@ -61,6 +66,7 @@ export class RunWatch {
       end: this.#end,
       events: this.#events,
       delays: this.#delays,
+      arrivals: this.#arrivals,
       error: this.#error ?? (this.hasEnded ? undefined : 'the stream ended before the run did'),
     }
   }

@@ -29,6 +29,7 @@ export interface StreamResult {
   readonly streams: number
   readonly runs: number
   readonly runs_per_second: number
+  /** While all streams were open. */
   readonly events_per_second: number
   /** From the making of an event to its arrival. */
   readonly event_delay: Summary
@@ -82,17 +83,26 @@ const countKinds = (timings: readonly RunTiming[]): Record<string, number> => {
   return Object.fromEntries([...kinds].toSorted(([, left], [, right]) => right - left).slice(0, 10))
 }
 
-export const describeStreams = (
+/** Events that came while all streams were open, per second: those of a crowd that gathers or leaves say nothing. */
+export const fullRate = (
+  timings: readonly Pick<RunTiming, 'arrivals'>[],
+  { from, to }: Window,
+): number => {
+  const isFull = (at: number): boolean => at >= from && at < to
+  const count = timings.reduce((sum, { arrivals }) => sum + arrivals.filter(isFull).length, 0)
+  return count / ((to - from) / 1000)
+}
+
+const describeStreams = (
   scenario: StreamResult['scenario'],
   streams: number,
-  timings: readonly RunTiming[],
-  elapsedSeconds: number,
+  { timings, elapsed, full }: Kept,
 ): StreamResult => ({
   scenario,
   streams,
   runs: timings.length,
-  runs_per_second: timings.length / elapsedSeconds,
-  events_per_second: timings.reduce((sum, { events }) => sum + events, 0) / elapsedSeconds,
+  runs_per_second: timings.length / elapsed,
+  events_per_second: fullRate(timings, full),
   event_delay: summarise(timings.flatMap(({ delays }) => delays)),
   first_event: summarise(present(timings.map(({ firstEvent }) => firstEvent))),
   first_revision: summarise(present(timings.map(({ firstRevision }) => firstRevision))),
@@ -105,22 +115,38 @@ const FAILURE_PAUSE_MS = 50
 
 const GRACE_SECONDS = 10
 
-/** Over so long the streams are opened: a crowd does not arrive in one millisecond. */
+/** Over so long the streams are opened, at most half of the time: a crowd does not arrive in one millisecond. */
 const RAMP_MS = 4000
+
+/** On the clock of `performance`. */
+interface Window {
+  readonly from: number
+  readonly to: number
+}
+
+interface Kept {
+  readonly timings: RunTiming[]
+  /** Seconds. */
+  readonly elapsed: number
+  /** When all streams were open. */
+  readonly full: Window
+}
 
 /** Keeps `streams` runs open, one after the other in each place, until the time is over. */
 const keepOpen = async (
   { streams, seconds }: Load,
   run: (place: number, signal: AbortSignal) => Promise<RunTiming>,
-): Promise<{ readonly timings: RunTiming[]; readonly elapsed: number }> => {
+): Promise<Kept> => {
   const start = performance.now()
+  const ramp = Math.min(RAMP_MS, seconds * 500)
+  const full = { from: start + ramp, to: start + seconds * 1000 }
   // Runs that are under way when the time is over may still end.
   const signal = AbortSignal.timeout((seconds + GRACE_SECONDS) * 1000)
   // One listener per open stream is what is wanted here, not a leak.
   setMaxListeners(0, signal)
   const timings: RunTiming[] = []
   const place = async (index: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, (index / streams) * RAMP_MS))
+    await new Promise((resolve) => setTimeout(resolve, (index / streams) * ramp))
     while (performance.now() - start < seconds * 1000) {
       const timing = await run(index, signal)
       timings.push(timing)
@@ -130,16 +156,16 @@ const keepOpen = async (
     }
   }
   await Promise.all(Array.from({ length: streams }, (_, index) => place(index)))
-  return { timings, elapsed: (performance.now() - start) / 1000 }
+  return { timings, elapsed: (performance.now() - start) / 1000, full }
 }
 
 export const loadStreams = async (url: URL, load: Load): Promise<StreamResult> => {
   const agent = new Agent({ keepAlive: true, maxSockets: load.streams })
   try {
-    const { timings, elapsed } = await keepOpen(load, (_place, signal) =>
+    const kept = await keepOpen(load, (_place, signal) =>
       streamRun(url, streamRunOf(load), agent, signal),
     )
-    return describeStreams('sse', load.streams, timings, elapsed)
+    return describeStreams('sse', load.streams, kept)
   } finally {
     agent.destroy()
   }
@@ -160,10 +186,10 @@ export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> =
     const failed = opened.find((entry) => entry.status === 'rejected')
     if (failed !== undefined)
       throw new Error('A socket could not be opened.', { cause: failed.reason })
-    const { timings, elapsed } = await keepOpen(load, (place, ends) =>
+    const kept = await keepOpen(load, (place, ends) =>
       sockets[place % count]!.run(streamRunOf(load), ends),
     )
-    return describeStreams('websocket', load.streams, timings, elapsed)
+    return describeStreams('websocket', load.streams, kept)
   } finally {
     for (const socket of sockets) socket.close()
   }
