@@ -12,6 +12,9 @@ export interface ServingOptions {
   readonly threads: number
 }
 
+/** Small, so that prompts kept for reuse have filled it long before a soak looks for growth. */
+const PROMPT_BYTES = 16 * 2 ** 20
+
 /** Draws from the model's own distribution, `maxTokens` tokens at most. */
 export const plainSampling = (maxTokens: number): GenerateWork['sampling'] => ({
   temperature: 1,
@@ -41,7 +44,14 @@ export const withEngine = async <Result>(
   { location, weights, threads }: ServingOptions,
   use: (engine: Engine) => Promise<Result>,
 ): Promise<Result> => {
-  const engine = new Engine({ folder: location, weights, threads, device: 'cpu', maxRows: 64 })
+  const engine = new Engine({
+    folder: location,
+    weights,
+    threads,
+    device: 'cpu',
+    maxRows: 64,
+    promptBytes: PROMPT_BYTES,
+  })
   try {
     await engine.ready()
     return await use(engine)
