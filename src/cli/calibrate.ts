@@ -23,7 +23,11 @@ const CALIBRATE: Command = {
   flags: [
     { name: 'runs', value: 'FOLDER', description: 'Folder of an evaluation, or its runs.jsonl.' },
     { name: 'data', value: 'FILE', description: 'The data set of that evaluation.' },
-    { name: 'arm', value: 'NAME', description: 'Only the runs of this arm.' },
+    {
+      name: 'arm',
+      value: 'NAME',
+      description: 'Only the runs of this arm; default: of all that use the scorer.',
+    },
     {
       name: 'export',
       value: 'FILE',

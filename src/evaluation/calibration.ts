@@ -95,7 +95,8 @@ async function* runsOf(file: string) {
 }
 
 /**
- * The answers in `runs.jsonl` of an evaluation, held against its data set; of one arm where it is named.
+ * The answers in `runs.jsonl` of an evaluation, held against its data set: of one arm where it is named, else of all that use
+ * the scorer at all. Those of different arms are chosen differently, so that naming one is better.
  * @throws RefineError invalid_request, or what reading the file throws.
  */
 export const judgedByLabels = async (
@@ -105,15 +106,19 @@ export const judgedByLabels = async (
   arm?: string,
 ): Promise<Scored[]> => {
   const labels = new Map(items.map(({ id, label }) => [id, label]))
-  const found: Scored[] = []
+  const found = new Map<string, Scored[]>()
   for await (const record of runsOf(file)) {
-    const { item, arm: own } = record as unknown as { item?: string; arm?: string }
+    const { item, arm: own = '' } = record as unknown as { item?: string; arm?: string }
     const label = labels.get(item ?? '')
     const score = scoreOfAnswer(record.run, scorer)
     if (label === undefined || score === undefined || (arm !== undefined && own !== arm)) continue
-    found.push({ score, loss: answerOf(record.run.answer!.text) === label ? 0 : 1 })
+    const loss = answerOf(record.run.answer!.text) === label ? 0 : 1
+    const answers = found.get(own) ?? []
+    answers.push({ score, loss })
+    found.set(own, answers)
   }
-  return found
+  const used = [...found.values()].filter((answers) => answers.some((each) => each.score !== null))
+  return (used.length === 0 ? [...found.values()] : used).flat()
 }
 
 /** True and 1 are right, false and 0 wrong, numbers between are in between; undefined for what is no judgement. */

@@ -87,9 +87,10 @@ test('runs of an evaluation are judged by the labels of their items, of one arm 
     { arm: 'a', item: '2', run: run('#### 4', null) },
     { arm: 'a', item: '2', run: { ...run('', 1), answer: null } },
     { arm: 'a', item: 'another set', run: run('#### 4', 1) },
+    { arm: 'without a judge', item: '1', run: run('#### 4', null) },
   ])
   const items = [item('1', '4'), item('2', '5')]
-  assert.deepEqual(await judgedByLabels(file, items, 'judge'), answers([8, 0], [3, 1], [null, 1]))
+  assert.deepEqual(await judgedByLabels(file, items, 'judge'), answers([8, 0], [null, 1], [3, 1]))
   assert.deepEqual(await judgedByLabels(file, items, 'judge', 'b'), answers([3, 1]))
 })
 
