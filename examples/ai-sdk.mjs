@@ -3,7 +3,7 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { streamText } from 'ai'
 
-const [url = 'http://127.0.0.1:8080', model = 'scripted'] = process.argv.slice(2)
+const [url = 'http://127.0.0.1:8080', model = 'pebble'] = process.argv.slice(2)
 const whetstone = createOpenAICompatible({
   name: 'whetstone',
   baseURL: `${url}/v1`,

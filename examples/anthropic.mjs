@@ -2,7 +2,7 @@
 // Usage: node examples/anthropic.mjs [base URL] [model]
 import Anthropic from '@anthropic-ai/sdk'
 
-const [url = 'http://127.0.0.1:8080', model = 'scripted'] = process.argv.slice(2)
+const [url = 'http://127.0.0.1:8080', model = 'pebble'] = process.argv.slice(2)
 const client = new Anthropic({ baseURL: url, apiKey: process.env.WHETSTONE_KEY ?? 'none' })
 
 const stream = client.messages.stream({

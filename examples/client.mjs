@@ -3,7 +3,7 @@
 import { collectRun, createClient } from 'whetstone/client'
 import { WebSocket } from 'ws' // Node 20 has none of its own; browsers and Node 22 do
 
-const [baseUrl = 'http://127.0.0.1:8080', model = 'scripted'] = process.argv.slice(2)
+const [baseUrl = 'http://127.0.0.1:8080', model = 'pebble'] = process.argv.slice(2)
 const client = createClient({ baseUrl, WebSocket })
 const input = 'Ann has 3 pens. Ben has 2 more pens than Ann. How many pens does Ben have?'
 

@@ -3,7 +3,7 @@
 # Usage: examples/curl.sh [base URL] [model]
 set -euo pipefail
 url=${1:-http://127.0.0.1:8080}
-model=${2:-scripted}
+model=${2:-pebble}
 question='{"input": "Ann has 3 pens. Ben has 2 more pens than Ann. How many pens does Ben have?", "model": "'$model'", "strategy": "best-of-n", "options": {"n": 4}'
 json='content-type: application/json'
 # With a key: add  -H "authorization: Bearer $WHETSTONE_KEY"  to every call.

@@ -2,7 +2,7 @@
 // Usage: node examples/langchain.mjs [base URL] [model]
 import { ChatOpenAI } from '@langchain/openai'
 
-const [url = 'http://127.0.0.1:8080', model = 'scripted'] = process.argv.slice(2)
+const [url = 'http://127.0.0.1:8080', model = 'pebble'] = process.argv.slice(2)
 const chat = new ChatOpenAI({
   model: `${model}:best-of-n`,
   apiKey: process.env.WHETSTONE_KEY ?? 'none',

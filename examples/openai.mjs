@@ -3,7 +3,7 @@
 // Usage: node examples/openai.mjs [base URL] [model]
 import OpenAI from 'openai'
 
-const [url = 'http://127.0.0.1:8080', model = 'scripted'] = process.argv.slice(2)
+const [url = 'http://127.0.0.1:8080', model = 'pebble'] = process.argv.slice(2)
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: process.env.WHETSTONE_KEY ?? 'none' })
 
 const stream = await client.chat.completions.create({

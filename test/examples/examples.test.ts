@@ -33,7 +33,9 @@ after(() => {
 })
 
 const run = async (command: string, ...args: string[]): Promise<{ out: string; said: string }> => {
-  const { stdout, stderr } = await promisify(execFile)(command, [...args, url], { cwd: ROOT })
+  const { stdout, stderr } = await promisify(execFile)(command, [...args, url, 'scripted'], {
+    cwd: ROOT,
+  })
   return { out: stdout, said: stderr }
 }
 
@@ -64,8 +66,8 @@ test('whetstone/client in Node', async () => {
 test('whetstone/client in a page', async (t) => {
   const { page, faults } = await openPage(t)
   const html = readFileSync(path.join(EXAMPLES, 'browser.html'), 'utf8')
-  await page.route('**/example', (route) => route.fulfill({ contentType: 'text/html', body: html }))
-  await page.goto(`${url}/example`)
+  await page.route('**/example*', (route) => route.fulfill({ contentType: 'text/html', body: html }))
+  await page.goto(`${url}/example?model=scripted`)
   await page.getByRole('button', { name: 'Ask' }).click()
   await page.getByText('Done: ').waitFor()
   assert.notEqual(await page.locator('#revisions li').count(), 0)
