@@ -7,6 +7,7 @@
  * show the same candidates share the beginning of their prompts.
  */
 import type { Attempt, Prompt, RolePrompts } from '../core/prompts.ts'
+import { contentText, imagesOf, type Message } from '../core/conversation.ts'
 import { questionOf, reworded, type Task } from '../core/task.ts'
 import { askAs, frame, numbered, splitText, taskText } from './material.ts'
 import {
@@ -61,55 +62,73 @@ const programmed = (templates: Templates, task: Task): Prompt => {
 /** Fewer than what fits, so that the notes end before they are cut. */
 const WORDS_PER_TOKEN = 0.6
 
-type Ask = (question: QuestionName, values: Values, maxTokens: number) => Prompt
+type Ask = (task: Task, question: QuestionName, values: Values, maxTokens: number) => Prompt
+
+/** The images of the task stand before what is asked; a model without eyes is told where they were (`runs/adapted-model.ts`). */
+const withImages = (messages: readonly Message[], task: Task): readonly Message[] => {
+  const images = imagesOf(task.messages)
+  if (images.length === 0) return messages
+  return messages.map((message) =>
+    message.role === 'user'
+      ? { role: 'user', content: [...images, { type: 'text', text: contentText(message) }] }
+      : message,
+  )
+}
 
 const onOneAnswer = (ask: Ask) =>
   ({
-    review: (task, draft, scores) => ask('review', onSteps(task, splitText(draft), scores), 1024),
+    review: (task, draft, scores) =>
+      ask(task, 'review', onSteps(task, splitText(draft), scores), 1024),
     refine: (task, draft, critique, earlier = []) => {
       const attempts = earlier.map((attempt) => frame('attempt', describeAttempt(attempt)))
       const said = critique === undefined ? {} : { critique: frame('review', critique) }
       const tried = attempts.length === 0 ? {} : { attempts: attempts.join('\n\n') }
-      return ask('refine', { ...shown(task, draft), ...said, ...tried }, 4096)
+      return ask(task, 'refine', { ...shown(task, draft), ...said, ...tried }, 4096)
     },
-    judgeDigit: (task, draft) => ask('judge_digit', shown(task, draft), 4),
-    judgeVerdict: (task, draft) => ask('judge_verdict', shown(task, draft), 512),
+    judgeDigit: (task, draft) => ask(task, 'judge_digit', shown(task, draft), 4),
+    judgeVerdict: (task, draft) => ask(task, 'judge_verdict', shown(task, draft), 512),
     judgeRubric: (task, draft, criteria) => {
       const listed = criteria.map((criterion, at) => `${at + 1}. ${criterion}`).join('\n')
       const values = { criteria: listed, count: String(criteria.length) }
-      return ask('judge_rubric', { ...shown(task, draft), ...values }, 32 + 8 * criteria.length)
+      return ask(
+        task,
+        'judge_rubric',
+        { ...shown(task, draft), ...values },
+        32 + 8 * criteria.length,
+      )
     },
     verifyVerdict: (task, steps) =>
-      ask('step_verdict', onSteps(task, steps), 32 + 8 * steps.length),
-    critique: (task, draft) => ask('critique', shown(task, draft), 1024),
-    verifyReport: (task, draft) => ask('report', onSteps(task, splitText(draft)), 1024),
+      ask(task, 'step_verdict', onSteps(task, steps), 32 + 8 * steps.length),
+    critique: (task, draft) => ask(task, 'critique', shown(task, draft), 1024),
+    verifyReport: (task, draft) => ask(task, 'report', onSteps(task, splitText(draft)), 1024),
   }) satisfies Partial<RolePrompts>
 
 const onAnswers = (ask: Ask) =>
   ({
     compare: (task, first, second) => {
       const answers = { answer_a: frame('answer_a', first), answer_b: frame('answer_b', second) }
-      return ask('compare', { ...shown(task, ''), ...answers }, 4)
+      return ask(task, 'compare', { ...shown(task, ''), ...answers }, 4)
     },
-    aggregate: (task, drafts) => ask('aggregate', onAll(task, drafts), 4096),
-    synthesise: (task, drafts) => ask('synthesise', onAll(task, drafts), 4096),
+    aggregate: (task, drafts) => ask(task, 'aggregate', onAll(task, drafts), 4096),
+    synthesise: (task, drafts) => ask(task, 'synthesise', onAll(task, drafts), 4096),
     distil: (task, drafts, maxTokens) => {
       const words = String(Math.max(1, Math.floor(maxTokens * WORDS_PER_TOKEN)))
-      return ask('distil', { ...onAll(task, drafts), words }, maxTokens)
+      return ask(task, 'distil', { ...onAll(task, drafts), words }, maxTokens)
     },
     solveFrom: (task, workspace) => {
       const shownTask = frame('task', taskText(task))
-      return ask('solve_from', { task: shownTask, notes: frame('notes', workspace) }, 4096)
+      return ask(task, 'solve_from', { task: shownTask, notes: frame('notes', workspace) }, 4096)
     },
-    select: (task, drafts) => ask('select', onAll(task, drafts), 16),
-    halt: (task, drafts) => ask('halt', onAll(task, drafts), 8),
+    select: (task, drafts) => ask(task, 'select', onAll(task, drafts), 16),
+    halt: (task, drafts) => ask(task, 'halt', onAll(task, drafts), 8),
   }) satisfies Partial<RolePrompts>
 
 /** The full set in the words of these templates. */
 export const createFull = (name: string, templates: Templates): RolePrompts => {
-  const ask: Ask = (question, values, maxTokens) => {
+  const ask: Ask = (task, question, values, maxTokens) => {
     const template = templates[question]
-    return { messages: askAs(template.system ?? '', render(template, values)), maxTokens }
+    const messages = askAs(template.system ?? '', render(template, values))
+    return { messages: withImages(messages, task), maxTokens }
   }
   const prompts: Omit<RolePrompts, 'hash'> = {
     name,
@@ -128,7 +147,8 @@ export const createFull = (name: string, templates: Templates): RolePrompts => {
     readHalt,
     solveBy: (task, guideline) => guided(templates, task, guideline),
     solveByProgram: (task) => programmed(templates, task),
-    paraphrase: (task) => ask('paraphrase', { question: frame('task', questionOf(task)) }, 1024),
+    paraphrase: (task) =>
+      ask(task, 'paraphrase', { question: frame('task', questionOf(task)) }, 1024),
     reflection: `\n\n${render(templates.reflection, {})}\n\n`,
     answerCue: `\n\n${render(templates.answer_cue, {})} `,
   }

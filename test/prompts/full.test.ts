@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { messageText } from '../../src/core/conversation.ts'
+import { messageText, type ContentPart } from '../../src/core/conversation.ts'
 import { promptsFor } from '../../src/prompts/index.ts'
 import type { Prompt } from '../../src/core/prompts.ts'
 import type { Task } from '../../src/core/task.ts'
@@ -20,6 +20,23 @@ const userOf = ({ messages }: Prompt): string => messageText(messages.at(-1)!)
 
 test('the generator sees the whole conversation as it is', () => {
   assert.deepEqual(full.solve(task), task.messages)
+})
+
+test('every other role sees the images of the task, before what it is asked', () => {
+  const image = { type: 'image_url' as const, image_url: { url: 'data:image/png;base64,AA==' } }
+  const content = [{ type: 'text' as const, text: 'What is this?' }, image]
+  const seen: Task = { messages: [{ role: 'user', content }], sampling: {} }
+  for (const prompt of [
+    full.review(seen, 'DRAFT'),
+    full.refine(seen, 'DRAFT', 'no'),
+    full.judgeDigit(seen, 'DRAFT'),
+    full.compare(seen, 'DRAFT', 'OTHER'),
+    full.select!(seen, ['DRAFT', 'OTHER'])!,
+  ]) {
+    const [first, second] = prompt.messages.at(-1)!.content as ContentPart[]
+    assert.deepEqual(first, image)
+    assert.ok(second?.text?.includes('DRAFT'))
+  }
 })
 
 test('every other role sees question and conversation, in front of the draft', () => {
