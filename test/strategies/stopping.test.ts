@@ -155,6 +155,15 @@ test('a candidate whose words become unsure is given up, and has no vote', async
   )
 })
 
+test('samples differ also where the first or the last is drawn alone', async () => {
+  const stopper = { kind: 'low-confidence', warmup: 1 }
+  const { model } = await compose({ sampler: { kind: 'plain', n: 2 }, stopper })
+  assert.deepEqual(
+    model.asks.map(({ request }) => request.sampling.temperature),
+    [0.8, 0.8],
+  )
+})
+
 test('a model that tells no probabilities cannot be asked to watch them', () => {
   assert.deepEqual(composed.needs!({ stopper: { kind: 'low-confidence' } }).capabilities, [
     'log_probabilities',

@@ -8,15 +8,22 @@ import type { ChosenParts } from './chosen.ts'
 import type { Sampler } from './samplers.ts'
 import type { StopRule } from './stoppers.ts'
 
-/** Samples in batches, as far as the budget reaches. */
+/** Some of all samples, in batches, as far as the budget reaches. */
+interface Extent {
+  readonly n: number
+  readonly batch: number
+  /** How many there are in the end: several must differ, also where the first is drawn alone. */
+  readonly all: number
+}
+
 async function* plain(
   refinement: Refinement,
-  { n, batch }: { readonly n: number; readonly batch: number },
+  { n, batch, all }: Extent,
   callsEach: number,
   rate: Rate,
   peakedness = false,
 ): Events {
-  const sampling = draftSampling(refinement.task, n)
+  const sampling = draftSampling(refinement.task, all)
   for (let left = n; left > 0;) {
     const call = draftCall(refinement, left, callsEach)
     const samples = Math.min(batch, call.samples)
@@ -57,7 +64,8 @@ async function* watched(
   const messages = context.prompts.generator.solve(task)
   const drafts = Array.from({ length: n }, () => {
     const ask = rule && probing(refinement, messages, { ...rule, most }, random.seed())
-    const call = { ...draftCall(refinement, n), seed: random.seed() }
+    const sampling = draftSampling(task, chosen.sampler.n)
+    const call = { ...draftCall(refinement, n), sampling, seed: random.seed() }
     const { samples: _, ...one } = call
     const watch = both(bar?.watch(), ask)
     return rated(
@@ -79,11 +87,12 @@ export async function* plainly(
   const confidence = ruleOf(chosen, 'low-confidence')
   const isProbed = ruleOf(chosen, 'probe-agreement') !== undefined
   if (confidence === undefined && !isProbed) {
-    return yield* plain(refinement, sampler, callsEach, rate)
+    return yield* plain(refinement, { ...sampler, all: sampler.n }, callsEach, rate)
   }
   const { pool } = refinement
   const warmup = confidence === undefined ? 0 : Math.min(sampler.n, confidence.warmup)
-  yield* plain(refinement, { n: warmup, batch: warmup }, callsEach, rate, true)
+  const first = { n: warmup, batch: warmup, all: sampler.n }
+  yield* plain(refinement, first, callsEach, rate, true)
   if (sampler.n === warmup || pool.size < warmup) return
   const bar = confidence && new ConfidenceBar(confidence.keep, confidence.window)
   bar?.learn(pool.completed.map((each) => pool.draft(each).confidences ?? []))
