@@ -13,7 +13,7 @@ export interface DecoderSessions {
 
 /**
  * The runtime holds weights once per session. Up to this many bytes of them, a step of a single sample waits for its
- * operators more than for its weights, and half as many operators are worth a second copy.
+ * operators more than for its weights, and a quarter fewer of them are worth a second copy.
  */
 const WORTH_A_COPY = 256 * 1024 * 1024
 
