@@ -1,6 +1,7 @@
 /**
  * Which of two ways to use the embedded model is worth its cost, asked as an outsider would: an experiment over REST,
- * questions through an unmodified OpenAI client, correctness as feedback.
+ * questions of the model's usual test set through an unmodified OpenAI client, correctness as feedback. Ends when the
+ * experiment is decided, or when the time is over; exit code 1 when it is undecided then.
  * `node dist/loadtest/pebble-experiment.js [seconds] [at a time] [report.html]`
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,12 +11,14 @@ import OpenAI from 'openai'
 import { buildServer, openRuns } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { answerOf } from '../src/core/answer.ts'
-import { createRandom, type Random } from '../src/core/random.ts'
+import { createRandom } from '../src/core/random.ts'
+import { findDataSet, readDataSet, type Item } from '../src/evaluation/data-set.ts'
 import type { ExperimentResults } from '../src/experiments/results-schema.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { work } from '../test/experiments/load.ts'
 
-const seconds = Number(process.argv[2] ?? 300)
+const ROOT = path.resolve(import.meta.dirname, '..', '..')
+const seconds = Number(process.argv[2] ?? 600)
 const width = Number(process.argv[3] ?? 8)
 const page = process.argv[4]
 
@@ -36,38 +39,19 @@ const EXPERIMENT = {
     { name: 'correct', type: 'boolean', direction: 'up', primary: true },
     { name: 'auto.tokens', type: 'number', direction: 'down' },
     { name: 'auto.seconds', type: 'number', direction: 'down' },
+    { name: 'auto.calls', type: 'number', direction: 'down' },
     { name: 'auto.failed', type: 'boolean', direction: 'down', margin: 0.05 },
   ],
-  stop: { minimum_units: 50, tuned_for: 400 },
+  stop: { minimum_units: 100, tuned_for: 1000 },
 }
 
-interface Problem {
-  readonly text: string
-  readonly answer: number
-}
-
-const THINGS = ['pens', 'apples', 'coins', 'books', 'cards']
-
-/** A word problem of one or two steps, of the kind the model was made for: it knows most of the short ones. */
-const problemOf = (random: Random): Problem => {
-  const [a, more, times, fewer] = [
-    2 + random.integer(15),
-    2 + random.integer(9),
-    2 + random.integer(3),
-    1 + random.integer(2),
-  ]
-  const thing = THINGS[random.integer(THINGS.length)]!
-  if (random.next() < 0.6) {
-    const text = `Ann has ${a} ${thing}. Ben has ${more} more ${thing} than Ann. How many ${thing} does Ben have?`
-    return { text, answer: a + more }
-  }
-  const start = `Ann has ${a} ${thing}. Ben has ${times} times as many ${thing} as Ann.`
-  if (random.next() < 0.5) {
-    const text = `${start} Cara has ${fewer} fewer ${thing} than Ben. How many ${thing} do Cara and Ann have together?`
-    return { text, answer: a * times - fewer + a }
-  }
-  const text = `${start} Cara has ${more} more ${thing} than Ben. How many ${thing} does Cara have?`
-  return { text, answer: a * times + more }
+/** Questions come in an order of chance, all of them before any comes again: every one is a user of its own. */
+const questions = await readDataSet(await findDataSet('pebble:usual', ROOT))
+const ORDER_SEED = 20261126
+const questionOf = (unit: number): Item => {
+  const round = Math.floor(unit / questions.length)
+  const order = createRandom(ORDER_SEED + round).shuffle(questions)
+  return order[unit % questions.length]!
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'whetstone-pebble-'))
@@ -90,15 +74,16 @@ const resultsNow = async (): Promise<ExperimentResults> =>
 
 /** Asks one question as a user of its own and reports whether the answer is right. */
 const ask = async (unit: number): Promise<void> => {
-  const problem = problemOf(createRandom(1000 + unit))
+  const { question, label } = questionOf(unit)
+  const content = 'input' in question ? question.input : ''
   const completion = await client.chat.completions.create({
     model: 'experiment:refiners',
-    messages: [{ role: 'user', content: problem.text }],
+    messages: [{ role: 'user', content }],
     user: `user-${unit}`,
   })
   const text = completion.choices[0]?.message.content ?? ''
   const { refine } = completion as unknown as { readonly refine: { readonly run_id: string } }
-  const value = Number(answerOf(text)) === problem.answer
+  const value = answerOf(text) === label
   const said = await post(`/v1/runs/${refine.run_id}/feedback`, {
     metric: 'correct',
     value,
@@ -106,6 +91,9 @@ const ask = async (unit: number): Promise<void> => {
   })
   if (!said.ok) throw new Error(await said.text())
 }
+
+const ratio = (of: number | null, by: number | null): number | null =>
+  of === null || !by ? null : of / by
 
 try {
   const created = await post('/v1/experiments', EXPERIMENT)
@@ -127,6 +115,8 @@ try {
     difference_at_all_looks: metrics['correct']!.interval_anytime,
     p_anytime: metrics['correct']!.p_anytime,
     tokens: metrics['auto.tokens']!.mean,
+    /** Of every right answer. */
+    tokens_per_correct: ratio(metrics['auto.tokens']!.mean, metrics['correct']!.mean),
     seconds: metrics['auto.seconds']!.mean,
   }))
   const { decision, srm } = results
@@ -134,6 +124,7 @@ try {
   process.stdout.write(
     `${JSON.stringify({ arms: rows, srm: srm.p, ...verdict, reason: decision.reason }, null, 2)}\n`,
   )
+  if (decision.status !== 'decided') process.exitCode = 1
   if (page !== undefined) {
     writeFileSync(page, await (await fetch(`${url}/v1/experiments/refiners/report`)).text())
   }
