@@ -207,5 +207,6 @@ export const buildServer = (
     version,
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),
     origins: config.origins,
+    mayForce: mayForceOf(config),
     limits: { bodyBytes: config.limits.bodyBytes },
   })

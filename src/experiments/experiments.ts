@@ -1,7 +1,6 @@
 /** Experiments as the rest of the server uses them: who gets which arm, what came of it, and what follows. */
 import { hash } from 'node:crypto'
 import { invalidField, type RefineError } from '../core/errors.ts'
-import type { Assignment } from '../core/event.ts'
 import type { ExperimentFact, ExperimentStore, Outcome } from '../core/experiment-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Log } from '../core/strategy.ts'
@@ -9,11 +8,12 @@ import { assign, unitOf, type ArmAssignment } from './assignment.ts'
 import { Definitions, type Versioned } from './definitions.ts'
 import { DuelBook } from './duel-book.ts'
 import type { DefinitionChecks } from './experiment-rules.ts'
-import type { Arm, Experiment } from './experiment.ts'
+import type { Experiment } from './experiment.ts'
 import { ExposedRuns } from './exposed-runs.ts'
+import { covariatesOf, exposureOf, toFact, type AssignedArm, type Encounter } from './encounter.ts'
 import { FactWriter } from './fact-writer.ts'
 import { Looks, phaseOf, type CoursePoint } from './looks.ts'
-import { automaticOutcomes, covariateOutcomes, reportedOutcomes, type Report } from './outcome.ts'
+import { automaticOutcomes, reportedOutcomes, type Report } from './outcome.ts'
 import type { ExperimentResults } from './results-schema.ts'
 
 export interface ExperimentsOptions {
@@ -37,18 +37,6 @@ export interface Caller {
   readonly fallback: string
   /** Whether the caller may choose an arm. */
   readonly mayForce: boolean
-}
-
-/** An arm for one run, before the run exists. */
-export interface AssignedArm {
-  readonly arm: Arm
-  /** As the run shows it. */
-  readonly assignment: Assignment
-  readonly experiment: Experiment
-  /** Hash of the unit. */
-  readonly unit: string
-  readonly bucket: number
-  readonly isRecorded: boolean
 }
 
 /** All there is to see of an experiment at one time. */
@@ -117,19 +105,22 @@ export class Experiments {
     return { arm, assignment, experiment, unit: name, bucket, isRecorded }
   }
 
-  /**
-   * The unit met its arm in this run, whose metadata may hold covariates. Resolves when that is durable.
-   */
-  async exposed(runId: string, run: AssignedArm, metadata: RunState['metadata']): Promise<void> {
-    const { assignment, experiment, unit, bucket, isRecorded } = run
-    if (!isRecorded) return
-    const { arm, reason, propensity } = assignment
-    const at = this.#now().toISOString()
-    const exposure = { ...phaseOf(experiment), unit, arm, reason, bucket, propensity, runId, at }
-    const covariates = covariateOutcomes(experiment, runId, metadata)
-    if (reason === 'assigned' && this.#looks.count(experiment)) this.#lookSoon(experiment)
-    await this.#writer.add([{ type: 'exposure', ...exposure }, ...covariates.map(toFact)])
-    this.#exposed.remember(runId, { ...phaseOf(experiment), unit, arm, reason, at })
+  /** The unit met its arm in this run. Resolves when that is durable. */
+  exposed(run: Encounter): Promise<void> {
+    return this.#expose([run], [])
+  }
+
+  /** Units met their arms elsewhere: nothing more is measured of them. Resolves when all of it is durable. */
+  exposedOutside(encounters: readonly Encounter[]): Promise<void> {
+    const settled = encounters
+      .filter(({ assigned }) => assigned.isRecorded)
+      .map(({ runId }) => ({ type: 'settled', runId }) as const)
+    return this.#expose(encounters, settled)
+  }
+
+  /** Which of the runs were exposed. */
+  async known(runIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set((await this.#exposed.find(runIds)).keys())
   }
 
   /**
@@ -222,6 +213,22 @@ export class Experiments {
     return (await this.#looks.latest(experiment))?.decision.arm ?? undefined
   }
 
+  async #expose(
+    encounters: readonly Encounter[],
+    settled: readonly ExperimentFact[],
+  ): Promise<void> {
+    const exposures = encounters.flatMap((each) => exposureOf(each, this.#now().toISOString()))
+    if (exposures.length === 0) return
+    for (const { assigned } of encounters) {
+      const { assignment, experiment } = assigned
+      if (assignment.reason === 'assigned' && this.#looks.count(experiment))
+        this.#lookSoon(experiment)
+    }
+    const covariates = encounters.flatMap(covariatesOf)
+    await this.#writer.add([...exposures, ...covariates, ...settled])
+    for (const { runId, ...run } of exposures) this.#exposed.remember(runId, run)
+  }
+
   #lookSoon(experiment: Experiment): void {
     const look = this.#writer
       .barrier()
@@ -233,5 +240,3 @@ export class Experiments {
     void look.then(() => this.#looking.delete(look))
   }
 }
-
-const toFact = (outcome: Outcome): ExperimentFact => ({ type: 'outcome', ...outcome })

@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly runs: RunService
   readonly experiments: Experiments
   readonly exports: RunExports
+  /** Who may choose the arm of a unit; everybody if absent. */
+  readonly mayForce?: (owner: string) => boolean
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Without keys everybody may call, and every run has the owner ''. */
@@ -63,6 +65,7 @@ export interface HttpContext {
   readonly runs: RunService
   readonly experiments: Experiments
   readonly exports: RunExports
+  readonly mayForce: (owner: string) => boolean
   readonly version: string
   readonly origins: readonly string[]
   readonly limits: Limits

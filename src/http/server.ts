@@ -20,6 +20,7 @@ import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
 import { registerExperimentReport, registerExperiments } from './routes/experiments.ts'
+import { registerExperimentUnits } from './routes/experiment-units.ts'
 import { registerExports } from './routes/exports.ts'
 import { registerFeedback } from './routes/feedback.ts'
 import { registerHealth } from './routes/health.ts'
@@ -45,6 +46,7 @@ const ROUTES = [
   registerFeedback,
   registerExperiments,
   registerExperimentReport,
+  registerExperimentUnits,
   registerExports,
   registerEstimates,
   registerStrategies,
@@ -82,8 +84,8 @@ const contextOf = (app: FastifyInstance, options: ServerOptions, shared: Shared)
     attendance.close()
     metrics.close()
   })
-  const { runs, experiments, exports, version, origins = [] } = options
-  return { runs, experiments, exports, version, origins, attendance, metrics, ...shared }
+  const { runs, experiments, exports, version, origins = [], mayForce = () => true } = options
+  return { runs, experiments, exports, mayForce, version, origins, attendance, metrics, ...shared }
 }
 
 /**

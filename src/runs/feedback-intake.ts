@@ -3,10 +3,11 @@ import { canonicalJson } from '../core/canonical-json.ts'
 import { RefineError, type FieldError } from '../core/errors.ts'
 import type { Outcome } from '../core/experiment-store.ts'
 import type { FeedbackRecord, RunStore } from '../core/run-store.ts'
+import { isExposureId } from '../experiments/outside-units.ts'
 import { feedbackRecord, keyedFeedbackIds } from './created-records.ts'
 import type { OutcomeRecorder } from './outcome-recorder.ts'
 import { keyTaken } from './request-keys.ts'
-import type { RunReader } from './run-reader.ts'
+import { notFound, type RunReader } from './run-reader.ts'
 import type { FeedbackKey, FeedbackRow } from './run-service.ts'
 import { Turns } from './turns.ts'
 
@@ -111,10 +112,22 @@ export class FeedbackIntake {
   }
 
   async #check(rows: Rows, owner: string): Promise<Checked[]> {
-    const ids = rows.map(({ run_id }) => run_id)
-    const missing = await this.#reader.missing(ids, owner)
+    const missing = await this.#missing(
+      rows.map(({ run_id }) => run_id),
+      owner,
+    )
     const reported = await this.#outcomes.reported(rows)
     return rows.map(({ run_id }, index) => missing.get(run_id) ?? reported[index]!)
+  }
+
+  /** Errors for what is not there: runs of the caller, and exposures, whose ids only those know who made them. */
+  async #missing(ids: readonly string[], owner: string): Promise<ReadonlyMap<string, RefineError>> {
+    const exposures = ids.filter(isExposureId)
+    const runs = exposures.length === 0 ? ids : ids.filter((id) => !isExposureId(id))
+    const missing = new Map(await this.#reader.missing(runs, owner))
+    const known = await this.#outcomes.known(exposures)
+    for (const id of exposures) if (!known.has(id)) missing.set(id, notFound(id))
+    return missing
   }
 
   /** The records first: a crash between the two leaves a request without an answer, and outcomes may come again. */

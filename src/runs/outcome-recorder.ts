@@ -23,7 +23,7 @@ export class OutcomeRecorder {
   /** The strategy is about to start. Never rejects. */
   async exposed(runId: string, { assigned, metadata }: Plan): Promise<void> {
     if (assigned === undefined) return
-    await this.#logged(runId, this.#experiments?.exposed(runId, assigned, metadata))
+    await this.#logged(runId, this.#experiments?.exposed({ runId, assigned, metadata }))
   }
 
   /** The run has ended. Never rejects. */
@@ -35,6 +35,11 @@ export class OutcomeRecorder {
   async reported(rows: readonly FeedbackRow[]): Promise<(Outcome[] | RefineError)[]> {
     const reports = rows.map(({ run_id: runId, ...row }) => ({ runId, ...row }))
     return (await this.#experiments?.reported(reports)) ?? rows.map(() => [])
+  }
+
+  /** Which of the ids are of exposures. */
+  async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return (await this.#experiments?.known(ids)) ?? new Set()
   }
 
   /** Resolves when all outcomes are durable. */

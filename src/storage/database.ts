@@ -62,6 +62,13 @@ export const adding = (table: string, key: string, columns: readonly string[]): 
 const typed = (part: string | number): string =>
   `CAST(? AS ${typeof part === 'number' ? 'BIGINT' : 'TEXT'})`
 
+/** Does the same for the rows whose column, at the end of the text, has one of the values. */
+export const forEach = (sql: string, values: readonly string[]): Statement[] =>
+  inGroups(values).map((group) => ({
+    sql: `${sql} IN ${placeholders(group.length)}`,
+    values: group,
+  }))
+
 /** Rows of the tables whose columns equal those of any of the keys. */
 export const findRows = async <Row>(
   database: Database,

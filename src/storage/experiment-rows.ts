@@ -4,9 +4,9 @@ import type { Sums } from '../core/sums.ts'
 import {
   adding,
   findRows,
+  forEach,
   insertRows,
   replacing,
-  statement,
   type Database,
   type Statement,
 } from './database.ts'
@@ -156,7 +156,7 @@ export const loadRows = async (
   return { runs, exposures, ...(await loadValues(database, observed)) }
 }
 
-const insertExposures = ({ rows }: Ledger): Statement[] => [
+const insertExposures = ({ rows, settled }: Ledger): Statement[] => [
   ...insertRows(
     'experiment_exposures',
     ['phase', 'unit', 'arm', 'reason', 'bucket', 'propensity', 'run_id', 'at'],
@@ -170,7 +170,15 @@ const insertExposures = ({ rows }: Ledger): Statement[] => [
     ['run_id', 'phase', 'unit', 'arm', 'reason', 'at', 'settled'],
     rows.runs
       .changes()
-      .map(([key, { phase, unit, arm, reason, at }]) => [...key, phase, unit, arm, reason, at, 0]),
+      .map(([key, { phase, unit, arm, reason, at }]) => [
+        ...key,
+        phase,
+        unit,
+        arm,
+        reason,
+        at,
+        Number(settled.has(String(key[0]))),
+      ]),
   ),
 ]
 
@@ -210,36 +218,17 @@ const addSums = ({ exposed, sums, buckets }: Ledger): Statement[] => [
   ),
 ]
 
+/** Those that this group exposes are inserted as settled. */
+const settleRuns = ({ rows, settled }: Ledger): Statement[] => {
+  const fresh = new Set(rows.runs.changes().map(([key]) => String(key[0])))
+  const before = [...settled].filter((runId) => !fresh.has(runId))
+  return forEach('UPDATE experiment_runs SET settled = 1 WHERE run_id', before)
+}
+
 /** The statements that keep what the ledger changed. */
 export const writeChanges = (ledger: Ledger): Statement[] => [
   ...insertExposures(ledger),
   ...insertValues(ledger),
   ...addSums(ledger),
-  ...[...ledger.settled].map((runId) =>
-    statement('UPDATE experiment_runs SET settled = 1 WHERE run_id = ?', runId),
-  ),
+  ...settleRuns(ledger),
 ]
-
-const UNITS = 'SELECT unit FROM experiment_exposures WHERE phase = ? ORDER BY unit LIMIT ?'
-const OF_UNITS = ['experiment_values', 'experiment_units', 'experiment_exposures']
-
-/** Removes the first units of the phase with what is known of them; resolves with their number. */
-export const forgetUnits = async (
-  database: Database,
-  phase: number,
-  limit: number,
-): Promise<number> => {
-  const runs = ['experiment_values', 'experiment_exposures'].map((table) =>
-    statement(
-      `DELETE FROM experiment_runs WHERE run_id IN (
-         SELECT run_id FROM ${table} WHERE phase = ? AND unit IN (${UNITS}))`,
-      phase,
-      phase,
-      limit,
-    ),
-  )
-  const rows = OF_UNITS.map((table) =>
-    statement(`DELETE FROM ${table} WHERE phase = ? AND unit IN (${UNITS})`, phase, phase, limit),
-  )
-  return (await database.write([...runs, ...rows])).at(-1) ?? 0
-}

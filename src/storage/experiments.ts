@@ -22,7 +22,8 @@ import {
   type SumRow,
   type VersionRow,
 } from './experiment-tallies.ts'
-import { forgetUnits, loadRows, writeChanges } from './experiment-rows.ts'
+import { loadRows, writeChanges } from './experiment-rows.ts'
+import { forgetUnits } from './expiry.ts'
 
 const EXPOSURE = `SELECT p.experiment, p.salt, e.unit, e.arm, e.reason, e.bucket, e.propensity,
     e.run_id AS "runId", e.at

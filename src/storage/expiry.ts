@@ -52,3 +52,27 @@ export const expire = async (
   for (const group of groups) count += (await database.write(group)).at(-1) ?? 0
   return count
 }
+
+const UNITS = 'SELECT unit FROM experiment_exposures WHERE phase = ? ORDER BY unit LIMIT ?'
+const OF_UNITS = ['experiment_values', 'experiment_units', 'experiment_exposures']
+
+/** Removes the first units of the phase with what is known of them; resolves with their number. */
+export const forgetUnits = async (
+  database: Database,
+  phase: number,
+  limit: number,
+): Promise<number> => {
+  const runs = ['experiment_values', 'experiment_exposures'].map((table) =>
+    statement(
+      `DELETE FROM experiment_runs WHERE run_id IN (
+         SELECT run_id FROM ${table} WHERE phase = ? AND unit IN (${UNITS}))`,
+      phase,
+      phase,
+      limit,
+    ),
+  )
+  const rows = OF_UNITS.map((table) =>
+    statement(`DELETE FROM ${table} WHERE phase = ? AND unit IN (${UNITS})`, phase, phase, limit),
+  )
+  return (await database.write([...runs, ...rows])).at(-1) ?? 0
+}

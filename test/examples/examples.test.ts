@@ -66,7 +66,9 @@ test('whetstone/client in Node', async () => {
 test('whetstone/client in a page', async (t) => {
   const { page, faults } = await openPage(t)
   const html = readFileSync(path.join(EXAMPLES, 'browser.html'), 'utf8')
-  await page.route('**/example*', (route) => route.fulfill({ contentType: 'text/html', body: html }))
+  await page.route('**/example*', (route) =>
+    route.fulfill({ contentType: 'text/html', body: html }),
+  )
   await page.goto(`${url}/example?model=scripted`)
   await page.getByRole('button', { name: 'Ask' }).click()
   await page.getByText('Done: ').waitFor()

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import { hashToUnit } from '../../src/core/random.ts'
-import { Experiments, type AssignedArm } from '../../src/experiments/experiments.ts'
+import type { AssignedArm } from '../../src/experiments/encounter.ts'
+import { Experiments } from '../../src/experiments/experiments.ts'
 import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
 import { count } from './load.ts'
 
@@ -38,7 +39,7 @@ const live = async (
 ): Promise<AssignedArm> => {
   const assigned = await experiments.assign({ key: 'e', unit: `u${unit}` }, CALLER)
   const id = `run_${unit}`
-  await experiments.exposed(id, assigned, {})
+  await experiments.exposed({ runId: id, assigned, metadata: {} })
   const value = hashToUnit(`outcome ${unit}`) < rates[assigned.arm.name]!
   await count(experiments, { runId: id, metric: 'correct', value, source: 'test' })
   return assigned

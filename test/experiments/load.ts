@@ -37,7 +37,7 @@ export const openLoad = async (place: string): Promise<Opened> => {
 export const expose = async ({ experiments }: Opened, unit: number): Promise<void> => {
   const caller = { fallback: '', mayForce: false }
   const assigned = await experiments.assign({ key: 'load', unit: String(unit) }, caller)
-  await experiments.exposed(`run_${unit}`, assigned, {})
+  await experiments.exposed({ runId: `run_${unit}`, assigned, metadata: {} })
 }
 
 /** Whether the feedback on a unit is good; a third is. */

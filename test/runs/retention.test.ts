@@ -34,7 +34,7 @@ test('units of a phase go when it has been over for long enough, and its results
   const expose = async (unit: string): Promise<void> => {
     const caller = { fallback: unit, mayForce: false }
     const assigned = await experiments.assign({ key: 'refine-or-not', unit }, caller)
-    await experiments.exposed(`run_${unit}`, assigned, {})
+    await experiments.exposed({ runId: `run_${unit}`, assigned, metadata: {} })
   }
   for (const unit of ['a', 'b', 'c']) await expose(unit)
   clock.now += 30 * DAY

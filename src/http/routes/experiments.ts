@@ -11,7 +11,7 @@ import { ExperimentResults } from '../../experiments/results-schema.ts'
 import { jsonResponse, listOf, PROBLEM_RESPONSES, toList } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 
-const Key = Type.Object({
+export const Key = Type.Object({
   key: Type.String({ minLength: 1, maxLength: 128, description: 'Key of the experiment.' }),
 })
 
