@@ -1,6 +1,6 @@
 /**
- * Experiments over HTTP: runs that are exposed to an arm, then feedback on them in batches, then whether all that was
- * acknowledged is counted, before and after the server is killed.
+ * Experiments over HTTP: runs that are exposed to an arm, units that are exposed in batches, then feedback on both in
+ * batches, then whether all that was acknowledged is counted, before and after the server is killed.
  */
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
@@ -14,6 +14,9 @@ export interface ExperimentResult {
   /** Whole runs of the scripted model, each exposed to an arm. */
   readonly exposures_per_second: number
   readonly run: Summary
+  /** Units whose work is done elsewhere. */
+  readonly units: number
+  readonly units_per_second: number
   readonly rows_per_request: number
   readonly feedbacks: number
   readonly feedbacks_per_second: number
@@ -119,6 +122,16 @@ const exposeRuns = async (send: Send, seconds: number, runs: string[]): Promise<
   })
 }
 
+const exposeUnits = async (send: Send, seconds: number, runs: string[]): Promise<Timed> => {
+  let next = 0
+  return repeat(SENDERS, seconds, async () => {
+    const data = Array.from({ length: ROWS }, () => ({ unit: `outside-${next++}` }))
+    const reply = await send('POST', `/v1/experiments/${KEY}/exposures`, { data })
+    for (const { id } of (reply as { readonly data: readonly { readonly id: string }[] }).data)
+      runs.push(id)
+  })
+}
+
 /** Every sender has runs of its own, so that the last value of each is known. */
 const reportOn = async (
   send: Send,
@@ -151,7 +164,8 @@ const measure = async (
   await send('POST', '/v1/experiments', EXPERIMENT)
   const exposing = await exposeRuns(send, seconds, acknowledged.runs)
   if (acknowledged.runs.length < SENDERS) throw new Error('There was no time for enough runs.')
-  return { exposing, reporting: await reportOn(send, seconds, acknowledged) }
+  const gathering = await exposeUnits(send, seconds, acknowledged.runs)
+  return { exposing, gathering, reporting: await reportOn(send, seconds, acknowledged) }
 }
 
 /** @throws Error when the server refuses a request */
@@ -166,16 +180,19 @@ export const loadExperiments = async (
     const { result, probe } = await probeWhile(target.url, () =>
       measure(send, seconds, acknowledged),
     )
-    const { exposing, reporting } = result
+    const { exposing, gathering, reporting } = result
     const lost = await countLost(send, acknowledged)
     const again = await target.restart?.()
     const lostByKill = again && (await countLost(sender(again, agent), acknowledged))
     const [exposures, requests] = [exposing.latencies.length, reporting.latencies.length]
+    const units = gathering.latencies.length * ROWS
     return {
       scenario: 'experiments',
       exposures,
       exposures_per_second: perSecond(exposures, exposing),
       run: summarise(exposing.latencies),
+      units,
+      units_per_second: perSecond(units, gathering),
       rows_per_request: ROWS,
       feedbacks: requests * ROWS,
       feedbacks_per_second: perSecond(requests * ROWS, reporting),

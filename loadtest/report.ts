@@ -24,7 +24,7 @@ const titleOf = (report: ScenarioReport): string => {
     case 'json':
       return `json: ${report.connections} connections, ${report.requests_per_second.toFixed(0)} runs/s, ${report.errors} errors`
     case 'experiments':
-      return `experiments: ${report.exposures_per_second} exposures/s by runs, ${report.feedbacks_per_second} feedbacks/s, ${report.rows_per_request} a request; ${report.exposures} and ${report.feedbacks} acknowledged, ${report.errors} not counted`
+      return `experiments: ${report.exposures_per_second} exposures/s by runs, ${report.units_per_second} exposures/s by units in batches, ${report.feedbacks_per_second} feedbacks/s, ${report.rows_per_request} a request; ${report.exposures}, ${report.units} and ${report.feedbacks} acknowledged, ${report.errors} not counted`
     case 'sse':
     case 'websocket':
       return `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s (${(report.events_per_second / report.streams).toFixed(1)} each), ${report.errors} errors`
