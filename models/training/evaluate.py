@@ -89,8 +89,9 @@ class Evaluation:
             hits = [r for p, r in zip(problems, right) if p.difficulty == steps]
             show(f"  {steps} steps", wilson(sum(hits), len(hits)))
 
-    def sampled(self, problems: list[Problem]) -> list[Judged]:
-        """Prints pass@k and majority@k; returns two samples of each problem for the roles that read solutions."""
+    def sampled(self, problems: list[Problem]) -> tuple[list[Judged], list[tuple[Judged, Judged]]]:
+        """Prints pass@k and majority@k; returns two samples of each problem for the roles that read solutions, and for
+        each problem that has both the first right and the first wrong sample, in the order in which they came."""
         k = self.k
         candidates = self.solve([p for p in problems for _ in range(k)], 0.8)
         rows = [candidates[n * k : (n + 1) * k] for n in range(len(problems))]
@@ -99,7 +100,14 @@ class Evaluation:
         show("solver, one sample at 0.8", wilson(sum(map(sum, right)), k * len(rows)))
         show(f"solver, pass@{k}", wilson(sum(map(any, right)), len(rows)))
         show(f"solver, majority@{k}", wilson(sum(votes), len(votes)))
-        return [Judged(p, c, first_wrong(p, c)) for p, row in zip(problems, rows) for c in row[:2] if c.answer]
+        judged = [[Judged(p, c, first_wrong(p, c)) for c in row if c.answer] for p, row in zip(problems, rows)]
+        pairs = []
+        for row in judged:
+            first = {right: next((n for n, i in enumerate(row) if i.right == right), None) for right in (True, False)}
+            if None not in first.values():
+                a, b = sorted(first.values())
+                pairs.append((row[a], row[b]))
+        return [item for row in judged for item in row[:2]], pairs
 
     def verifier(self, items: list[Judged]) -> None:
         scores = step_scores(self.model, self.tokenizer, [(i.problem.text, i.candidate.bullets) for i in items])
@@ -122,8 +130,7 @@ class Evaluation:
             chosen = [i.right for e, i in zip(expected, items) if low <= e < low + 2 or (low == 8 and e >= 8)]
             show(f"  right where the expected digit is {low} to {low + 2 if low < 8 else 9}", wilson(sum(chosen), len(chosen)))
 
-    def compare(self, items: list[Judged]) -> None:
-        pairs = [(a, b) for a, b in zip(items[::2], items[1::2]) if a.problem is b.problem and a.right != b.right]
+    def compare(self, pairs: list[tuple[Judged, Judged]]) -> None:
         letters = [self.tokenizer.token_to_id(letter) for letter in "AB"]
 
         def choices(swapped: bool) -> list[int]:
@@ -238,10 +245,10 @@ def main() -> None:
     e.by_difficulty(usual, right)
     changed = e.greedy("the same problems with other names, numbers and order", read(options.sets, "changed", options.limit))
     show("  change", difference(right, changed))
-    items = e.sampled(usual[: options.sampled])
+    items, pairs = e.sampled(usual[: options.sampled])
     e.verifier(items)
     e.judge(items)
-    e.compare(items)
+    e.compare(pairs)
     e.refiner(items, e.reviewer(items))
     e.together(usual[: options.sampled])
     e.continuation(usual)

@@ -34,13 +34,13 @@ class Stage:
     rates: tuple[float, float]
 
 
-STEPS = {1: 0.1, 2: 0.16, 3: 0.18, 4: 0.17, 5: 0.14, 6: 0.11, 7: 0.08, 8: 0.06}
+STEPS = {1: 0.05, 2: 0.1, 3: 0.15, 4: 0.16, 5: 0.16, 6: 0.14, 7: 0.13, 8: 0.11}
 ROLES = {
-    **{"verify": 0.14, "review": 0.12, "refine": 0.09, "judge": 0.06, "compare": 0.05},
-    **{"aggregate": 0.02, "select": 0.02, "recheck": 0.01},
+    **{"verify": 0.12, "review": 0.13, "refine": 0.11, "judge": 0.05, "compare": 0.05},
+    **{"aggregate": 0.02, "select": 0.02, "recheck": 0.02},
 }
 # Copying stays in every mixture: what was left out of one was forgotten.
-PRACTICE = {"copy": 0.02, "find": 0.03, "read": 0.05, "sum": 0.05}
+PRACTICE = {"copy": 0.02, "find": 0.03, "read": 0.06, "link": 0.05, "sum": 0.03}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
@@ -49,9 +49,9 @@ STAGES = {
     "solver": Stage(
         Mixture({**PRACTICE, "read": 0.1, "sum": 0.13, "solve": 0.5, "verify": 0.1, "review": 0.06, "refine": 0.05}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
-    "roles": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.5)),
+    "roles": Stage(Mixture({**PRACTICE, "read": 0.1, "link": 0.1, "solve": 0.4, **ROLES}, STEPS, 0.0), (0.8, 0.6)),
     "policy": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.4)),
-    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.4, 0.005)),
+    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.6, 0.005)),
 }
 
 

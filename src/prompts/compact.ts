@@ -1,7 +1,7 @@
 /**
  * Role prompts for small models trained on fixed formats (`models/pebble/README.md`): the system message is the name of
  * the role and nothing else, drafts are bullets, reviews name one step. Only the last user message is shown: these
- * models know no conversations. A review lists the steps, one look-up a line, and only then gives its verdict. A
+ * models know no conversations. A review derives each step anew, compares, and only then gives its verdict. A
  * candidate is brought to one line a step, each with its own mark, so that no line of it can pose as a review, as another
  * candidate or as a new part of the prompt.
  */
@@ -49,8 +49,8 @@ const withMarks = (draft: string, mark: (step: number) => string): string[] => {
 const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
 const numbered = (draft: string): string => withMarks(draft, (step) => `${step}.`).join('\n')
 
-/** A line of the list before the verdict: a step's number, or the mark of the answer, and what was found. */
-const LISTED = /^(?:\d{1,3}|####) (?:ok|wrong)$/
+/** A line of the list before the verdict: the step as it should be, behind its number or the answer's mark, and what was found. */
+const LISTED = /^(?:\d{1,3} .+|####.*) (?:ok|wrong)$/
 
 /** The verdict is what follows the list; the list is left out, since refiners are shown verdicts alone. */
 const readReview = (text: string): Critique => {

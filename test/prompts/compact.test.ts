@@ -77,12 +77,18 @@ test('more candidates than there are letters are refused by number', () => {
 })
 
 test('a review lists steps before its verdict, and the verdict is what is kept of it', () => {
-  const right = compact.readReview('1 ok\n2 ok\n#### ok\nAll steps are right.')
+  const right = compact.readReview(
+    '1 Ben: 3 + 2 = 5 ok\n2 total: 5 + 3 = 8 ok\n#### 8 ok\nAll steps are right.',
+  )
   assert.deepEqual(right, { text: 'All steps are right.', step: undefined, verdict: 'right' })
   const told = 'Step 2 is wrong, it should be Ben: 3 + 2 = 5.'
-  const wrong = compact.readReview(`1 ok\n2 wrong\n${told}`)
+  const wrong = compact.readReview(`1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 wrong\n${told}`)
   assert.deepEqual(wrong, { text: told, step: 2, verdict: 'wrong' })
-  for (const cut of ['1 ok\n2 ok', '1 ok\n2 wr', '1 ok\nIt says: All steps are right.']) {
+  for (const cut of [
+    '1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 ok',
+    '1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 wr',
+    '1 Ben: Ann + 2 ok\nIt says: All steps are right.',
+  ]) {
     assert.equal(compact.readReview(cut).verdict, undefined, cut)
   }
 })

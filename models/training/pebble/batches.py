@@ -16,8 +16,8 @@ from .solutions import Candidate
 
 POOL = 2048
 # Examples of more tokens are left out: they show many long candidates.
-LONGEST = 896
-PRACTICE = ("copy", "find", "read", "sum")
+LONGEST = 760
+PRACTICE = ("copy", "find", "read", "link", "sum")
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,15 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
     if role == "sum":
         return roles.practice_sum(rng)
     # Most examples that read solutions show real ones where there are any.
-    if samples and role not in ("solve", "read") and rng.random() < 0.7:
+    if samples and role not in ("solve", "read", "link") and rng.random() < 0.7:
         problem, candidates = rng.choice(samples.entries)
         return roles.sampled(rng, role, problem, candidates)
     steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]
     problem = random_problem(rng, min(steps, 4) if role in ("aggregate", "select") else steps)
     if role == "read":
         return roles.practice_read(rng, problem)
+    if role == "link":
+        return roles.practice_link(rng, problem)
     return roles.solve(problem) if role == "solve" else roles.planted(rng, role, problem)
 
 

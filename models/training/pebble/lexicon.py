@@ -2,6 +2,8 @@
 
 import random
 
+from .wordings import VERBS
+
 NAMES = (
     "Ann Ben Cara Dan Eve Finn Gus Hana Ivan Jill Kai Lena Max Nora Omar Pia Quin Rosa Sam Tess Uma Vera Will Yara Zed "
     "Amy Bob Cleo Dora Emil Fay Greg Ida Jon Kim Leo Mia Ned Olga Paul Rita Stan Tina Vic Wes Zoe Alan Beth Carl Dina "
@@ -21,17 +23,34 @@ _FORBIDDEN = frozenset([*HELD_OUT_NAMES, *HELD_OUT_THINGS])
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _LETTERS = "aaaabcddeeeefghhiiiijkkllllmmnnnooooprrrsssttuuvwxyz"
 _INITIALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Letters that stand together in words, so that any piece that the tokenizer knows can be a piece of a name.
+_WORDS = (
+    "together equally dollars friends number between difference month houses street weather school children quarter "
+    "third combined compared contains exactly somebody counting multiply factor behind ahead level fewer tables weeks"
+).split()
 
 
-def made_up_name(rng: random.Random) -> str:
-    """A name of 2 to 7 letters that no list holds: it can only be copied, never known. A third have letters in any order,
-    as names of other languages seem to, so that no spelling is strange."""
+def made_up_name(rng: random.Random, initials: str = _INITIALS) -> str:
+    """A name of 2 to 8 letters that no list holds: it can only be copied, never known. Some have letters in any order, as
+    names of other languages seem to, some a part of another word, so that no spelling is strange."""
     while True:
-        initial = rng.choice(_INITIALS)
+        initial = rng.choice(initials)
         length = rng.choice((1, 2, 2, 3, 3, 4, 4, 5))
-        tail = "".join(rng.choices(_LETTERS, k=length)) if rng.random() < 0.35 else _syllables(rng, initial, length)
+        kind = rng.random()
+        if kind < 0.25:
+            tail = "".join(rng.choices(_LETTERS, k=length))
+        elif kind < 0.5:
+            tail = _part(rng, length + 1)
+        else:
+            tail = _syllables(rng, initial, length)
         if initial + tail not in _FORBIDDEN:
             return initial + tail
+
+
+def _part(rng: random.Random, length: int) -> str:
+    word = rng.choice(rng.choice((_WORDS, THINGS, NAMES))).lower()
+    start = rng.randrange(max(1, len(word) - length + 1))
+    return word[start : start + length]
 
 
 def _syllables(rng: random.Random, initial: str, length: int) -> str:
@@ -44,9 +63,12 @@ def _syllables(rng: random.Random, initial: str, length: int) -> str:
 
 
 def names_for_training(rng: random.Random, count: int) -> list[str]:
-    """Distinct names, half the time made up; initials rarely repeat within a problem."""
-    pick = (lambda: rng.choice(NAMES)) if rng.random() < 0.4 else (lambda: made_up_name(rng))
-    return _distinct(rng, count, pick)
+    """Distinct names, sixty per cent made up."""
+    if rng.random() < 0.4:
+        return _distinct(rng, count, NAMES)
+    # Names that begin alike are told apart by their ends only, which has to be practised.
+    initials = "".join(rng.sample(_INITIALS, rng.randint(1, 4))) if rng.random() < 0.3 else _INITIALS
+    return _distinct(rng, count, lambda: made_up_name(rng, initials), crowded=len(initials) < count)
 
 
 def thing_for_training(rng: random.Random) -> str:
@@ -62,15 +84,22 @@ def thing_held_out(rng: random.Random) -> str:
 
 
 def names_held_out(rng: random.Random, count: int) -> list[str]:
-    return _distinct(rng, count, lambda: rng.choice(HELD_OUT_NAMES))
+    return _distinct(rng, count, HELD_OUT_NAMES)
 
 
-def _distinct(rng: random.Random, count: int, pick) -> list[str]:
-    shared_initials = rng.random() < 0.2
-    names: list[str] = []
-    while len(names) < count:
+def verb_for_training(rng: random.Random) -> str:
+    """One time in eight a made-up word."""
+    word = made_up_name(rng).lower() + "s"
+    return rng.choice(VERBS) if rng.random() < 0.875 or word in _FORBIDDEN else word
+
+
+def _distinct(rng: random.Random, count: int, names, crowded: bool = False) -> list[str]:
+    """`names`: a list, or a function that makes one up. In four problems of ten initials may repeat."""
+    pick = names if callable(names) else lambda: rng.choice(names)
+    shared_initials = crowded or rng.random() < 0.4
+    chosen: list[str] = []
+    while len(chosen) < count:
         name = pick()
-        if name in names or (not shared_initials and any(name[0] == other[0] for other in names)):
-            continue
-        names.append(name)
-    return names
+        if name not in chosen and (shared_initials or all(name[0] != other[0] for other in chosen)):
+            chosen.append(name)
+    return chosen

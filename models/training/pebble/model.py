@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention import attend_causal
+
 
 @dataclass(frozen=True)
 class Config:
@@ -50,13 +52,14 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Causal where there is no mask. On a CPU plain products: for short rows the compiler makes more of them."""
+    """Causal where there is no mask."""
     grouped = q.shape[1] != k.shape[1]
     if grouped or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
-    scores = (q * q.shape[-1] ** -0.5).to(v.dtype) @ k.to(v.dtype).mT
-    unseen = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1) if mask is None else ~mask
-    return scores.float().masked_fill(unseen, -torch.inf).softmax(-1).to(v.dtype) @ v
+    q, k = (q * q.shape[-1] ** -0.5).to(v.dtype), k.to(v.dtype)
+    if mask is None:
+        return attend_causal(*(part.reshape(-1, *part.shape[2:]) for part in (q, k, v)))[0].view(q.shape)
+    return (q @ k.mT).float().masked_fill(~mask, -torch.inf).softmax(-1).to(v.dtype) @ v
 
 
 class Norm(nn.Module):

@@ -158,7 +158,7 @@ def random_structure(rng: random.Random, quantities: int) -> Structure:
             nodes.append((rng.choice(("base", "base", "base", "rate")), 0, 0))
             continue
         source = index - 1 if rng.random() < 0.7 else rng.randrange(max(0, index - 4), index)
-        kind = rng.choice("++--**/s" if index > 1 else "+-*/")
+        kind = rng.choice("++--**//sss" if index > 1 else "+-*/")
         second = rng.choice([n for n in range(index) if n != source]) if kind == "s" else 0
         nodes.append((kind, source, second))
     asked = rng.choice(("one", "one", "one", "total", "total", "difference", "cost", "left", "share"))
@@ -230,7 +230,7 @@ def render(
         k = relation.right
         sentences.append(
             form.format(
-                b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things,
+                b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things, h=lexicon.verb_for_training(rng),
                 f=wordings.FRACTIONS.get(k, ""), t=wordings.TIMES.get(k, ""),
             )
         )
@@ -247,7 +247,8 @@ def render(
     asked = relations[question]
     form = rng.choice(lists[f"ask {structure.asked}"])
     a = question if structure.asked == "one" else asked.left
-    return " ".join([*sentences, form.format(a=a, c=asked.right, k=asked.right, i=things)])
+    verb = lexicon.verb_for_training(rng)
+    return " ".join([*sentences, form.format(a=a, c=asked.right, k=asked.right, i=things, h=verb)])
 
 
 @dataclass(frozen=True)

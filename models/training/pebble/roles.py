@@ -1,7 +1,8 @@
 """The prompt forms (shared with src/prompts/compact.ts) and the training examples of each role."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from os.path import commonprefix
 
 from .lexicon import names_for_training
 from .problems import OPERATIONS, Problem
@@ -29,13 +30,15 @@ class Example:
     """`given` is an assistant prefix without loss. `checks`: the solutions that are shown, in `user` or, to
     verify, in `assistant`. No role says so, but training asks at each of their tokens for the right next token, and
     once there was a wrong one for the verdict: a verdict at the end alone leaves open which token made the solution
-    wrong, and it was not learned that way."""
+    wrong, and it was not learned that way. `stressed`: characters of `assistant` whose first and last token count
+    more."""
 
     system: str
     user: str
     assistant: str
     given: str = ""
     checks: list[Check] = field(default_factory=list)
+    stressed: tuple[int, int] | None = None
 
 
 def join(*parts: str) -> str:
@@ -73,14 +76,24 @@ def verdict(problem: Problem, candidate: Candidate) -> str:
     return f"Step {index + 1} is wrong, it should be {correction(problem, candidate, index)}."
 
 
-def review_text(problem: Problem, candidate: Candidate) -> str:
-    """Each step up to the first wrong one is called ok or wrong before the verdict: one look-up a line, which a small
-    model can learn, where the number of the first wrong step at once is a search."""
+def review_list(problem: Problem, candidate: Candidate) -> list[str]:
+    """Each line up to the first wrong one, written anew as it should be and then called ok or wrong: a reviewer that has
+    the right line before it only compares, where a bare verdict on the shown line was hardly ever learned."""
     index = first_wrong(problem, candidate)
-    names = [*map(str, range(1, len(candidate.steps) + 1)), "####"]
-    fine = names if index is None else names[:index]
-    listed = [f"{name} ok" for name in fine] + ([] if index is None else [f"{names[index]} wrong"])
-    return "\n".join([*listed, verdict(problem, candidate)])
+    fine = candidate.lines if index is None else candidate.lines[:index]
+    listed = [f"{_numbered(n, line)} ok" for n, line in enumerate(fine, 1)]
+    if index is None:
+        return listed
+    return [*listed, f"{_numbered(index + 1, correction(problem, candidate, index))} wrong"]
+
+
+def _numbered(n: int, line: str) -> str:
+    return line if line.startswith("####") else f"{n} {line}"
+
+
+def review_text(problem: Problem, candidate: Candidate) -> str:
+    """The list, then the verdict."""
+    return "\n".join([*review_list(problem, candidate), verdict(problem, candidate)])
 
 
 def judge_digit(problem: Problem, candidate: Candidate) -> int:
@@ -119,14 +132,30 @@ def solve(problem: Problem) -> Example:
     return Example("solve", problem.text, canonical(problem).bullets)
 
 
-def recheck(problem: Problem, candidate: Candidate) -> Example:
-    """Another solution after a first one and the reflection text, as strategies that extend a draft ask for it."""
-    return Example("solve", problem.text, canonical(problem).bullets, candidate.bullets + REFLECTION)
+def recheck(rng: random.Random, problem: Problem, candidate: Candidate) -> Example:
+    """Another solution after a first one, whole or cut off anywhere, and the reflection text, once or twice, as
+    strategies that extend a draft ask for it."""
+    given = _cut(rng, candidate.bullets) + REFLECTION
+    if rng.random() < 0.3:
+        given += _cut(rng, canonical(problem).bullets) + REFLECTION
+    return Example("solve", problem.text, canonical(problem).bullets, given)
+
+
+def _cut(rng: random.Random, text: str) -> str:
+    return text[: rng.randrange(1, len(text))] if rng.random() < 0.6 else text
 
 
 def review(problem: Problem, candidate: Candidate) -> Example:
-    prompt = review_prompt(problem.text, candidate)
-    return _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
+    prompt, index = review_prompt(problem.text, candidate), first_wrong(problem, candidate)
+    example = _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
+    if index is None:
+        return example
+    # The line that must not be copied, from where it differs to its verdict.
+    listed = review_list(problem, candidate)
+    shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
+    start, end = len("\n".join([*listed[:-1], ""])), len("\n".join(listed))
+    same = len(commonprefix([shown, listed[-1]]))
+    return replace(example, stressed=(start + same, end))
 
 
 def refine(problem: Problem, candidate: Candidate, said: str = "") -> Example:
@@ -172,7 +201,7 @@ def select(problem: Problem, candidates: list[Candidate]) -> Example:
     return _reading(problem, select_prompt(problem.text, candidates), candidates, letter)
 
 
-ON_CANDIDATE = {"review": review, "refine": refine, "verify": verify, "judge": judge, "recheck": recheck}
+ON_CANDIDATE = {"review": review, "refine": refine, "verify": verify, "judge": judge}
 
 
 def on_candidates(rng: random.Random, role: str, problem: Problem, right: list[Candidate], wrong: list[Candidate]) -> Example:
@@ -188,7 +217,8 @@ def on_candidates(rng: random.Random, role: str, problem: Problem, right: list[C
     if role == "refine" and rng.random() < 0.5 * FALSE_ALARMS:
         candidate = rng.choice(right)
         return refine(problem, candidate, false_alarm(rng, problem, candidate))
-    return ON_CANDIDATE[role](problem, rng.choice(right if rng.random() < 0.5 else wrong))
+    candidate = rng.choice(right if rng.random() < 0.5 else wrong)
+    return recheck(rng, problem, candidate) if role == "recheck" else ON_CANDIDATE[role](problem, candidate)
 
 
 def planted(rng: random.Random, role: str, problem: Problem) -> Example:
@@ -227,6 +257,24 @@ def practice_read(rng: random.Random, problem: Problem) -> Example:
     rng.shuffle(labels)
     lines = [f"- {label}: {problem.relations[label]}" for label in labels]
     return Example("read", join(problem.text, "\n".join(f"- {label}" for label in labels)), "\n".join(lines))
+
+
+def practice_link(rng: random.Random, problem: Problem) -> Example:
+    """The computed lines of a problem, in an order asked for, from its relations and the values of all quantities."""
+    labels = list(problem.relations)
+    rng.shuffle(labels)
+    relations = [f"- {label}: {problem.relations[label]}" for label in labels if problem.relations[label].sources]
+    known = [f"- {label}: {value}" for label, value in problem.values.items()]
+    rng.shuffle(known)
+    asked = [label for label in labels if problem.relations[label].sources]
+    rng.shuffle(asked)
+    lines = []
+    for label in asked:
+        relation, values = problem.relations[label], problem.values
+        left, right = (values.get(side, side) for side in (relation.left, relation.right))
+        lines.append(f"- {label}: {left} {relation.operation} {right} = {values[label]}")
+    parts = ("\n".join([*relations, *known]), "\n".join(f"- {label}" for label in asked))
+    return Example("link", join(*parts), "\n".join(lines))
 
 
 def practice_sum(rng: random.Random) -> Example:

@@ -17,6 +17,8 @@ def wilson(hits: int, total: int) -> str:
 
 def difference(before: list[bool], after: list[bool]) -> str:
     """The change of a share between paired results, in points, with its 95 % interval."""
+    if not before:
+        return "none (n 0)"
     changes = [int(a) - int(b) for b, a in zip(before, after)]
     n, mean = len(changes), sum(changes) / len(changes)
     half = 1.96 * math.sqrt(sum((c - mean) ** 2 for c in changes) / max(1, n - 1) / n)

@@ -17,6 +17,8 @@ PIECES = r"\n| ?[A-Z]| ?[a-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+"
 IGNORED = -100
 # One token of these decides what a hundred tokens of a solution spell out.
 VERDICT_WEIGHT = 4.0
+# One token in a whole review tells that a line is wrong.
+STRESSED_WEIGHT = 8.0
 # What follows a mistake is known to be wrong.
 AFTERWARDS_WEIGHT = 0.25
 VERDICTS = ("verify", "judge", "compare", "select")
@@ -30,7 +32,7 @@ def build(size: int, seed: int = 11) -> Tokenizer:
         for _ in range(6000):
             problem = problems.random_problem(rng, rng.randint(1, 5))
             example = roles.planted(rng, "review", problem)
-            yield f"system\nsolve review refine judge compare verify aggregate select\n1 ok\n2 ok\n3 wrong\nuser\n{example.user}\nassistant\n{example.assistant}\n"
+            yield f"system\nsolve review refine judge compare verify aggregate select\nuser\n{example.user}\nassistant\n{example.assistant}\n"
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -74,6 +76,11 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
     ids, targets = ids[:-1], ids[1:]
     answer_weight = VERDICT_WEIGHT if example.system in VERDICTS else 1.0
     weights = [prompt_weight] * (len(prompt) - 1) + [answer_weight] * (len(ids) - len(prompt) + 1)
+    if example.stressed:
+        spans = tokenizer.encode(example.assistant, add_special_tokens=False).offsets
+        inside = [n for n, (a, b) in enumerate(spans) if a < example.stressed[1] and b > example.stressed[0]]
+        for n in (inside[0], inside[-1]):
+            weights[len(prompt) - 1 + n] = STRESSED_WEIGHT
     text = tokenizer.encode(f"user\n{example.user}", add_special_tokens=False)
     begins = {a - len("user\n"): n for n, (a, _) in enumerate(text.offsets)}
     for check in example.checks:

@@ -1,19 +1,22 @@
-"""Sentences for each relation: several for training, others that appear in the unseen-wordings test set only.
+"""Sentences for each relation: many for training, others that appear in the unseen-wordings test set only.
 
-Placeholders: {b} the quantity defined, {a} and {c} its sources, {k} and {v} numbers, {i} the things, {f} a fraction.
+Placeholders: {b} the quantity defined, {a} and {c} its sources, {k} and {v} numbers, {i} the things, {f} a fraction, {t} a
+multiple in words, {h} a verb for having. Any verb serves, some are made up: what a sentence says lies in its other words.
 """
 
 FRACTIONS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth"}
 TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
+VERBS = "has has has has owns owns keeps carries stores possesses collects gathers".split()
 
-TRAINING = {
-    "base": ["{b} has {v} {i}.", "{b} owns {v} {i}.", "{b} starts with {v} {i}.", "There are {v} {i} in the bag of {b}."],
+# The plain way of saying it, three sentences in four.
+PLAIN = {
+    "base": ["{b} {h} {v} {i}.", "{b} starts with {v} {i}.", "There are {v} {i} in the bag of {b}."],
     "rate": ["{b} finds {v} {i} a day for {k} days.", "{b} buys {k} boxes of {v} {i} each."],
-    "+": ["{b} has {k} more {i} than {a}.", "{b} has {k} {i} more than {a}.", "{b} owns {k} more than {a}."],
-    "-": ["{b} has {k} fewer {i} than {a}.", "{b} has {k} {i} less than {a}.", "{b} owns {k} fewer than {a}."],
-    "*": ["{b} has {k} times as many {i} as {a}.", "{b} has {k} times the {i} of {a}.", "{b} owns {t} as many {i} as {a}."],
-    "/": ["{b} has {f} as many {i} as {a}.", "{b} has {f} of the {i} of {a}.", "{b} owns {f} as many as {a}."],
-    "sum": ["{b} has as many {i} as {a} and {c} together.", "{b} has the {i} of {a} and {c} combined."],
+    "+": ["{b} {h} {k} more {i} than {a}.", "{b} {h} {k} {i} more than {a}.", "{b} {h} {k} more than {a}."],
+    "-": ["{b} {h} {k} fewer {i} than {a}.", "{b} {h} {k} {i} less than {a}.", "{b} {h} {k} fewer than {a}."],
+    "*": ["{b} {h} {k} times as many {i} as {a}.", "{b} {h} {k} times the {i} of {a}.", "{b} {h} {t} as many {i} as {a}."],
+    "/": ["{b} {h} {f} as many {i} as {a}.", "{b} {h} {f} of the {i} of {a}.", "{b} {h} {f} as many as {a}."],
+    "sum": ["{b} {h} as many {i} as {a} and {c} together.", "{b} {h} the {i} of {a} and {c} combined."],
     "ask one": ["How many {i} does {a} have?", "Find the number of {i} of {a}.", "How many {i} are there in the bag of {a}?"],
     "ask total": ["How many {i} do {a} and {c} have together?", "How many {i} do {a} and {c} have in total?"],
     "ask difference": ["How many more {i} does {a} have than {c}?", "By how many {i} is {a} ahead of {c}?"],
@@ -21,13 +24,143 @@ TRAINING = {
         "Each of the {i} costs {k} dollars. How many dollars are the {i} of {a} worth?",
         "{a} sells all the {i} for {k} dollars each. How many dollars does {a} get?",
     ],
-    "ask left": [
-        "{a} gives away {k} {i}. How many {i} does {a} have left?",
-        "{a} loses {k} {i}. How many are left?",
-    ],
+    "ask left": ["{a} gives away {k} {i}. How many {i} does {a} have left?", "{a} loses {k} {i}. How many are left?"],
     "ask share": ["{a} shares the {i} equally among {k} friends. How many {i} does each friend get?"],
     "distractor": ["{b} likes tea.", "{b} is {v} years old.", "The {i} are blue.", "{b} lives near a lake.", "It is day {v} of the month."],
 }
+
+FURTHER = {
+    "base": [
+        "The bag of {b} contains {v} {i}.",
+        "{v} {i} belong to {b}.",
+        "{b} {h} exactly {v} {i}.",
+        "The number of {i} of {b} is {v}.",
+        "Somebody gave {v} {i} to {b}.",
+        "{b} counts {v} {i}.",
+        "As for {b}, the number is {v}.",
+        "{b} brought along {v} {i}.",
+    ],
+    "rate": [
+        "For {k} days, {b} finds {v} {i} a day.",
+        "{b} fills {k} bags with {v} {i} each.",
+        "{b} buys {v} {i} a week for {k} weeks.",
+        "Each of the {k} boxes of {b} contains {v} {i}.",
+        "{b} {h} {k} rows of {v} {i}.",
+        "In each of {k} weeks, {b} makes {v} {i}.",
+        "{b} puts {v} {i} on each of {k} tables.",
+        "With {v} {i} in each, {b} {h} {k} bags.",
+    ],
+    "+": [
+        "Compared with {a}, {b} {h} {k} more {i}.",
+        "{b} {h} as many {i} as {a} and {k} more.",
+        "{b} {h} all that {a} {h}, plus {k} {i}.",
+        "The number of {i} of {b} is {k} above that of {a}.",
+        "{b} beats {a} by {k} {i}.",
+        "{b} is ahead of {a} by {k} {i}.",
+        "The bag of {b} contains {k} more {i} than that of {a}.",
+        "With {k} more {i}, {a} would be level with {b}.",
+        "Add {k} to the number of {a} and you know that of {b}.",
+        "{b} {h} {k} {i} beyond those of {a}.",
+    ],
+    "-": [
+        "Compared with {a}, {b} {h} {k} fewer {i}.",
+        "{b} {h} as many {i} as {a} without {k}.",
+        "The number of {i} of {b} is {k} below that of {a}.",
+        "{b} is behind {a} by {k} {i}.",
+        "{b} trails {a} by {k} {i}.",
+        "{b} needs {k} more {i} to reach {a}.",
+        "The bag of {b} contains {k} fewer {i} than that of {a}.",
+        "Take {k} from the number of {a} and you know that of {b}.",
+        "{b} {h} what {a} would keep after selling {k} {i}.",
+        "With {k} more {i}, {b} would be level with {a}.",
+    ],
+    "*": [
+        "{b} {h} {t} the number of {i} of {a}.",
+        "The number of {i} of {b} is {k} times that of {a}.",
+        "Compared with {a}, {b} {h} {k} times as many {i}.",
+        "The bag of {b} contains {t} as many {i} as that of {a}.",
+        "Multiply the number of {a} by {k} and you know that of {b}.",
+        "{k} bags like that of {a} make the {i} of {b}.",
+        "{b} {h} {t} as many as {a}.",
+        "{b} beats {a} by a factor of {k}.",
+        "{b} {h} {t} what {a} {h}.",
+        "{b} {h} {k} {i} where {a} {h} only one.",
+    ],
+    "/": [
+        "The number of {i} of {b} is {f} of that of {a}.",
+        "Compared with {a}, {b} {h} {f} as many {i}.",
+        "The bag of {b} contains {f} as many {i} as that of {a}.",
+        "Divide the number of {a} by {k} and you know that of {b}.",
+        "{b} {h} only {f} of the number of {a}.",
+        "Of {k} equal parts of the {i} of {a}, {b} {h} as many as one.",
+        "{b} {h} {f} of what {a} {h}.",
+        "{b} {h} one for every {k} {i} of {a}.",
+        "{b} reaches {f} of the number of {a}.",
+    ],
+    "sum": [
+        "The {i} of {a} and {c} make up the number of {b}.",
+        "Add the {i} of {a} to those of {c} and you know those of {b}.",
+        "The number of {i} of {b} is that of {a} plus that of {c}.",
+        "{b} {h} the sum of the {i} of {a} and {c}.",
+        "The bag of {b} contains as many {i} as those of {a} and {c}.",
+        "{b} {h} what {a} and {c} would have if they shared.",
+        "{b} {h} as many as {a} plus {c}.",
+        "If {a} and {c} put their {i} in one bag, {b} would be level with it.",
+    ],
+    "ask one": [
+        "How many {i} belong to {a}?",
+        "Say how many {i} {a} {h}.",
+        "Count the {i} of {a}.",
+        "{a} {h} how many {i}?",
+        "How many {i} can {a} count?",
+        "How large is the bag of {a}?",
+    ],
+    "ask total": [
+        "What is the sum of the {i} of {a} and {c}?",
+        "How many {i} are in the bags of {a} and {c}?",
+        "Add up the {i} of {a} and {c}.",
+        "Counting those of {a} and those of {c}, how many {i} are there?",
+        "{a} and {c} put their {i} in one bag. How many are there?",
+        "Find the total of {a} and {c}.",
+    ],
+    "ask difference": [
+        "What is the difference between the {i} of {a} and {c}?",
+        "How many {i} does {c} need to reach {a}?",
+        "How far is {c} behind {a}?",
+        "Compared with {c}, how many more {i} does {a} have?",
+        "By how much does {a} beat {c}?",
+        "Find how many {i} {a} {h} beyond those of {c}.",
+    ],
+    "ask cost": [
+        "If each of the {i} costs {k} dollars, what must one pay for those of {a}?",
+        "Somebody pays {a} {k} dollars for each of the {i}. How much does {a} get?",
+        "How many dollars does {a} make by selling all {i} for {k} dollars each?",
+        "What would it cost to buy the {i} of {a} for {k} dollars each?",
+        "One costs {k} dollars. Find the price of all {i} of {a}.",
+    ],
+    "ask left": [
+        "After {a} gives away {k} {i}, how many remain?",
+        "Somebody takes {k} {i} from {a}. How many {i} does {a} still have?",
+        "If {a} sold {k} {i}, how many would remain?",
+        "{a} drops {k} {i} in a lake. How many remain?",
+        "{k} {i} of {a} break. How many are whole?",
+    ],
+    "ask share": [
+        "{a} splits all {i} in {k} equal parts. How many {i} are in one part?",
+        "{a} puts the {i} in {k} equal bags. How many are in each bag?",
+        "If {a} gave the {i} to {k} children in equal shares, how many would one child get?",
+        "Divide the {i} of {a} among {k} people. What does one of them get?",
+    ],
+    "distractor": ["The street of {b} has {v} houses.", "{b} went to school for {v} years.", "The weather was fine.", "{b} met a friend."],
+}
+
+
+def _mixed(plain: list[str], further: list[str]) -> list[str]:
+    """Both lists, the plain sentences repeated so often that they make up about three quarters."""
+    return plain * max(1, round(3 * len(further) / len(plain))) + further
+
+
+TRAINING = {kind: _mixed(plain, FURTHER[kind]) for kind, plain in PLAIN.items()}
 
 HELD_OUT = {
     **TRAINING,

@@ -11,7 +11,8 @@ import torch
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pebble import lexicon, roles, sampling, tokens  # noqa: E402
+from pebble import lexicon, roles, sampling, tokens, wordings  # noqa: E402
+from pebble.attention import attend_causal  # noqa: E402
 from pebble.batches import Batches, Mixture, collate  # noqa: E402
 from pebble.induction import write_induction  # noqa: E402
 from pebble.model import Config, Llama  # noqa: E402
@@ -96,6 +97,60 @@ class TestSets(unittest.TestCase):
         rng = random.Random(5)
         drawn = {name for _ in range(5000) for name in lexicon.names_for_training(rng, 3)}
         self.assertFalse(drawn & set(lexicon.HELD_OUT_NAMES))
+
+
+    def test_no_sentence_of_the_unseen_wordings_is_a_sentence_of_training(self):
+        for kind, sentences in wordings.HELD_OUT.items():
+            if kind != "distractor":
+                known = {form.format_map(Verb(verb)) for form in wordings.TRAINING[kind] for verb in wordings.VERBS}
+                self.assertFalse(known & set(sentences), kind)
+
+    def test_names_that_begin_alike_are_frequent_in_training(self):
+        rng = random.Random(9)
+        drawn = [lexicon.names_for_training(rng, 6) for _ in range(500)]
+        self.assertGreater(sum(len({name[0] for name in names}) < 6 for names in drawn), 150)
+
+
+class Verb(dict):
+    """Fills in the verb and leaves every other placeholder as it is."""
+
+    def __init__(self, verb: str):
+        super().__init__(h=verb)
+
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"
+
+
+class Roles(unittest.TestCase):
+    def test_a_review_derives_each_line_up_to_the_first_wrong_one_and_stresses_where_it_must_not_copy(self):
+        rng = random.Random(10)
+        for _ in range(100):
+            problem = random_problem(rng, 3)
+            candidate = plant(rng, problem)
+            index, example = first_wrong(problem, candidate), roles.review(problem, candidate)
+            *listed, verdict = example.assistant.split("\n")
+            self.assertEqual(len(listed), index + 1)
+            for line, shown in zip(listed[:-1], candidate.lines):
+                self.assertEqual(line.removesuffix(" ok").split(" ", 1)[-1], shown.removeprefix("#### "))
+            self.assertTrue(listed[-1].endswith(" wrong"))
+            self.assertTrue(verdict.endswith(f"it should be {correction(problem, candidate, index)}."))
+            self.assertTrue(example.assistant[: example.stressed[1]].endswith(" wrong"))
+            encoded = tokens.encode(TOKENIZER, example)
+            self.assertEqual(encoded.weights[encoded.prompt :].count(tokens.STRESSED_WEIGHT), 2)
+
+    def test_a_right_solution_is_listed_whole_and_cleared(self):
+        problem = random_problem(random.Random(11), 3)
+        *listed, verdict = roles.review_text(problem, canonical(problem)).split("\n")
+        self.assertEqual(verdict, roles.ALL_RIGHT)
+        self.assertEqual(len(listed), len(problem.lines))
+        self.assertTrue(all(line.endswith(" ok") for line in listed))
+
+    def test_a_second_look_follows_drafts_that_were_cut_off_anywhere(self):
+        rng, problem = random.Random(12), random_problem(random.Random(12), 3)
+        given = [roles.recheck(rng, problem, canonical(problem)).given for _ in range(200)]
+        self.assertTrue(all(text.endswith(roles.REFLECTION) for text in given))
+        self.assertGreater(sum("####" not in text for text in given), 50)
+        self.assertGreater(sum(text.count(roles.REFLECTION) == 2 for text in given), 20)
 
 
 class Tokens(unittest.TestCase):
@@ -185,6 +240,17 @@ class Model(unittest.TestCase):
         grown = model.grown(7)
         self.assertEqual(len(grown.layers), 7)
         self.assertTrue(torch.equal(model(ids), grown(ids)))
+
+    def test_attention_in_blocks_is_plain_causal_attention_with_its_gradients(self):
+        torch.manual_seed(2)
+        for length in (5, 128, 300):
+            q, k, v = (torch.randn(3, length, 16, requires_grad=True) for _ in range(3))
+            given = torch.randn(3, length, 16)
+            plain = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)
+            blocks = attend_causal(q, k, v)[0]
+            self.assertTrue(torch.allclose(plain, blocks, atol=1e-5))
+            for one, other in zip(torch.autograd.grad(plain, (q, k, v), given), torch.autograd.grad(blocks, (q, k, v), given)):
+                self.assertTrue(torch.allclose(one, other, atol=1e-4))
 
     def test_newton_schulz_brings_singular_values_near_one(self):
         values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 32, 80)))
