@@ -15,7 +15,7 @@ from pebble.sampling import generate
 from pebble.solutions import Candidate, first_wrong
 from pebble.store import load_checkpoint
 
-STEPS = (1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8)
+STEPS = (2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8)
 
 
 def main() -> None:

@@ -51,7 +51,10 @@ STAGES = {
     ),
     "roles": Stage(Mixture({**PRACTICE, "read": 0.1, "link": 0.1, "solve": 0.4, **ROLES}, STEPS, 0.0), (0.8, 0.6)),
     "policy": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.4)),
-    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.6, 0.005)),
+    # The reviewer learns last and slowest: it solves while the wrong line stands before it.
+    "cooling": Stage(
+        Mixture({**PRACTICE, "read": 0.03, "link": 0.03, "solve": 0.3, **ROLES, "review": 0.25}, STEPS, 0.0), (0.6, 0.005)
+    ),
 }
 
 

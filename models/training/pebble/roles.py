@@ -30,15 +30,14 @@ class Example:
     """`given` is an assistant prefix without loss. `checks`: the solutions that are shown, in `user` or, to
     verify, in `assistant`. No role says so, but training asks at each of their tokens for the right next token, and
     once there was a wrong one for the verdict: a verdict at the end alone leaves open which token made the solution
-    wrong, and it was not learned that way. `stressed`: characters of `assistant` whose first and last token count
-    more."""
+    wrong, and it was not learned that way. `stressed`: the character of `assistant` whose token counts more."""
 
     system: str
     user: str
     assistant: str
     given: str = ""
     checks: list[Check] = field(default_factory=list)
-    stressed: tuple[int, int] | None = None
+    stressed: int | None = None
 
 
 def join(*parts: str) -> str:
@@ -150,12 +149,12 @@ def review(problem: Problem, candidate: Candidate) -> Example:
     example = _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
     if index is None:
         return example
-    # The line that must not be copied, from where it differs to its verdict.
+    # Where the line that must not be copied begins to differ.
     listed = review_list(problem, candidate)
     shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
-    start, end = len("\n".join([*listed[:-1], ""])), len("\n".join(listed))
+    start = len("\n".join([*listed[:-1], ""]))
     same = len(commonprefix([shown, listed[-1]]))
-    return replace(example, stressed=(start + same, end))
+    return replace(example, stressed=start + same)
 
 
 def refine(problem: Problem, candidate: Candidate, said: str = "") -> Example:

@@ -17,7 +17,7 @@ PIECES = r"\n| ?[A-Z]| ?[a-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+"
 IGNORED = -100
 # One token of these decides what a hundred tokens of a solution spell out.
 VERDICT_WEIGHT = 4.0
-# One token in a whole review tells that a line is wrong.
+# One token in a whole review is where copying the shown solution would be wrong.
 STRESSED_WEIGHT = 8.0
 # What follows a mistake is known to be wrong.
 AFTERWARDS_WEIGHT = 0.25
@@ -78,9 +78,8 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
     weights = [prompt_weight] * (len(prompt) - 1) + [answer_weight] * (len(ids) - len(prompt) + 1)
     if example.stressed:
         spans = tokenizer.encode(example.assistant, add_special_tokens=False).offsets
-        inside = [n for n, (a, b) in enumerate(spans) if a < example.stressed[1] and b > example.stressed[0]]
-        for n in (inside[0], inside[-1]):
-            weights[len(prompt) - 1 + n] = STRESSED_WEIGHT
+        first = next(n for n, (_, end) in enumerate(spans) if end > example.stressed)
+        weights[len(prompt) - 1 + first] = STRESSED_WEIGHT
     text = tokenizer.encode(f"user\n{example.user}", add_special_tokens=False)
     begins = {a - len("user\n"): n for n, (a, _) in enumerate(text.offsets)}
     for check in example.checks:

@@ -134,9 +134,12 @@ class Roles(unittest.TestCase):
                 self.assertEqual(line.removesuffix(" ok").split(" ", 1)[-1], shown.removeprefix("#### "))
             self.assertTrue(listed[-1].endswith(" wrong"))
             self.assertTrue(verdict.endswith(f"it should be {correction(problem, candidate, index)}."))
-            self.assertTrue(example.assistant[: example.stressed[1]].endswith(" wrong"))
+            shown = candidate.numbered.split("\n")[index].replace(". ", " ", 1)
+            start = example.assistant.index(listed[-1])
+            self.assertEqual(listed[-1][: example.stressed - start], shown[: example.stressed - start])
+            self.assertNotEqual(listed[-1][: example.stressed - start + 1], shown[: example.stressed - start + 1])
             encoded = tokens.encode(TOKENIZER, example)
-            self.assertEqual(encoded.weights[encoded.prompt :].count(tokens.STRESSED_WEIGHT), 2)
+            self.assertEqual(encoded.weights[encoded.prompt :].count(tokens.STRESSED_WEIGHT), 1)
 
     def test_a_right_solution_is_listed_whole_and_cleared(self):
         problem = random_problem(random.Random(11), 3)
