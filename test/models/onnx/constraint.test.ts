@@ -122,7 +122,10 @@ test('a frequency penalty keeps tokens from coming again, a repetition penalty o
   }
   const { chunks } = await collect(model, { messages, sampling, topLogProbabilities: 0 })
   const tokens = chunks.flatMap((chunk) => (chunk.type === 'delta' ? (chunk.tokens ?? []) : []))
-  assert.equal(new Set(tokens.map(({ text }) => text)).size, tokens.length)
+  // Parts of characters look the same: their text comes with the last of them.
+  const whole = tokens.map(({ text }) => text).filter((text) => text !== '')
+  assert.ok(whole.length > 10)
+  assert.deepEqual(whole, [...new Set(whole)])
   const neutral = {
     temperature: 0,
     max_tokens: GREEDY_TOKENS,
