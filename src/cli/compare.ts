@@ -14,6 +14,12 @@ export const COMPARE: Command = {
     'Runs two arms or more on a data set and compares them as experiments do: paired by item, with intervals that hold at all looks. Writes comparison.json beside the reports of evaluate.',
   flags: [
     ...EVALUATE.flags,
+    {
+      name: 'replay',
+      value: 'FOLDER',
+      description:
+        'Compare the runs that this folder holds, asked with the same flags; no model is used. Default of --out: the same folder.',
+    },
     { name: 'alpha', value: 'X', description: 'Level of the intervals. Default: 0.05.' },
     {
       name: 'margin',

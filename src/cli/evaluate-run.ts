@@ -33,7 +33,7 @@ export interface EvaluateOptions {
   readonly afterwards?: (measures: readonly RunMeasure[], baseline: string) => Promise<void>
 }
 
-const JOURNAL = 'runs.jsonl'
+export const JOURNAL = 'runs.jsonl'
 
 const openJournal = async ({ out, resume }: EvaluateSettings): Promise<Journal> => {
   const file = path.join(out, JOURNAL)

@@ -22,6 +22,7 @@ import {
 import { CALIBRATE_COMMAND } from './calibrate.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
 import { COMPARE, compareSettings, tellComparison } from './compare.ts'
+import { replayComparison, replayFolder } from './compare-replay.ts'
 import { EVALUATE, evaluateSettings, readListFile, type EvaluateSettings } from './evaluate.ts'
 import { runEvaluate, type EvaluateOptions } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
@@ -124,38 +125,48 @@ const models: Action = async ({ values }, io, deps) => {
   return EXIT_CODES.completed
 }
 
-/** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
-const evaluateRuns = async (
-  parsed: ParsedArguments,
-  io: CommandIo,
-  deps: CommandDependencies,
-  afterwards: (settings: EvaluateSettings) => Pick<EvaluateOptions, 'afterwards'>,
-): Promise<number> => {
+const evaluationOf = async (parsed: ParsedArguments): Promise<EvaluateSettings> => {
   const listIn = async (flag: 'arms' | 'expectations') => {
     const file = parsed.values[flag]
     return file === undefined ? [] : await readListFile(flag, file)
   }
   const [arms, expectations] = [await listIn('arms'), await listIn('expectations')]
-  const settings = evaluateSettings(parsed, { arms, expectations })
+  return evaluateSettings(parsed, { arms, expectations })
+}
+
+/** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
+const evaluateRuns = async (
+  settings: EvaluateSettings,
+  parsed: ParsedArguments,
+  io: CommandIo,
+  deps: CommandDependencies,
+  afterwards: Pick<EvaluateOptions, 'afterwards'> = {},
+): Promise<number> => {
   const { packageRoot } = deps
   const { stdout, stderr, signal } = io
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, io, deps, (source) =>
-    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards(settings) }),
+    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards }),
   )
 }
 
-const evaluate: Action = (parsed, io, deps) => evaluateRuns(parsed, io, deps, () => ({}))
+const evaluate: Action = async (parsed, io, deps) =>
+  evaluateRuns(await evaluationOf(parsed), parsed, io, deps)
 
 const compare: Action = async (parsed, io, deps) => {
   const asked = compareSettings(parsed)
-  return evaluateRuns(parsed, io, deps, ({ arms, out }) => {
-    if (arms.length < 2) throw new UsageError('There is nothing to compare: give two arms or more.')
-    return {
-      afterwards: (measures, baseline) =>
-        tellComparison(measures, baseline, asked, { out, stdout: io.stdout }),
-    }
+  const folder = replayFolder(parsed)
+  const settings = await evaluationOf(parsed)
+  if (settings.arms.length < 2)
+    throw new UsageError('There is nothing to compare: give two arms or more.')
+  if (folder !== undefined) {
+    const out = parsed.values['out'] ?? folder
+    return replayComparison({ folder, settings: { ...settings, out }, asked, ...deps, io })
+  }
+  return evaluateRuns(settings, parsed, io, deps, {
+    afterwards: (measures, baseline) =>
+      tellComparison(measures, baseline, asked, { out: settings.out, stdout: io.stdout }),
   })
 }
 

@@ -3,11 +3,17 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { RefineError } from '../core/errors.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { RunRequest } from '../runs/run-request.ts'
-import { requestOf, seedOf, type Arm } from './arm.ts'
-import type { Item } from './data-set.ts'
 import type { Journal } from './journal.ts'
-import { measureRun, type RunMeasure } from './measure.ts'
-import { keyText, requestHash, RunRecorder, type RunKey, type RunRecord } from './record.ts'
+import type { RunMeasure } from './measure.ts'
+import {
+  jobsOf,
+  MeasuredRuns,
+  requestFor,
+  runsPlanned,
+  type EvaluationPlan,
+  type Job,
+} from './measured-runs.ts'
+import { RunRecorder, type RunKey, type RunRecord } from './record.ts'
 
 /** Where runs are made: this process or a server. */
 export interface RunSource {
@@ -17,14 +23,6 @@ export interface RunSource {
    * @throws RefineError when the run could not be started or was lost.
    */
   start(request: RunRequest, signal: AbortSignal): AsyncGenerator<RunEvent, void, void>
-}
-
-export interface EvaluationPlan {
-  readonly arms: readonly Arm[]
-  readonly items: readonly Item[]
-  /** Runs of each arm on each item, at least 1. */
-  readonly repeats: number
-  readonly seed: number
 }
 
 export interface Progress {
@@ -52,49 +50,26 @@ export interface EvaluationOptions {
   readonly retryDelay?: number
 }
 
-interface Job {
-  readonly arm: Arm
-  readonly item: Item
-  readonly key: RunKey
-}
-
-/** All arms of an item stand together, so that an evaluation that is cut off has compared like with like. */
-function* jobsOf({ arms, items, repeats }: EvaluationPlan): Generator<Job, void, void> {
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const item of items) {
-      for (const arm of arms) yield { arm, item, key: { arm: arm.name, item: item.id, repeat } }
-    }
-  }
-}
-
 const MAX_ATTEMPTS = 6
 
 class Evaluation {
   readonly #options: EvaluationOptions
-  readonly #measures = new Map<string, RunMeasure>()
-  readonly #arms: Map<string, { runs: number; right: number }>
+  readonly #measured: MeasuredRuns
   readonly #stop = new AbortController()
   #resumed = 0
 
   constructor(options: EvaluationOptions) {
     this.#options = options
-    this.#arms = new Map(options.plan.arms.map(({ name }) => [name, { runs: 0, right: 0 }]))
+    this.#measured = new MeasuredRuns(options.plan)
   }
 
   /** Takes up what the journal holds. */
   async resume(): Promise<void> {
-    const { plan, journal, retryFailed } = this.#options
-    const arms = new Map(plan.arms.map((arm) => [arm.name, arm]))
-    const items = new Map(plan.items.map((item) => [item.id, item]))
+    const { journal, retryFailed = false } = this.#options
     for await (const record of journal.records()) {
-      const [arm, item] = [arms.get(record.arm), items.get(record.item)]
-      if (arm === undefined || item === undefined || record.repeat >= plan.repeats) continue
-      if (record.request_hash !== requestHash(this.#requestOf({ arm, item, key: record })))
-        throw otherSettings(record)
-      if (retryFailed === true && record.run.status === 'failed') continue
-      this.#keep(record, item)
+      this.#measured.takeUp(record, retryFailed)
     }
-    this.#resumed = this.#measures.size
+    this.#resumed = this.#measured.size
   }
 
   async run(): Promise<void> {
@@ -106,39 +81,19 @@ class Evaluation {
     if (failure !== undefined) throw failure.reason
   }
 
-  /** In the order of the plan, whatever order the runs ended in. */
   measures(): RunMeasure[] {
-    const found: RunMeasure[] = []
-    for (const { key } of jobsOf(this.#options.plan)) {
-      const measure = this.#measures.get(keyText(key))
-      if (measure !== undefined) found.push(measure)
-    }
-    return found
-  }
-
-  #requestOf({ arm, item, key }: Job): RunRequest {
-    return requestOf(arm, item, seedOf(this.#options.plan.seed, item.id, key.repeat))
-  }
-
-  /** A later record of a run takes the place of an earlier one. */
-  #keep(record: RunRecord, item: Item): void {
-    const count = this.#arms.get(record.arm)!
-    const before = this.#measures.get(keyText(record))
-    const measure = measureRun(record, item)
-    this.#measures.set(keyText(record), measure)
-    count.runs += before === undefined ? 1 : 0
-    count.right += Number(measure.last) - Number(before?.last ?? false)
+    return this.#measured.inOrder()
   }
 
   async #work(jobs: Iterator<Job, void>): Promise<void> {
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal])
     try {
       for (let next = jobs.next(); next.done !== true && !signal.aborted; next = jobs.next()) {
-        if (this.#measures.has(keyText(next.value.key))) continue
+        if (this.#measured.has(next.value.key)) continue
         const record = await this.#attempt(next.value, signal)
         if (record === undefined) return
         await this.#options.journal.append(record)
-        this.#keep(record, next.value.item)
+        this.#measured.keep(record, next.value.item)
         this.#tell()
       }
     } catch (thrown) {
@@ -164,7 +119,7 @@ class Evaluation {
   }
 
   async #execute(job: Job, signal: AbortSignal): Promise<RunRecord | undefined> {
-    const request = this.#requestOf(job)
+    const request = requestFor(this.#options.plan, job)
     const recorder = new RunRecorder()
     for await (const event of this.#options.source.start(request, signal)) recorder.observe(event)
     if (signal.aborted) return undefined
@@ -174,21 +129,14 @@ class Evaluation {
   }
 
   #tell(): void {
-    const { arms, items, repeats } = this.#options.plan
     this.#options.onProgress?.({
-      total: arms.length * items.length * repeats,
-      done: this.#measures.size,
+      total: runsPlanned(this.#options.plan),
+      done: this.#measured.size,
       resumed: this.#resumed,
-      arms: this.#arms,
+      arms: this.#measured.arms,
     })
   }
 }
-
-const otherSettings = ({ arm, item }: RunRecord): RefineError =>
-  new RefineError(
-    'conflict',
-    `The journal holds a run of arm "${arm}" on item "${item}" that was asked with other settings. Use another folder, or the same settings.`,
-  )
 
 const refused = ({ arm, item }: RunKey, cause: RefineError): RefineError =>
   new RefineError(cause.code, `Arm "${arm}", item "${item}": ${cause.message}`, {

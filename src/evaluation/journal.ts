@@ -30,6 +30,25 @@ const parse = (text: string, place: string): RunRecord => {
   throw new RefineError('invalid_request', `${place} is not a run of an evaluation.`)
 }
 
+/**
+ * The runs of the file, which is left as it is; a last line that was only half written is passed over.
+ * @throws RefineError invalid_request naming a line that is not a run.
+ */
+export async function* readJournal(path: string): AsyncGenerator<RunRecord, void, void> {
+  const handle = await open(path)
+  try {
+    const length = await wholeLength(handle)
+    if (length === 0) return
+    let number = 0
+    for await (const text of handle.readLines({ start: 0, end: length - 1 })) {
+      number++
+      if (text !== '') yield parse(text, `${path}, line ${number},`)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
 export class Journal {
   readonly #path: string
   readonly #file: FileHandle
@@ -53,17 +72,8 @@ export class Journal {
   }
 
   /** @throws RefineError invalid_request naming a line that is not a run. */
-  async *records(): AsyncGenerator<RunRecord, void, void> {
-    const handle = await open(this.#path)
-    try {
-      let number = 0
-      for await (const text of handle.readLines()) {
-        number++
-        if (text !== '') yield parse(text, `${this.#path}, line ${number},`)
-      }
-    } finally {
-      await handle.close()
-    }
+  records(): AsyncGenerator<RunRecord, void, void> {
+    return readJournal(this.#path)
   }
 
   /** Resolves when the line is in the file; lines are written one after the other. */

@@ -1,7 +1,7 @@
 /** The whole report as data: `results.json`. Wire data, hence snake_case. */
 import { hashToUnit } from '../../core/random.ts'
 import type { Arm } from '../arm.ts'
-import type { EvaluationPlan } from '../evaluate.ts'
+import type { EvaluationPlan } from '../measured-runs.ts'
 import type { Expectation } from '../expectation.ts'
 import { groupBy, mean } from '../grouping.ts'
 import type { LeftOut } from '../preflight.ts'
@@ -79,7 +79,7 @@ const anytimeOf = (runs: readonly RunMeasure[], horizon: Results['horizon']): An
 }
 
 /** The arm the others are compared with: the one asked for, else the one named `single`, else the first. */
-const baselineOf = (arms: readonly Arm[], asked?: string): string =>
+export const baselineOf = (arms: readonly Arm[], asked?: string): string =>
   asked ?? arms.find(({ name }) => name === 'single')?.name ?? arms[0]!.name
 
 export interface ResultsOptions {
