@@ -14,9 +14,12 @@ export interface Plan {
   readonly contexts: readonly number[]
   readonly samples: readonly number[]
   readonly rounds: number
-  /** Tokens per sample. */
+  /** Tokens per sample; more where a job would have fewer than `LEAST_TOKENS` in all. */
   readonly steps: number
 }
+
+/** What a job costs once, such as memory that is touched for the first time, must not decide its rate. */
+const LEAST_TOKENS = 32
 
 export interface Cell {
   readonly engine: ContestantName
@@ -113,20 +116,22 @@ export const runRounds = async (
   const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
   const cells: Cell[] = []
   let seed = 1
-  // Once without the clock; who fails here takes no part.
+  // Once without the clock, as long as it gets; who fails here takes no part.
+  const longest = Math.min(Math.max(...plan.contexts), contextLength - LEAST_TOKENS - 1)
   const fit = await runCell(
     remotes,
-    [{ prompt: randomPrompt(32, vocabulary, seed++), samples: 2, steps: 2 }],
+    [{ prompt: randomPrompt(longest, vocabulary, seed++), samples: 1, steps: plan.steps }],
     tell,
   )
   const taking = remotes.filter(({ name }) => fit.some(({ engine }) => engine === name))
   for (const context of plan.contexts) {
-    const length = Math.min(context, contextLength - plan.steps - 1)
     for (const samples of plan.samples) {
+      const steps = Math.max(plan.steps, Math.ceil(LEAST_TOKENS / samples))
+      const length = Math.min(context, contextLength - steps - 1)
       const jobs = Array.from({ length: plan.rounds }, () => ({
         prompt: randomPrompt(length, vocabulary, seed++),
         samples,
-        steps: plan.steps,
+        steps,
       }))
       const found = await runCell(taking, jobs, tell)
       cells.push(...found)
