@@ -49,6 +49,21 @@ export const randomPrompt = (length: number, vocabulary: number, seed: number): 
   })
 }
 
+/** Sizes of the jobs of a plan. Those of one context have one length, whatever the number of samples: they are compared. */
+export const sizesOf = (
+  { contexts, samples, steps }: Plan,
+  contextLength: number,
+): { readonly length: number; readonly samples: number; readonly steps: number }[] => {
+  const room = contextLength - Math.max(steps, LEAST_TOKENS) - 1
+  return contexts.flatMap((context) =>
+    samples.map((count) => ({
+      length: Math.min(context, room),
+      samples: count,
+      steps: Math.max(steps, Math.ceil(LEAST_TOKENS / count)),
+    })),
+  )
+}
+
 const isAble = (name: ContestantName, files: ModelFiles): boolean => {
   if (name === 'whetstone') return true
   if (name === 'stock-loop') return files.onnx !== undefined
@@ -116,27 +131,24 @@ export const runRounds = async (
   const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
   const cells: Cell[] = []
   let seed = 1
+  const sizes = sizesOf(plan, contextLength)
   // Once without the clock, as long as it gets; who fails here takes no part.
-  const longest = Math.min(Math.max(...plan.contexts), contextLength - LEAST_TOKENS - 1)
+  const longest = Math.max(...sizes.map(({ length }) => length))
   const fit = await runCell(
     remotes,
     [{ prompt: randomPrompt(longest, vocabulary, seed++), samples: 1, steps: plan.steps }],
     tell,
   )
   const taking = remotes.filter(({ name }) => fit.some(({ engine }) => engine === name))
-  for (const context of plan.contexts) {
-    for (const samples of plan.samples) {
-      const steps = Math.max(plan.steps, Math.ceil(LEAST_TOKENS / samples))
-      const length = Math.min(context, contextLength - steps - 1)
-      const jobs = Array.from({ length: plan.rounds }, () => ({
-        prompt: randomPrompt(length, vocabulary, seed++),
-        samples,
-        steps,
-      }))
-      const found = await runCell(taking, jobs, tell)
-      cells.push(...found)
-      for (const cell of found) tell(cellLine(cell))
-    }
+  for (const { length, samples, steps } of sizes) {
+    const jobs = Array.from({ length: plan.rounds }, () => ({
+      prompt: randomPrompt(length, vocabulary, seed++),
+      samples,
+      steps,
+    }))
+    const found = await runCell(taking, jobs, tell)
+    cells.push(...found)
+    for (const cell of found) tell(cellLine(cell))
   }
   return cells
 }

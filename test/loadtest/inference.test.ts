@@ -5,7 +5,7 @@ import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { writeGguf } from '../../loadtest/inference/gguf-writer.ts'
-import { median, type Cell } from '../../loadtest/inference/rounds.ts'
+import { median, sizesOf, type Cell } from '../../loadtest/inference/rounds.ts'
 import {
   measureEventLoop,
   plainSampling,
@@ -151,6 +151,19 @@ test('the shares are of the bytes and operations of a step', () => {
   })
   assert.ok(Math.abs(shares.bandwidth * 1e9 - (44 * 4 + 4 * 4)) < 1e-6)
   assert.ok(Math.abs(shares.arithmetic * 1e9 - 2 * 2 * (44 + 4)) < 1e-6)
+})
+
+test('jobs of one context have one length, and no job is over before it has begun', () => {
+  const sizes = sizesOf({ contexts: [256, 1024], samples: [1, 16], rounds: 1, steps: 4 }, 1024)
+  assert.deepEqual(
+    sizes.map(({ length, samples, steps }) => [length, samples, steps]),
+    [
+      [256, 1, 32],
+      [256, 16, 4],
+      [991, 1, 32],
+      [991, 16, 4],
+    ],
+  )
 })
 
 test('medians are of the middle', () => {
