@@ -20,7 +20,8 @@ const NAME = /^[a-zA-Z0-9_.:-]{1,128}$/
 /** The arguments as they were written, where they can be told from the rest of the call: no number loses digits. */
 const argumentsText = (written: string, key: string, value: object): string => {
   const head = new RegExp(`^\\s*\\{\\s*"name"\\s*:\\s*"[^"\\\\]*"\\s*,\\s*"${key}"\\s*:\\s*`)
-  const text = written.replace(head, '').replace(/\s*\}\s*$/, '')
+  const rest = written.replace(head, '').trimEnd()
+  const text = rest.endsWith('}') ? rest.slice(0, -1).trimEnd() : rest
   return parseJson(text) === undefined ? JSON.stringify(value) : text
 }
 

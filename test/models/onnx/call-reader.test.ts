@@ -149,3 +149,12 @@ test('ids of calls are unique', () => {
   assert.equal(new Set(ids).size, 2)
   for (const id of ids) assert.match(id, /^call_[0-9a-f]{32}$/)
 })
+
+// Linear work takes a moment here; a square of the length would take minutes.
+test('a call with much white space in it is read as one without', { timeout: 60_000 }, () => {
+  const space = ' '.repeat(400_000)
+  const text = `<tool_call>\n{"name": "clock", "arguments": {"at": 1${space}}${space}}\n</tool_call>`
+  const { calls, malformed } = read('qwen', [text])
+  assert.deepEqual([calls.length, malformed], [1, 0])
+  assert.equal(calls[0]![1].replaceAll(' ', ''), '{"at":1}')
+})
