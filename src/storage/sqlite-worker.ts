@@ -33,7 +33,7 @@ const serve = async (database: Database, requests: readonly SqliteRequest[]): Pr
   const notices: SqliteNotice[] = []
   for (const request of requests) notices.push(await answer(database, request))
   post(...notices)
-  if (requests.at(-1)?.type === 'close') parentPort!.close()
+  if (requests.some(({ type }) => type === 'close')) parentPort!.close()
 }
 
 try {
