@@ -12,7 +12,7 @@ import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
 import type { RiskPoint, Scored } from '../evaluation/statistics/risk-coverage.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { print, type Action, type CommandEntry } from './command.ts'
-import { replaceFile } from './evaluate-run.ts'
+import { JOURNAL, replaceFile } from './evaluate-run.ts'
 import { EXIT_CODES } from './run-refine.ts'
 
 const CALIBRATE: Command = {
@@ -66,7 +66,7 @@ const journalIn = async (place: string): Promise<string> => {
       throw new UsageError(`--runs: there is no ${place}.`)
     },
   )
-  return isFolder ? path.join(place, 'runs.jsonl') : place
+  return isFolder ? path.join(place, JOURNAL) : place
 }
 
 const readAnswers = async (

@@ -11,7 +11,7 @@ import { nonInferiority, type NonInferiority } from '../experiments/guardrail.ts
 import { benjaminiHochberg, holm } from '../experiments/multiplicity.ts'
 import { anytime } from '../experiments/sequential.ts'
 import { groupBy, mean } from './grouping.ts'
-import type { RunMeasure } from './measure.ts'
+import { tokensOf, type RunMeasure } from './measure.ts'
 
 export interface ComparisonSettings {
   readonly baseline: string
@@ -24,10 +24,7 @@ export interface ComparisonSettings {
 
 const METRICS = {
   correct: { direction: 'up', of: ({ last }: RunMeasure) => Number(last) },
-  tokens: {
-    direction: 'down',
-    of: ({ usage }: RunMeasure) => usage.input_tokens + usage.output_tokens,
-  },
+  tokens: { direction: 'down', of: tokensOf },
   cost: { direction: 'down', of: ({ usage }: RunMeasure) => usage.cost },
   seconds: { direction: 'down', of: ({ usage }: RunMeasure) => usage.seconds },
 } as const

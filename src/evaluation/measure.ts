@@ -147,6 +147,9 @@ const timelineOf = (
   return [...timeline, { seconds, tokens: input_tokens + output_tokens, right: last }]
 }
 
+/** All that the run took. */
+export const tokensOf = ({ usage }: RunMeasure): number => usage.input_tokens + usage.output_tokens
+
 /** Measures a run. Pure: the same record and item, the same numbers. */
 export const measureRun = (record: RunRecord, item: Item): RunMeasure => {
   const { arm, repeat, run } = record

@@ -3,9 +3,10 @@
  * the majority is sure enough: Adaptive-Consistency's Beta rule (Aggarwal et al. 2023, arXiv:2305.11860), or ESC's
  * unanimous window (Li et al. 2024, arXiv:2401.10480). Deviations: eight samples at most instead of 40, at 0.8 instead of
  * 0.7 where the task names no temperature; the window is a batch, four samples instead of five; the Beta rule is asked
- * after every sample although samples are drawn in batches, and what is still being written is cut off; both adaptive rules also stop when no
- * outstanding sample can change the majority. With `weights` the votes are weighted (`parts/weights.ts`); the rules then
- * ask for the numbers of votes, and stop only where numbers and weights name the same answer.
+ * after every sample although samples are drawn in batches, and what is still being written is cut off; both adaptive
+ * rules also stop when no outstanding sample can change the majority. With `weights` the votes are weighted
+ * (`parts/weights.ts`); the rules then ask for the numbers of votes, and stop only where numbers and weights name the same
+ * answer.
  */
 import { Type } from 'typebox'
 import type { StopReason, StrategyEvent } from '../core/event.ts'

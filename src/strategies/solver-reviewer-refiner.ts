@@ -6,7 +6,8 @@
  * Deviations, all because a server sees one question and no test set: μ and σ of the quality gate are fixed options
  * (cold start 1.0 and 0.5), not statistics of all questions; k = 8 and two rounds instead of 40 and 3; only the chains
  * of the `buckets` leading answers are reviewed, and those the reviewer finds right are not rewritten; a chain is
- * reviewed once; neither reviewer nor refiner is shown an example (theirs: one each). A missing reward counts as ½. The gate asks exp(H) ≤ 3, which is the paper's 2(1 − σ(H)) ≥ 0.5.
+ * reviewed once; neither reviewer nor refiner is shown an example (theirs: one each). A missing reward counts as ½. The
+ * gate asks exp(H) ≤ 3, which is the paper's 2(1 − σ(H)) ≥ 0.5.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'

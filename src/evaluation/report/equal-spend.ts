@@ -1,6 +1,6 @@
 /** What a majority vote would have said for the same tokens, from the drafts that the evaluation has anyway. */
 import { groupBy, mean } from '../grouping.ts'
-import type { RunMeasure } from '../measure.ts'
+import { tokensOf, type RunMeasure } from '../measure.ts'
 
 /** Wire data, hence snake_case. */
 export interface VoteAtSameSpend {
@@ -10,8 +10,6 @@ export interface VoteAtSameSpend {
   /** Drafts that the arm's tokens would buy. */
   readonly affordable: number
 }
-
-const tokensOf = ({ usage }: RunMeasure): number => usage.input_tokens + usage.output_tokens
 
 /** Nothing but drafts was made, so that tokens and drafts can be held against each other. */
 const isPlain = ({ drafts, candidates, usage }: RunMeasure): boolean =>

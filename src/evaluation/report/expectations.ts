@@ -1,7 +1,7 @@
 /** Whether what was expected came true. Wire data, hence snake_case. */
 import type { Expectation } from '../expectation.ts'
 import { mean } from '../grouping.ts'
-import type { RunMeasure } from '../measure.ts'
+import { tokensOf, type RunMeasure } from '../measure.ts'
 import { differenceOf, type Difference } from './difference.ts'
 
 export interface Finding extends Expectation {
@@ -23,9 +23,6 @@ const verdictOf = (
   return least > bar ? 'confirmed' : most < bar ? 'refuted' : 'undecided'
 }
 
-const tokensOf = (runs: readonly RunMeasure[]): number =>
-  mean(runs.map(({ usage }) => usage.input_tokens + usage.output_tokens))
-
 /** Those whose arms both have runs. `seed`: of the bootstrap, where items repeat. */
 export const findingsOf = (
   expectations: readonly Expectation[],
@@ -37,5 +34,6 @@ export const findingsOf = (
     const difference = differenceOf(own, other, seed)
     if (difference === null) return []
     const verdict = verdictOf(expectation, difference)
-    return [{ ...expectation, difference, tokens_ratio: tokensOf(own) / tokensOf(other), verdict }]
+    const ratio = mean(own.map(tokensOf)) / mean(other.map(tokensOf))
+    return [{ ...expectation, difference, tokens_ratio: ratio, verdict }]
   })

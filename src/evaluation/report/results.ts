@@ -1,11 +1,11 @@
 /** The whole report as data: `results.json`. Wire data, hence snake_case. */
 import { hashToUnit } from '../../core/random.ts'
 import type { Arm } from '../arm.ts'
-import type { EvaluationPlan } from '../measured-runs.ts'
+import { runsPlanned, type EvaluationPlan } from '../measured-runs.ts'
 import type { Expectation } from '../expectation.ts'
 import { groupBy, mean } from '../grouping.ts'
 import type { LeftOut } from '../preflight.ts'
-import type { RunMeasure } from '../measure.ts'
+import { tokensOf, type RunMeasure } from '../measure.ts'
 import { anytimeCurve, areaUnderSteps, thinned, type Curve } from '../statistics/anytime.ts'
 import { quantile } from '../statistics/interval.ts'
 import { paretoFront } from '../statistics/pareto.ts'
@@ -51,8 +51,6 @@ export interface Results {
 }
 
 const CURVE_POINTS = 160
-
-const tokensOf = ({ usage }: RunMeasure): number => usage.input_tokens + usage.output_tokens
 
 const p95 = (values: readonly number[]): number =>
   values.length === 0
@@ -146,7 +144,7 @@ export const reportResults = ({
   ...options
 }: ResultsOptions): Results => {
   const { arms, items, repeats, seed } = plan
-  const planned = arms.length * items.length * repeats
+  const planned = runsPlanned(plan)
   const runs = groupBy(measures, ({ arm }) => arm)
   const baseline = baselineOf(arms, options.baseline)
   const horizon = horizonOf(runs)
