@@ -1,5 +1,6 @@
 /** The stop rule: when an experiment is over, and what follows from it. */
 import { guardrailsOf, type Experiment } from './experiment.ts'
+import { figure } from './report/markup.ts'
 import type { ArmResult, Decision, ExperimentResults } from './results-schema.ts'
 
 export type Undecided = Omit<ExperimentResults, 'decision'>
@@ -39,10 +40,24 @@ const primariesOf = ({ metrics }: Experiment): string[] =>
 /** Significant primary metrics of the arm that point the given way. */
 const significant = (experiment: Experiment, { metrics }: ArmResult, isBetter: boolean): string[] =>
   primariesOf(experiment).filter((name) => {
-    const result = metrics[name]
-    const p = result?.p_adjusted ?? 1
-    return p <= experiment.stop.alpha && result?.better === isBetter
+    const { p_adjusted: p, better, planned } = metrics[name]!
+    if (experiment.stop.planned_looks !== undefined) {
+      return planned?.crossed === (isBetter ? 'better' : 'worse')
+    }
+    return (p ?? 1) <= experiment.stop.alpha && better === isBetter
   })
+
+/** A metric with how far it is beyond what was asked of it, so that a narrow decision is not taken for a clear one. */
+const withMargin = ({ stop }: Experiment, { metrics }: ArmResult, name: string): string => {
+  const { p_adjusted: p, planned } = metrics[name]!
+  if (stop.planned_looks === undefined) {
+    const narrowly = p! > stop.alpha / 2 ? 'only just: ' : ''
+    return `${name} (${narrowly}p = ${figure(p)} after Holm, at most ${stop.alpha} counts)`
+  }
+  const { z, bound } = planned!
+  const narrowly = Math.abs(z) < 1.05 * bound ? 'only just: ' : ''
+  return `${name} (${narrowly}z = ${figure(z)} at the look, the bound is ${figure(bound)})`
+}
 
 export const pendingGuardrails = (experiment: Experiment, { metrics }: ArmResult): string[] =>
   guardrailsOf(experiment)
@@ -61,6 +76,7 @@ const bestOf = (experiment: Experiment, arms: readonly ArmResult[]): ArmResult |
   )
 }
 
+/** Whether a limit of the experiment is reached. */
 export const isOver = ({ stop }: Experiment, results: Undecided): boolean => {
   const units = results.arms.reduce((sum, { exposures }) => sum + exposures, 0)
   const isFull = stop.maximum_units !== undefined && units >= stop.maximum_units
@@ -71,9 +87,27 @@ export const isOver = ({ stop }: Experiment, results: Undecided): boolean => {
 export const keep = (results: Undecided, control: ArmResult): Decision =>
   decided(results, 'keep', control, 'The limit was reached without a winner.')
 
+const ship = (experiment: Experiment, results: Undecided, arm: ArmResult): Decision => {
+  const metrics = significant(experiment, arm, true).map((name) =>
+    withMargin(experiment, arm, name),
+  )
+  const reason = `Superior in ${metrics.join(', ')}; every guardrail holds.`
+  return decided(results, 'ship', arm, reason)
+}
+
+/** What is waited for while nothing is shown. */
+const waitingFor = ({ stop }: Experiment, { planned_looks }: Undecided): string => {
+  const due = planned_looks?.next
+  if (stop.planned_looks === undefined || due === undefined || due === null) {
+    return 'No arm is shown to be better or worse yet.'
+  }
+  const look = planned_looks!.taken.length + 1
+  return `Look ${look} of ${stop.planned_looks.number} is due at ${due} units with a value.`
+}
+
 /**
- * Ships an arm when at least one primary metric is superior (always-valid p after Holm, the good direction), none is
- * inferior, every guardrail is shown non-inferior and the split is not mismatched. Keeps the control when every other
+ * Ships an arm when at least one primary metric is superior (always-valid p after Holm, or a bound crossed at a planned
+ * look; the good direction), none is inferior, every guardrail is shown non-inferior and the split is not mismatched. Keeps the control when every other
  * arm is shown worse in a primary metric, or when the limit of units or time is reached without a winner. A decision
  * that was taken is returned unchanged, with the data it was taken on.
  */
@@ -105,15 +139,13 @@ export const decide = (
     experiment,
     superior.filter((arm) => pendingGuardrails(experiment, arm).length === 0),
   )
-  if (best !== undefined) {
-    const metrics = significant(experiment, best, true).join(', ')
-    return decided(results, 'ship', best, `Superior in ${metrics}; every guardrail holds.`)
-  }
+  if (best !== undefined) return ship(experiment, results, best)
   if (running.every((arm) => significant(experiment, arm, false).length > 0)) {
     return decided(results, 'keep', control, 'Every other arm is worse in a primary metric.')
   }
-  if (isOver(experiment, results)) return keep(results, control)
+  const lastLook = results.planned_looks?.next === null
+  if (lastLook || isOver(experiment, results)) return keep(results, control)
   const waiting = superior.flatMap((arm) => pendingGuardrails(experiment, arm))
   if (waiting.length > 0) return undecided(`Not yet shown to hold: ${waiting.join(', ')}.`)
-  return undecided('No arm is shown to be better or worse yet.')
+  return undecided(waitingFor(experiment, results))
 }

@@ -26,9 +26,14 @@ const treatmentsOf = ({ arms }: Experiment): string =>
 const measurementOf = ({ metrics, allocation, mode, duel }: Experiment): string =>
   canonicalJson([metrics, allocation.type, mode, duel?.judge])
 
+/** Looks planned beforehand hold their level only if nothing of them is changed after the first. */
+const plannedOf = ({ stop }: Experiment): string =>
+  canonicalJson(stop.planned_looks && [stop.planned_looks, stop.alpha])
+
 /**
- * Whether one version may follow another. Coverage, kill switches, texts and the stop rule may change while the
- * experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a new phase.
+ * Whether one version may follow another. Coverage, kill switches, texts and the stop rule (but for planned looks) may
+ * change while the experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a
+ * new phase.
  * @throws RefineError conflict (status), invalid_request (field)
  */
 export const checkChange = (before: Experiment, after: Experiment): void => {
@@ -51,6 +56,12 @@ export const checkChange = (before: Experiment, after: Experiment): void => {
     throw invalidField(
       '/salt',
       'must change with metrics, allocation, mode and judge: sums would be mixed',
+    )
+  }
+  if (plannedOf(before) !== plannedOf(after)) {
+    throw invalidField(
+      '/salt',
+      'must change with planned looks and their α: they are laid down beforehand',
     )
   }
 }

@@ -1,6 +1,7 @@
 /** The planning read-out of `POST /v1/experiments/plan`: wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
 import { invalidField } from '../core/errors.ts'
+import { planLooks } from './group-sequential.ts'
 import { validate } from '../core/validation.ts'
 import {
   alwaysValidSize,
@@ -10,6 +11,7 @@ import {
   smallestEffect,
   TUNING_FACTOR,
 } from './plan.ts'
+import { LooksToPlan, withSpending } from './stop-rule.ts'
 
 export const PlanRequest = Type.Object(
   {
@@ -36,6 +38,10 @@ export const PlanRequest = Type.Object(
     budget: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: 'Money for all runs of the experiment.' }),
     ),
+    planned_looks: Type.Optional({
+      ...LooksToPlan,
+      description: 'Tells `stop.planned_looks.units` too, and what such looks save.',
+    }),
   },
   { additionalProperties: false, $id: 'ExperimentPlanRequest' },
 )
@@ -57,6 +63,15 @@ export const ExperimentPlan = Type.Object(
     always_valid: Effort,
     tuned_for: Type.Integer({ description: 'For `stop.tuned_for` of the experiment.' }),
     smallest_effect: Nullable(Type.Number()),
+    planned_looks: Type.Union([
+      Type.Object({
+        ...Effort.properties,
+        inflation: Type.Number({ description: 'Units as a multiple of those of `fixed`.' }),
+        expected_units: Type.Integer({ description: 'In the mean, if the effect is as planned.' }),
+        bounds: Type.Array(Type.Number(), { description: 'Of |z| at each look.' }),
+      }),
+      Type.Null(),
+    ]),
   },
   { $id: 'ExperimentPlan' },
 )
@@ -77,13 +92,16 @@ const rate = (value: number, pointer: string): number => {
 type Power = { readonly alpha: number; readonly power: number }
 
 /** Sizes per arm; a number metric needs its deviation, a boolean one its baseline. */
-const sizesOf = ({ type, baseline, deviation, effect }: PlanRequest, power: Power): Sizes => {
+const sizesOf = (request: PlanRequest, power: Power): Sizes => {
+  const { type, baseline, deviation, effect, planned_looks } = request
   if (effect === 0) throw invalidField('/effect', 'must not be 0')
   const finish = (fixed: number, variance: number): Sizes => {
     const tunedFor = 2 * TUNING_FACTOR * fixed
     return { fixed, variance, alwaysValid: alwaysValidSize(variance, effect, tunedFor, power) }
   }
   if (type === 'duel') {
+    if (planned_looks)
+      throw invalidField('/planned_looks', 'is not for duels: they stop at any time')
     const winRate = rate(0.5 + effect, '/effect')
     return finish(duelSize(winRate, power), winRate * (1 - winRate))
   }
@@ -99,9 +117,22 @@ const sizesOf = ({ type, baseline, deviation, effect }: PlanRequest, power: Powe
   return finish(proportionSize(control, treatment, power), variance)
 }
 
+/** The size of one look, inflated for several. */
+const planned = (
+  looks: Static<typeof LooksToPlan>,
+  fixed: number,
+  effort: (size: number) => Static<typeof Effort>,
+  power: Power,
+): ExperimentPlan['planned_looks'] => {
+  const { bounds, inflation, expected } = planLooks(looks.number, withSpending(looks), power)
+  const own = effort(fixed * inflation)
+  return { ...own, inflation, expected_units: Math.ceil(own.units * expected), bounds: [...bounds] }
+}
+
 /**
  * Units, days and money for the effect asked for, at one look (`fixed`) and with looks at any time (`always_valid`,
- * where most experiments stop well before), and the smallest effect the budget shows. Several arms share α.
+ * where most experiments stop well before) and at planned ones, and the smallest effect the budget shows. Several arms
+ * share α.
  * @throws RefineError invalid_request
  */
 export const planExperiment = (body: unknown): ExperimentPlan => {
@@ -128,5 +159,8 @@ export const planExperiment = (body: unknown): ExperimentPlan => {
     always_valid: effort(alwaysValid),
     tuned_for: Math.ceil(2 * TUNING_FACTOR * fixed),
     smallest_effect: affordable ? smallestEffect(variance, affordable, shared) : null,
+    planned_looks: request.planned_looks
+      ? planned(request.planned_looks, fixed, effort, shared)
+      : null,
   }
 }

@@ -1,22 +1,14 @@
 /** What a schema cannot say of an experiment, and which changes are allowed. Every error names the field. */
 import { invalidField } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
-import { AUTOMATIC, checkAutomaticMetrics } from './automatic-metrics.ts'
 import { ExperimentDefinition, type Arm, type Experiment } from './experiment.ts'
-import { checkImplicitMetrics } from './implicit-metrics.ts'
+import { checkMetrics, checkUnique } from './metric-rules.ts'
+import { fillStopRule } from './stop-rule.ts'
 
 /** How far the weights may be from 1 for want of decimals. */
 const WEIGHT_TOLERANCE = 1e-6
 /** Assignment counts in ten-thousandths; a smaller range might never be hit. */
 const SMALLEST_RANGE = 1e-4
-
-const checkUnique = (names: readonly string[], list: string, field: string): void => {
-  for (const [index, name] of names.entries()) {
-    if (names.indexOf(name) !== index) {
-      throw invalidField(`/${list}/${index}/${field}`, `must be unique; "${name}" is there before`)
-    }
-  }
-}
 
 const checkArms = ({ arms, coverage }: Experiment): void => {
   checkUnique(
@@ -39,47 +31,6 @@ const checkArms = ({ arms, coverage }: Experiment): void => {
   }
   if (arms.every(({ killed }) => killed !== undefined)) {
     throw invalidField('/arms', 'at least one arm must not be killed')
-  }
-}
-
-const checkMetrics = ({ metrics, guardrails }: Experiment): void => {
-  const names = metrics.map(({ name }) => name)
-  checkUnique(names, 'metrics', 'name')
-  for (const [index, metric] of metrics.entries()) {
-    const at = `/metrics/${index}`
-    const { type, transform, quantile, denominator, covariate } = metric
-    if (type === 'boolean' && transform !== undefined) {
-      throw invalidField(`${at}/transform`, 'is for number metrics only')
-    }
-    if (quantile !== undefined && (type === 'boolean' || transform !== undefined)) {
-      throw invalidField(`${at}/quantile`, 'is for number metrics without a transform')
-    }
-    if (quantile !== undefined && (denominator !== undefined || covariate !== undefined)) {
-      throw invalidField(`${at}/quantile`, 'excludes a denominator and a covariate')
-    }
-    if (denominator !== undefined && transform !== undefined) {
-      throw invalidField(`${at}/transform`, 'excludes a denominator')
-    }
-  }
-  for (const [index, { metric, margin, relative }] of guardrails.entries()) {
-    if (!names.includes(metric)) {
-      throw invalidField(`/guardrails/${index}/metric`, `must be a metric: ${names.join(', ')}`)
-    }
-    if (relative === true && margin >= 1) {
-      throw invalidField(`/guardrails/${index}/margin`, 'must be below 1 when it is relative')
-    }
-  }
-}
-
-const checkSources = ({ metrics }: Experiment): void => {
-  for (const [index, { name, feedback, source }] of metrics.entries()) {
-    const field = feedback === undefined ? 'source' : 'feedback'
-    if (name.startsWith(AUTOMATIC) && (feedback ?? source) !== undefined) {
-      throw invalidField(`/metrics/${index}/${field}`, `"${name}" is measured, nobody reports it`)
-    }
-    if (feedback?.startsWith(AUTOMATIC) === true) {
-      throw invalidField(`/metrics/${index}/feedback`, `must not begin with "${AUTOMATIC}"`)
-    }
   }
 }
 
@@ -118,6 +69,26 @@ const checkStop = ({ stop, allocation, arms }: Experiment): void => {
   }
 }
 
+/** Bounds need the shares of a fixed split, and as many units at each look as an arm needs for a decision. */
+const checkPlannedLooks = ({ stop, allocation, arms, metrics, mode }: Experiment): void => {
+  const { planned_looks: planned, minimum_units, maximum_units } = stop
+  if (planned === undefined) return
+  const at = '/stop/planned_looks'
+  if (mode !== 'split')
+    throw invalidField(at, 'is for the mode `split`: duels may stop at any time')
+  if (allocation.type !== 'fixed') throw invalidField(at, 'needs the allocation `fixed`')
+  if (metrics.every(({ primary }) => primary !== true)) {
+    throw invalidField(at, 'needs a primary metric to look at')
+  }
+  const least = minimum_units * arms.length * planned.number
+  if (planned.units < least) {
+    throw invalidField(`${at}/units`, `must be at least minimum_units × arms × number, ${least}`)
+  }
+  if (maximum_units !== undefined && planned.units > maximum_units) {
+    throw invalidField(`${at}/units`, `must be at most maximum_units, ${maximum_units}`)
+  }
+}
+
 const checkDuel = ({ mode, duel, guardrails, metrics, allocation }: Experiment): void => {
   if (mode === 'split') {
     if (duel !== undefined) throw invalidField('/duel', 'needs the mode `duel` or `shadow`')
@@ -140,25 +111,19 @@ export interface DefinitionChecks {
   readonly judge?: (model: string, pointer: string) => void
 }
 
-/**
- * Checks a definition and fills in what it leaves open. The checks look up strategies, options and models,
- * which this layer does not know.
- * @throws RefineError invalid_request naming the field.
- */
-export const defineExperiment = (body: unknown, checks: DefinitionChecks = {}): Experiment => {
-  const definition = validate(ExperimentDefinition, body)
+const fill = (definition: ExperimentDefinition): Experiment => {
   const {
     status = 'draft',
     guardrails = [],
     unit = 'request',
     coverage = 1,
     salt = '1',
+    mode = 'split',
+    duel,
+    ...plain
   } = definition
-  const { alpha = 0.05, tuned_for = 5000, minimum_units = 100 } = definition.stop ?? {}
   const { type = 'fixed', floor = 0.01 / definition.arms.length } = definition.allocation ?? {}
-  const { duel: asked, mode = 'split', ...plain } = definition
-  const duel = asked && { ...asked, share: asked.share ?? 1, concurrency: asked.concurrency ?? 2 }
-  const experiment: Experiment = {
+  return {
     ...plain,
     status,
     mode,
@@ -166,20 +131,27 @@ export const defineExperiment = (body: unknown, checks: DefinitionChecks = {}): 
     unit,
     coverage,
     salt,
-    ...(duel !== undefined && { duel }),
-    stop: { ...definition.stop, alpha, tuned_for, minimum_units },
+    ...(duel && { duel: { ...duel, share: duel.share ?? 1, concurrency: duel.concurrency ?? 2 } }),
+    stop: fillStopRule(definition.stop),
     allocation: { type, floor, minimum_units: definition.allocation?.minimum_units ?? 100 },
   }
+}
+
+/**
+ * Checks a definition and fills in what it leaves open. The checks look up strategies, options and models,
+ * which this layer does not know.
+ * @throws RefineError invalid_request naming the field.
+ */
+export const defineExperiment = (body: unknown, checks: DefinitionChecks = {}): Experiment => {
+  const experiment = fill(validate(ExperimentDefinition, body))
   checkArms(experiment)
   checkMetrics(experiment)
-  checkSources(experiment)
-  checkAutomaticMetrics(experiment.metrics)
-  checkImplicitMetrics(experiment.metrics)
   checkLayer(experiment)
   checkStop(experiment)
+  checkPlannedLooks(experiment)
   checkDuel(experiment)
   for (const [index, arm] of experiment.arms.entries()) checks.arm?.(arm, `/arms/${index}`)
-  if (duel !== undefined) checks.judge?.(duel.judge, '/duel/judge')
+  if (experiment.duel !== undefined) checks.judge?.(experiment.duel.judge, '/duel/judge')
   return experiment
 }
 

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import { Budget } from '../core/budget.ts'
 import { ROLES, Sampling, type Role } from '../core/task.ts'
 import { DuelSettings, EXPERIMENT_MODES } from './duel-settings.ts'
-import { Allocation, StopRule } from './stop-rule.ts'
+import { Allocation, StopRule, type FilledStopRule } from './stop-rule.ts'
 
 export const EXPERIMENT_STATUSES = ['draft', 'running', 'paused', 'decided'] as const
 export type ExperimentStatus = (typeof EXPERIMENT_STATUSES)[number]
@@ -193,7 +193,7 @@ export type Experiment = Readonly<
     'status' | 'mode' | 'guardrails' | 'unit' | 'coverage' | 'salt'
   >
 > & {
-  readonly stop: Filled<StopRule, 'alpha' | 'tuned_for' | 'minimum_units'>
+  readonly stop: FilledStopRule
   readonly allocation: Required<Allocation>
   /** Of duels and shadows. */
   readonly duel?: Filled<DuelSettings, 'share' | 'concurrency'>

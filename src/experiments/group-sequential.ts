@@ -83,23 +83,27 @@ const goOn = (
   })
 }
 
-/** The c at which the look is crossed with this probability: secants on the scale of quantiles, nearly straight there. */
+/** Where a function that rises nearly straight is zero, by secants. */
+const rootNear = (start: number, offBy: (x: number) => number): number => {
+  let [before, x] = [start, start + 0.1]
+  let [last, off] = [offBy(before), offBy(x)]
+  for (let turn = 0; turn < 50 && off !== last && Math.abs(off) > 1e-13; turn++) {
+    const next = Math.max(0, x - (off * (x - before)) / (off - last))
+    ;[before, last] = [x, off]
+    ;[x, off] = [next, offBy(next)]
+  }
+  return x
+}
+
+/** The c at which the look is crossed with this probability, on the scale of quantiles: nearly straight there. */
 const boundFor = (places: readonly Place[], step: Step, probability: number): number => {
   if (!(probability > 0)) return Infinity
   const quantile = (p: number): number => -normalQuantile(p / 2)
   const goal = quantile(probability)
-  const offBy = (c: number): number => {
+  return rootNear(goal, (c) => {
     const { above, below } = crossing(places, step, c)
     return quantile(above + below) - goal
-  }
-  let [before, c] = [goal, goal + 0.1]
-  let [last, off] = [offBy(before), offBy(c)]
-  for (let turn = 0; turn < 50 && off !== last && Math.abs(off) > 1e-13; turn++) {
-    const next = Math.max(0, c - (off * (c - before)) / (off - last))
-    ;[before, last] = [c, off]
-    ;[c, off] = [next, offBy(next)]
-  }
-  return c
+  })
 }
 
 /**
@@ -160,13 +164,9 @@ export const planLooks = (
   )
   const chances = (drift: number) => crossingChances(information, bounds, drift)
   const once = normalQuantile(1 - alpha / 2) + normalQuantile(power)
-  let [low, high] = [once, 2 * once]
-  for (let step = 0; step < 60 && high - low > 1e-12 * high; step++) {
-    const drift = (low + high) / 2
-    if (sum(chances(drift).map(({ above }) => above)) < power) low = drift
-    else high = drift
-  }
-  const stops = chances(high).map(({ above, below }) => above + below)
+  const reached = (drift: number): number => sum(chances(drift).map(({ above }) => above))
+  const needed = rootNear(once, (drift) => normalQuantile(reached(drift)) - normalQuantile(power))
+  const stops = chances(needed).map(({ above, below }) => above + below)
   const saved = sum(stops.map((chance, look) => chance * (1 - information[look]!)))
-  return { bounds, inflation: (high / once) ** 2, expected: 1 - saved }
+  return { bounds, inflation: (needed / once) ** 2, expected: 1 - saved }
 }

@@ -1,6 +1,7 @@
 /** The results of an experiment as `GET /v1/experiments/{key}/results` gives them: wire data, hence snake_case. */
 import { Type, type Static, type TSchema } from 'typebox'
 import { EXPERIMENT_STATUSES } from './experiment.ts'
+import { SPENDINGS } from './group-sequential.ts'
 
 const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 /** Null where the data do not say yet. */
@@ -16,11 +17,23 @@ export const MetricResult = Type.Object({
   interval: Bounds('Of the mean, fixed horizon.'),
   mean_interval_anytime: Bounds('Of the rate of a boolean metric; holds at all looks together.'),
   difference: Figure('Against the first arm.'),
+  standard_error: Figure('Of the difference; null while a normal approximation does not hold.'),
   difference_interval: Bounds('Fixed horizon: valid for one look planned beforehand.'),
   p: Figure('Fixed horizon, two-sided.'),
   interval_anytime: Bounds('Of the difference; holds at all looks together.'),
   p_anytime: Figure('Always valid; the least of all looks so far.'),
   p_adjusted: Figure('p_anytime after Holm over primary metrics × arms; null unless primary.'),
+  planned: Nullable(
+    Type.Object(
+      {
+        z: Type.Number({ description: 'Difference in standard errors.' }),
+        bound: Type.Number({ description: 'Of |z|, after Holm over primary metrics × arms.' }),
+        interval: Bounds('Of the difference; holds at all planned looks together.'),
+        crossed: Nullable(Type.Enum(['better', 'worse'])),
+      },
+      { description: 'As of the latest planned look; null unless primary, and before the first.' },
+    ),
+  ),
   method: Nullable(
     Type.Enum(['mixture', 'exact'], { description: 'Of the anytime figures; null when too few.' }),
   ),
@@ -117,6 +130,23 @@ export const SampleRatio = Type.Object({
 })
 export type SampleRatio = Static<typeof SampleRatio>
 
+export const PlannedResults = Type.Object({
+  number: Type.Integer(),
+  units: Type.Integer({ description: 'At the last look.' }),
+  spending: Type.Enum([...SPENDINGS]),
+  taken: Type.Array(
+    Type.Object({
+      at: Type.String({ format: 'date-time' }),
+      units: Type.Integer({ description: 'With a value of the first primary metric.' }),
+      share: Type.Number({ description: 'Of the planned units; 1 at the last look.' }),
+      spent: Type.Number({ description: 'Of α, by this look.' }),
+      bound: Type.Number({ description: 'Of |z|, for the largest of all primary metrics × arms.' }),
+    }),
+  ),
+  next: Nullable(Type.Integer({ description: 'Units at which the next look is due.' })),
+})
+export type PlannedResults = Static<typeof PlannedResults>
+
 export const DuelResults = Type.Object({
   judge: Type.String(),
   pairs: Type.Array(DuelResult),
@@ -145,6 +175,7 @@ export const ExperimentResults = Type.Object(
     tuned_for: Type.Integer(),
     arms: Type.Array(ArmResult),
     srm: SampleRatio,
+    planned_looks: Nullable(PlannedResults),
     duels: Nullable(DuelResults),
     decision: Decision,
   },

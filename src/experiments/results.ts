@@ -1,4 +1,5 @@
 /** From the sums of every arm to the results of an experiment: a pure function, a millisecond whatever the traffic. */
+import { difference } from './analysis.ts'
 import { believe } from './beliefs.ts'
 import {
   compareAnytime,
@@ -11,7 +12,7 @@ import {
   type Measured,
   type MetricData,
 } from './comparison.ts'
-import { decide } from './decision.ts'
+import { decide, type Undecided } from './decision.ts'
 import { decideByDuels } from './duel-decision.ts'
 import { readDuels, type DuelData } from './duel-results.ts'
 import { cuped } from './estimate.ts'
@@ -19,6 +20,7 @@ import { exactDifferenceP, exactInterval } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
 import { anytimeGuardrail, slackOf } from './guardrail.ts'
 import { holm } from './multiplicity.ts'
+import { readPlannedLooks } from './planned-looks.ts'
 import type { ArmResult, ExperimentResults, MetricResult, SampleRatio } from './results-schema.ts'
 import { chiSquareMismatch, MISMATCH_BELOW, sequentialMismatch } from './sample-ratio.ts'
 import { NO_SUMS } from '../core/sums.ts'
@@ -98,11 +100,13 @@ const alone = (metric: Metric, arm: Measured, exposures: number, alpha: number):
     ? bounds(exactInterval(arm.data.sums.total, arm.data.sums.units, alpha))
     : null,
   difference: null,
+  standard_error: null,
   difference_interval: null,
   p: null,
   interval_anytime: null,
   p_anytime: null,
   p_adjusted: null,
+  planned: null,
   method: null,
   lift: null,
   lift_interval_anytime: null,
@@ -120,6 +124,13 @@ const responseP = (control: MetricData, arm: MetricData, exposures: readonly num
     units: exposures[index]!,
   }))
   return exactDifferenceP(first!, second!)
+}
+
+/** Standard error of the difference, where it may be taken for normal. */
+const errorOf = (control: Measured, own: Measured): number | null => {
+  const { variance } = difference(control.estimate, own.estimate)
+  const isKnown = variance > 0 && Number.isFinite(variance) && !isSparse(control, own)
+  return isKnown ? Math.sqrt(variance) : null
 }
 
 interface Look {
@@ -140,10 +151,12 @@ const against = (look: Look, metric: Metric, measured: readonly Measured[], arm:
   const exposures = [look.arms[0]!.exposures, look.arms[arm]!.exposures]
   return {
     difference: finite(change),
+    standard_error: errorOf(control, own),
     difference_interval: bounds(fixed?.interval),
     p: fixed?.p ?? null,
     interval_anytime: bounds(sequence?.interval),
     p_anytime: least(sequence?.p ?? null, earlier?.p_anytime),
+    planned: earlier?.planned ?? null,
     method: sequence?.method ?? null,
     lift: lift?.value ?? null,
     lift_interval_anytime: bounds(lift?.interval),
@@ -202,8 +215,8 @@ export const resultsOf = (
   )
   const look: Look = { experiment, arms, previous }
   const columns = experiment.metrics.map((metric) => readMetric(look, metric))
-  const results = {
-    object: 'experiment.results' as const,
+  const results: Undecided = {
+    object: 'experiment.results',
     key: experiment.key,
     status: experiment.status,
     at,
@@ -218,9 +231,11 @@ export const resultsOf = (
       ),
     })),
     srm: sampleRatio(look),
+    planned_looks: null,
     duels: readDuels(experiment, duels, previous?.duels ?? null),
   }
   adjustPrimaries(experiment, results.arms)
+  results.planned_looks = readPlannedLooks(experiment, results, previous?.planned_looks ?? null)
   const follow = experiment.mode === 'split' ? decide : decideByDuels
   return { ...results, decision: follow(experiment, results, previous?.decision) }
 }

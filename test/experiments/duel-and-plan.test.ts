@@ -13,7 +13,7 @@ import {
   proportionSize,
   smallestEffect,
 } from '../../src/experiments/plan.ts'
-import { close } from './close.ts'
+import { close, digits } from './close.ts'
 
 test('a win counts only when it is the same in both orders', () => {
   assert.equal(verdictOf('first', 'second'), 'a')
@@ -178,7 +178,27 @@ test('a plan gives days, money and what the budget shows', () => {
   )
 })
 
+test('a plan for looks laid down beforehand inflates the units, and tells what they save', () => {
+  const request = { type: 'boolean', baseline: 0.42, effect: 0.05, cost_per_run: 0.01 }
+  assert.equal(planExperiment(request).planned_looks, null)
+  const { fixed, always_valid, planned_looks } = planExperiment({
+    ...request,
+    planned_looks: { number: 5 },
+  })
+  const { inflation, units, units_per_arm, expected_units, bounds, cost } = planned_looks!
+  close(inflation, 1.0247, digits(4))
+  assert.equal(units_per_arm, Math.ceil(1549.6 * inflation))
+  assert.deepEqual([units, cost], [2 * units_per_arm, (2 * units_per_arm) / 100])
+  close(bounds, [4.8769, 3.357, 2.6803, 2.2898, 2.031], digits(4))
+  assert.ok(expected_units < fixed.units && units < always_valid.units)
+  const pocock = { ...request, planned_looks: { number: 5, spending: 'pocock' } }
+  assert.ok(planExperiment(pocock).planned_looks!.units > units)
+})
+
 test('a plan without what it needs names the field', () => {
+  assert.throws(() => planExperiment({ type: 'duel', effect: 0.1, planned_looks: { number: 3 } }), {
+    param: 'planned_looks',
+  })
   assert.throws(() => planExperiment({ type: 'number', effect: 1 }), { param: 'deviation' })
   assert.throws(() => planExperiment({ type: 'duel', effect: 1e-180 }), { param: 'effect' })
   assert.throws(() => planExperiment({ type: 'boolean', effect: 0.1 }), { param: 'baseline' })

@@ -5,6 +5,7 @@ import type { ExperimentResults, MetricResult } from '../results-schema.ts'
 import { MISMATCH_BELOW } from '../sample-ratio.ts'
 import { duelTables } from './duels.ts'
 import { escapeText, figure, range, row } from './markup.ts'
+import { plannedTables } from './planned-looks.ts'
 import { drawPlot, type Line, type Point } from './plot.ts'
 
 const STYLE = `
@@ -191,7 +192,7 @@ export const renderReport = (view: ExperimentView): string => {
 <title>${escapeText(experiment.key)}</title><style>${STYLE}</style></head>
 <body><h1>${escapeText(experiment.key)}</h1>
 <p class="soft">Version ${version}, as of ${results.at}; α = ${results.alpha}. Split: p = ${figure(results.srm.p)}.</p>
-${about.join('')}${decisionOf(results)}${duelTables(results)}<div class="plots">${plots.join('')}</div>
+${about.join('')}${decisionOf(results)}${plannedTables(experiment, results)}${duelTables(results)}<div class="plots">${plots.join('')}</div>
 ${experiment.metrics.map((metric) => tableOf(results, metric)).join('')}${guardrailTable(results)}</body></html>
 `
 }

@@ -1,0 +1,62 @@
+/** What a schema cannot say of the metrics of an experiment. Every error names the field. */
+import { invalidField } from '../core/errors.ts'
+import { AUTOMATIC, checkAutomaticMetrics } from './automatic-metrics.ts'
+import type { Experiment } from './experiment.ts'
+import { checkImplicitMetrics } from './implicit-metrics.ts'
+
+export const checkUnique = (names: readonly string[], list: string, field: string): void => {
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) !== index) {
+      throw invalidField(`/${list}/${index}/${field}`, `must be unique; "${name}" is there before`)
+    }
+  }
+}
+
+const checkParts = ({ metrics, guardrails }: Experiment): void => {
+  const names = metrics.map(({ name }) => name)
+  checkUnique(names, 'metrics', 'name')
+  for (const [index, metric] of metrics.entries()) {
+    const at = `/metrics/${index}`
+    const { type, transform, quantile, denominator, covariate } = metric
+    if (type === 'boolean' && transform !== undefined) {
+      throw invalidField(`${at}/transform`, 'is for number metrics only')
+    }
+    if (quantile !== undefined && (type === 'boolean' || transform !== undefined)) {
+      throw invalidField(`${at}/quantile`, 'is for number metrics without a transform')
+    }
+    if (quantile !== undefined && (denominator !== undefined || covariate !== undefined)) {
+      throw invalidField(`${at}/quantile`, 'excludes a denominator and a covariate')
+    }
+    if (denominator !== undefined && transform !== undefined) {
+      throw invalidField(`${at}/transform`, 'excludes a denominator')
+    }
+  }
+  for (const [index, { metric, margin, relative }] of guardrails.entries()) {
+    if (!names.includes(metric)) {
+      throw invalidField(`/guardrails/${index}/metric`, `must be a metric: ${names.join(', ')}`)
+    }
+    if (relative === true && margin >= 1) {
+      throw invalidField(`/guardrails/${index}/margin`, 'must be below 1 when it is relative')
+    }
+  }
+}
+
+const checkSources = ({ metrics }: Experiment): void => {
+  for (const [index, { name, feedback, source }] of metrics.entries()) {
+    const field = feedback === undefined ? 'source' : 'feedback'
+    if (name.startsWith(AUTOMATIC) && (feedback ?? source) !== undefined) {
+      throw invalidField(`/metrics/${index}/${field}`, `"${name}" is measured, nobody reports it`)
+    }
+    if (feedback?.startsWith(AUTOMATIC) === true) {
+      throw invalidField(`/metrics/${index}/feedback`, `must not begin with "${AUTOMATIC}"`)
+    }
+  }
+}
+
+/** @throws RefineError invalid_request */
+export const checkMetrics = (experiment: Experiment): void => {
+  checkParts(experiment)
+  checkSources(experiment)
+  checkAutomaticMetrics(experiment.metrics)
+  checkImplicitMetrics(experiment.metrics)
+}
