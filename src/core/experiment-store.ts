@@ -45,6 +45,8 @@ export interface Series {
   readonly denominator: string | null
   /** Mean of the values of this name, known before the treatment. */
   readonly covariate: string | null
+  /** Mean of the values of this name, taken off each value: what is added up is how far the numerator is above it. */
+  readonly minus: string | null
   /** Whether a unit counts by 1 / propensity: under adaptive allocation. */
   readonly isWeighted: boolean
 }

@@ -2,6 +2,7 @@
  * Adaptive allocation: which share of the traffic each arm should get next. Every rule gives probabilities, so that the
  * propensity of each assignment is known and logged, and read-outs can be unbiased.
  */
+import type { Sums } from '../core/sums.ts'
 import { probabilityBest, type Posterior } from './bayes.ts'
 
 /** p = f + (1 − K f) P(best): Thompson sampling as allocation, no arm below the floor f < 1/K. */
@@ -37,66 +38,8 @@ export const allocate = (arms: readonly Posterior[], rule: BanditRule): number[]
   return thompson(rule.type === 'thompson' ? best : topTwo(best), rule.floor)
 }
 
-export interface LoggedReward {
-  readonly arm: number
-  /** Probability with which this arm was chosen, > 0. */
-  readonly propensity: number
-  readonly reward: number
-}
-
-export interface UnbiasedMeans {
-  /** Horvitz–Thompson: (1/T) Σ 1{arm} y / π. Unbiased. */
-  readonly weighted: readonly number[]
-  /** Hájek: the same divided by (1/T) Σ 1{arm} / π. Little bias, much less variance. */
-  readonly normalised: readonly number[]
-  /** Augmented: model + (1/T) Σ 1{arm} (y − model) / π. Unbiased whatever the model, which must not see this reward. */
-  readonly augmented: readonly number[]
-}
-
-/** Sums behind the means; add them up over any partition of the log. */
-export interface PropensitySums {
-  readonly rounds: number
-  /** Per arm: Σ y/π, Σ 1/π, Σ (y − m)/π. */
-  readonly rewards: readonly number[]
-  readonly weights: readonly number[]
-  readonly residuals: readonly number[]
-  /** Per arm: Σ m over all rounds, whichever arm was chosen. */
-  readonly models: readonly number[]
-}
-
-/** One logged round; `model` predicts each arm's reward from earlier rounds only (zeros make AIPW equal to HT). */
-export const propensitySums = (
-  { arm, propensity, reward }: LoggedReward,
-  model: readonly number[],
-): PropensitySums => {
-  const at = (value: number): number[] => model.map((_, index) => (index === arm ? value : 0))
-  return {
-    rounds: 1,
-    rewards: at(reward / propensity),
-    weights: at(1 / propensity),
-    residuals: at((reward - model[arm]!) / propensity),
-    models: model,
-  }
-}
-
-export const mergePropensitySums = (a: PropensitySums, b: PropensitySums): PropensitySums => {
-  const add = (x: readonly number[], y: readonly number[]): number[] =>
-    x.map((value, arm) => value + y[arm]!)
-  return {
-    rounds: a.rounds + b.rounds,
-    rewards: add(a.rewards, b.rewards),
-    weights: add(a.weights, b.weights),
-    residuals: add(a.residuals, b.residuals),
-    models: add(a.models, b.models),
-  }
-}
-
 /**
- * Means under adaptive allocation, where plain means are biased downwards. Standard errors come from `estimateOf` over
- * sums with weight 1/π.
+ * Horvitz–Thompson mean of an arm under adaptive allocation: Σ y/π over its units, of all rounds. Unbiased where the
+ * plain mean is too low, but noisy; Hájek's, `estimateOf` over sums with weight 1/π, has a little bias and less noise.
  */
-export const unbiasedMeans = (sums: PropensitySums): UnbiasedMeans => ({
-  weighted: sums.rewards.map((reward) => reward / sums.rounds),
-  normalised: sums.rewards.map((reward, arm) => reward / sums.weights[arm]!),
-  augmented: sums.models.map((model, arm) => (model + sums.residuals[arm]!) / sums.rounds),
-})
+export const horvitzThompson = ({ total }: Sums, rounds: number): number => total / rounds

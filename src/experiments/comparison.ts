@@ -4,14 +4,14 @@ import {
   difference,
   meanInterval,
   newcombeInterval,
+  pooledTest,
   relativeLift,
   welchTest,
   wilsonInterval,
-  zTest,
   type Interval,
 } from './analysis.ts'
 import { estimateOf, isOnePerUnit, proportion, type Estimate } from './estimate.ts'
-import { exactDifference, exactDifferenceP } from './exact-sequence.ts'
+import { exactDifference, exactDifferenceTest } from './exact-sequence.ts'
 import type { Metric } from './experiment.ts'
 import { quantileAsEstimate, readQuantile, type Sketch } from './quantile.ts'
 import { anytime, type AnytimeResult, type Tuning } from './sequential.ts'
@@ -73,7 +73,7 @@ export interface FixedComparison {
   readonly p: number
 }
 
-/** Fixed-horizon comparison: Newcombe and z for proportions, else Welch. Null while it cannot be told. */
+/** Fixed-horizon comparison: Newcombe and the pooled z test for proportions, else Welch. Null while it cannot be told. */
 export const compareFixed = (
   control: Measured,
   arm: Measured,
@@ -83,7 +83,7 @@ export const compareFixed = (
   if (!Number.isFinite(change.value) || !Number.isFinite(change.variance)) return null
   if (control.isBinomial && arm.isBinomial) {
     const interval = newcombeInterval(control.estimate, arm.estimate, alpha)
-    return { interval, p: zTest(change).p }
+    return { interval, p: pooledTest(control.estimate, arm.estimate).p }
   }
   if (change.variance === 0) return null
   return welchTest(control.estimate, arm.estimate, alpha)
@@ -139,7 +139,7 @@ export const compareAnytime = (
         units: sums.units,
       }))
       const interval = exactDifference(first!, second!, tuning.alpha)
-      return { interval, p: exactDifferenceP(first!, second!), method: 'exact' }
+      return { interval, ...exactDifferenceTest(first!, second!), method: 'exact' }
     }
   }
   const change = difference(control.estimate, arm.estimate)
@@ -150,6 +150,13 @@ export const compareAnytime = (
 export interface Lift {
   readonly value: number
   readonly interval: Interval | null
+}
+
+/** Relative difference; null of a control near zero, where its sign, or its size, would be a matter of chance. */
+export const liftOf = (control: Estimate, arm: Estimate, alpha: number): Estimate | null => {
+  if (!(Math.abs(control.value) > criticalNormal(alpha) * Math.sqrt(control.variance))) return null
+  const lift = relativeLift(control, arm)
+  return Number.isFinite(lift.value) ? lift : null
 }
 
 /** Relative difference with its confidence sequence; of a log metric the ratio of geometric means less 1. */
@@ -167,11 +174,8 @@ export const compareLift = (
     const interval: Interval = [Math.expm1(low), Math.expm1(high)]
     return { value: Math.expm1(change.value), interval: against === null ? null : interval }
   }
-  // A control near zero has no ratio: its sign, or its size, would be a matter of chance.
-  const noise = criticalNormal(tuning.alpha) * Math.sqrt(control.estimate.variance)
-  if (!(Math.abs(control.estimate.value) > noise)) return null
-  const lift = relativeLift(control.estimate, arm.estimate)
-  if (!Number.isFinite(lift.value)) return null
+  const lift = liftOf(control.estimate, arm.estimate, tuning.alpha)
+  if (lift === null) return null
   return {
     value: lift.value,
     interval: against?.method === 'mixture' ? anytime(lift, tuning).interval : null,

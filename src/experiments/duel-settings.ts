@@ -2,7 +2,6 @@
 import { Type, type Static } from 'typebox'
 
 export const EXPERIMENT_MODES = ['split', 'duel', 'shadow'] as const
-export type ExperimentMode = (typeof EXPERIMENT_MODES)[number]
 
 export const DuelSettings = Type.Object(
   {

@@ -1,6 +1,7 @@
 /** Anytime-valid inference on proportions that needs no central limit theorem: for few units or rare events. */
 import type { Interval } from './analysis.ts'
 import { logBeta } from './distributions/gamma.ts'
+import { anytimeTest, type AnytimeTest } from './sequential.ts'
 
 const BISECTIONS = 50
 /** Each golden section keeps 0.618 of the range; at a minimum the value is exact long before the place is. */
@@ -95,13 +96,13 @@ export const exactDifference = (control: Counts, treatment: Counts, alpha: numbe
   return [edge(seen, -1, isInside), edge(seen, 1, isInside)]
 }
 
-/** Always-valid p of equal proportions: 1 / evidence, where the best common rate is the pooled one. */
-export const exactDifferenceP = (control: Counts, treatment: Counts): number => {
+/** Test of equal proportions at every moment: the best common rate, which leaves least evidence, is the pooled one. */
+export const exactDifferenceTest = (control: Counts, treatment: Counts): AnytimeTest => {
   const units = control.units + treatment.units
-  if (units === 0) return 1
+  if (units === 0) return anytimeTest(0)
   const rate = (control.successes + treatment.successes) / units
-  const evidence =
+  return anytimeTest(
     logEvidence(control.successes, control.units, rate) +
-    logEvidence(treatment.successes, treatment.units, rate)
-  return Math.min(1, Math.exp(-evidence))
+      logEvidence(treatment.successes, treatment.units, rate),
+  )
 }

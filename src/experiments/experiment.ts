@@ -85,6 +85,12 @@ export const Metric = Type.Object(
     covariate: Type.Optional(
       Key('Name of a value known before treatment; reduces the variance (CUPED).'),
     ),
+    predicted_by: Type.Optional(
+      Key(
+        'Another metric, such as that of a judge, which is known of many more runs: its mean is taken, corrected by how far ' +
+          'it was off where this one is known (prediction-powered).',
+      ),
+    ),
   },
   closed,
 )

@@ -1,4 +1,9 @@
 /** How far a judge agrees with people, and what remains of its verdict when that is taken into account. */
+import type { Sums } from '../core/sums.ts'
+import { estimateOf, isOnePerUnit, type Estimate } from './estimate.ts'
+
+/** Under which name the errors of a metric's predictions are added up; no metric can have it. */
+export const errorsOf = (metric: string): string => `${metric}~errors`
 
 /** Cohen's κ = (observed − expected agreement) / (1 − expected) of a square table [rater one][rater two]. */
 export const cohensKappa = (table: readonly (readonly number[])[]): number => {
@@ -14,43 +19,38 @@ export const cohensKappa = (table: readonly (readonly number[])[]): number => {
   return expected === 1 ? 1 : (observed - expected) / (1 - expected)
 }
 
-/** Sums of a list of numbers; mergeable by addition. */
-export interface Moments {
-  readonly count: number
-  readonly sum: number
-  readonly squares: number
-}
+/**
+ * Prediction-powered inference (Angelopoulos et al., Science 2023): θ = mean f(all) − mean (f − y)(labelled), variance
+ * var(f)/N + var(f − y)/n. Unbiased for what people would say however wrong the judge is, if it is left to chance what
+ * they say it of; the better the judge, the smaller the error. The units are the labelled ones, of which there are fewer.
+ */
+export const predictionPowered = (judged: Estimate, errors: Estimate): Estimate => ({
+  value: judged.value - errors.value,
+  variance: judged.variance + errors.variance,
+  units: errors.units,
+})
 
-export const momentsOf = (values: Iterable<number>): Moments => {
-  let count = 0
-  let sum = 0
-  let squares = 0
-  for (const value of values) {
-    count += 1
-    sum += value
-    squares += value * value
-  }
-  return { count, sum, squares }
-}
-
-const meanAndVariance = ({ count, sum, squares }: Moments) => {
-  const mean = sum / count
-  return { mean, variance: count < 2 ? Infinity : Math.max(0, squares - sum * mean) / (count - 1) }
+export interface Agreement {
+  /** Units of which both are known. */
+  readonly units: number
+  /** Mean of prediction less truth. */
+  readonly bias: number
+  /** Of two that say yes or no, once of each unit; NaN otherwise. */
+  readonly kappa: number
 }
 
 /**
- * Prediction-powered inference (Angelopoulos et al., Science 2023): θ = mean f(all) − mean (f − y)(labelled), variance
- * var(f)/N + var(f − y)/n. Unbiased for what people would say however wrong the judge is; the better the judge, the
- * smaller the error. `judged` are the judge's values of all items, `corrections` f − y of the labelled ones.
+ * How well predictions agree with the truth, from the sums of their errors f − y with the truth as covariate: of two
+ * that say yes or no, errors are 1, 0 or −1, so that Σ (f − y) and Σ (f − y)² tell how often each was wrong.
  */
-export const predictionPowered = (
-  judged: Moments,
-  corrections: Moments,
-): { readonly mean: number; readonly standardError: number } => {
-  const all = meanAndVariance(judged)
-  const bias = meanAndVariance(corrections)
-  return {
-    mean: all.mean - bias.mean,
-    standardError: Math.sqrt(all.variance / judged.count + bias.variance / corrections.count),
-  }
+export const agreementOf = (errors: Sums, areTruths: boolean): Agreement => {
+  const { units, total, totalTotal, covariate: yes } = errors
+  const { value: bias } = estimateOf(errors)
+  if (!areTruths || units === 0 || !isOnePerUnit(errors)) return { units, bias, kappa: Number.NaN }
+  const [onlyPredicted, onlyTrue] = [(totalTotal + total) / 2, (totalTotal - total) / 2]
+  const table = [
+    [yes - onlyTrue, onlyPredicted],
+    [onlyTrue, units - yes - onlyPredicted],
+  ]
+  return { units, bias, kappa: cohensKappa(table) }
 }

@@ -41,6 +41,30 @@ const checkParts = ({ metrics, guardrails }: Experiment): void => {
   }
 }
 
+const checkPrediction = ({ metrics }: Experiment): void => {
+  for (const [index, metric] of metrics.entries()) {
+    const { name, predicted_by: predictor } = metric
+    if (predictor === undefined) continue
+    const at = `/metrics/${index}`
+    const other = metrics.find((each) => each.name === predictor && predictor !== name)
+    if (other === undefined) {
+      throw invalidField(`${at}/predicted_by`, `must be another metric; there is no "${predictor}"`)
+    }
+    if (other.predicted_by !== undefined) {
+      throw invalidField(`${at}/predicted_by`, `"${predictor}" is predicted itself`)
+    }
+    for (const field of ['quantile', 'denominator', 'transform', 'covariate'] as const) {
+      if (metric[field] !== undefined) throw invalidField(`${at}/${field}`, 'excludes a prediction')
+      if (other[field] !== undefined && field !== 'covariate') {
+        throw invalidField(
+          `${at}/predicted_by`,
+          `"${predictor}" has a ${field}: it has no plain mean`,
+        )
+      }
+    }
+  }
+}
+
 const checkSources = ({ metrics }: Experiment): void => {
   for (const [index, { name, feedback, source }] of metrics.entries()) {
     const field = feedback === undefined ? 'source' : 'feedback'
@@ -56,6 +80,7 @@ const checkSources = ({ metrics }: Experiment): void => {
 /** @throws RefineError invalid_request */
 export const checkMetrics = (experiment: Experiment): void => {
   checkParts(experiment)
+  checkPrediction(experiment)
   checkSources(experiment)
   checkAutomaticMetrics(experiment.metrics)
   checkImplicitMetrics(experiment.metrics)

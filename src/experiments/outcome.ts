@@ -5,6 +5,7 @@ import type { ExposedRun, Outcome, Series } from '../core/experiment-store.ts'
 import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
 import { observedValue, type Experiment, type Metric } from './experiment.ts'
 import { checkImplicit } from './implicit-metrics.ts'
+import { errorsOf } from './judge-validity.ts'
 import { bucketOf } from './quantile.ts'
 import type { RunState } from '../core/run-state.ts'
 
@@ -33,17 +34,22 @@ const DAY = 86_400_000
 export const reporterOf = ({ source, actor }: Pick<Report, 'source' | 'actor'>): string =>
   actor === undefined ? '' : hash('sha256', `actor:${source}:${actor}`).slice(0, 16)
 
-/** All metrics in which a value of this name takes part. */
+/** What is added up for a metric: its values, and how far off its predictions are. */
+const seriesFor = (metric: Metric, isWeighted: boolean): Series[] => {
+  const { name, denominator = null, covariate = null, predicted_by: predictor } = metric
+  const plain = { metric: name, numerator: name, denominator, covariate, minus: null, isWeighted }
+  if (predictor === undefined) return [plain]
+  const errors = { numerator: predictor, denominator: null, covariate: name, minus: name }
+  return [plain, { metric: errorsOf(name), ...errors, isWeighted }]
+}
+
+/** All series in which a value of this name takes part. */
 const seriesOf = ({ metrics, allocation }: Experiment, name: string): Series[] =>
   metrics
-    .filter((metric) => [metric.name, metric.denominator, metric.covariate].includes(name))
-    .map(({ name: metric, denominator = null, covariate = null }) => ({
-      metric,
-      numerator: metric,
-      denominator,
-      covariate,
-      isWeighted: allocation.type !== 'fixed',
-    }))
+    .flatMap((metric) => seriesFor(metric, allocation.type !== 'fixed'))
+    .filter(({ numerator, denominator, covariate }) =>
+      [numerator, denominator, covariate].includes(name),
+    )
 
 const bucketFor = (metric: Metric | undefined, value: number): Outcome['bucket'] => {
   if (metric?.quantile === undefined) return null

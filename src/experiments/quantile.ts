@@ -33,8 +33,6 @@ export interface Sketch {
   readonly buckets: Readonly<Record<string, number>>
 }
 
-export const EMPTY_SKETCH: Sketch = { zeros: 0, buckets: {} }
-
 /** Number of the bucket of a positive value, for stores that count by bucket themselves. */
 export const bucketOf = (value: number): number => Math.ceil(Math.log(value) / LOG_BASE)
 

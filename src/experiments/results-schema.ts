@@ -16,6 +16,19 @@ export const MetricResult = Type.Object({
   response_rate: Figure('Share of the exposed units with a value.'),
   interval: Bounds('Of the mean, fixed horizon.'),
   mean_interval_anytime: Bounds('Of the rate of a boolean metric; holds at all looks together.'),
+  unbiased_mean: Figure(
+    'Under adaptive allocation, Horvitz–Thompson: no bias, much noise. `mean` is Hájek’s there.',
+  ),
+  agreement: Nullable(
+    Type.Object(
+      {
+        units: Type.Integer({ description: 'Of which both are known.' }),
+        bias: Figure('Mean of prediction less truth.'),
+        kappa: Figure('Cohen’s, of two metrics that say yes or no, with one run of each unit.'),
+      },
+      { description: 'Of the metric with `predicted_by`.' },
+    ),
+  ),
   difference: Figure('Against the first arm.'),
   standard_error: Figure('Of the difference; null while a normal approximation does not hold.'),
   difference_interval: Bounds('Fixed horizon: valid for one look planned beforehand.'),
@@ -23,6 +36,16 @@ export const MetricResult = Type.Object({
   interval_anytime: Bounds('Of the difference; holds at all looks together.'),
   p_anytime: Figure('Always valid; the least of all looks so far.'),
   p_adjusted: Figure('p_anytime after Holm over primary metrics × arms; null unless primary.'),
+  evidence: Figure(
+    'e-value against no difference, at this look: on average at most 1 without one.',
+  ),
+  discovered: Nullable(
+    Type.Boolean({
+      description:
+        'Whether e-BH over all other metrics × arms names it: of those named, a share of at most α is wrong in the mean. ' +
+        'Null of primary metrics.',
+    }),
+  ),
   planned: Nullable(
     Type.Object(
       {
@@ -39,6 +62,23 @@ export const MetricResult = Type.Object({
   ),
   lift: Figure('Relative difference; the ratio of geometric means less 1 with `log`.'),
   lift_interval_anytime: Bounds('Of the lift.'),
+  lift_believed: Nullable(
+    Type.Object(
+      {
+        mean: Type.Number(),
+        interval: Bounds('Of the posterior.'),
+        chance_better: Type.Number(),
+        risk_of_shipping: Type.Number({ description: 'Lift that is lost on average by shipping.' }),
+        risk_of_keeping: Type.Number({
+          description: 'Lift that is lost on average by not shipping.',
+        }),
+      },
+      {
+        description:
+          'Bayesian, with a prior of lifts around 0 by 5 %, which draws large early ones in; for display only.',
+      },
+    ),
+  ),
   chance_best: Figure('Bayesian probability that the arm is the best; for display only.'),
   expected_loss: Figure(
     'Bayesian: what this arm costs on average in place of the first, should it be the worse one; for display only.',

@@ -31,9 +31,11 @@ export const logMixtureEvidence = (value: number, variance: number, mixture: num
   (value * value * mixture) / (2 * variance * (variance + mixture)) -
   0.5 * Math.log1p(mixture / variance)
 
-/** Always-valid p = min(1, 1/e). The minimum over all looks so far is valid too. */
-export const mixtureP = (value: number, variance: number, mixture: number): number =>
-  Math.min(1, Math.exp(-logMixtureEvidence(value, variance, mixture)))
+/** Always-valid p = min(1, 1/e). The minimum over all looks so far is valid too, as e-values at one look alone are. */
+export const anytimeTest = (logEvidence: number): AnytimeTest => ({
+  p: Math.min(1, Math.exp(-logEvidence)),
+  logEvidence,
+})
 
 export interface Tuning {
   /** N*: units of both arms together at which the sequence is tightest. */
@@ -41,9 +43,16 @@ export interface Tuning {
   readonly alpha: number
 }
 
-export interface AnytimeResult {
-  readonly interval: Interval
+/** How strongly the data speak against no difference, at every moment. */
+export interface AnytimeTest {
+  /** Always valid: at most 1 / e. */
   readonly p: number
+  /** ln of the e-value at this look. */
+  readonly logEvidence: number
+}
+
+export interface AnytimeResult extends AnytimeTest {
+  readonly interval: Interval
 }
 
 /** The confidence sequence of an estimate at this look; its units are those of both arms. */
@@ -51,7 +60,8 @@ export const anytime = (estimate: Estimate, { tunedFor, alpha }: Tuning): Anytim
   const { value, variance } = estimate
   const mixture = mixtureVariance(estimate, tunedFor, alpha)
   const radius = mixtureRadius(variance, mixture, alpha)
-  return { interval: [value - radius, value + radius], p: mixtureP(value, variance, mixture) }
+  const test = anytimeTest(logMixtureEvidence(value, variance, mixture))
+  return { interval: [value - radius, value + radius], ...test }
 }
 
 /**

@@ -81,19 +81,24 @@ export interface LedgerRows {
 
 const NO_VALUES: UnitRow = { total: 0, runs: 0 }
 
-/** What the unit contributes to a metric; nothing until it has a value of every part. */
+type Part = 'numerator' | 'denominator' | 'covariate' | 'minus'
+
+const meanOf = ({ total, runs }: UnitRow): number => (runs === 0 ? 0 : total / runs)
+
+/** What the unit contributes to a metric; nothing until it has a value of every part, but for the covariate. */
 const contribution = (
-  { denominator, covariate }: Series,
-  parts: { readonly numerator: UnitRow; readonly base: UnitRow; readonly covariate: UnitRow },
+  { denominator, minus }: Series,
+  parts: Readonly<Record<Part, UnitRow>>,
   weight: number,
 ): Sums => {
-  if (parts.numerator.runs === 0) return NO_SUMS
-  if (denominator !== null && parts.base.runs === 0) return NO_SUMS
-  const before = parts.covariate
+  const { total, runs } = parts.numerator
+  if (runs === 0) return NO_SUMS
+  if (denominator !== null && parts.denominator.runs === 0) return NO_SUMS
+  if (minus !== null && parts.minus.runs === 0) return NO_SUMS
   return sumsOf({
-    total: parts.numerator.total,
-    base: denominator === null ? parts.numerator.runs : parts.base.total,
-    covariate: covariate === null || before.runs === 0 ? 0 : before.total / before.runs,
+    total: total - runs * meanOf(parts.minus),
+    base: denominator === null ? runs : parts.denominator.total,
+    covariate: meanOf(parts.covariate),
     weight,
   })
 }
@@ -188,11 +193,11 @@ export class Ledger {
   #contribution({ phase, unit }: RunRow, series: Series, weight: number): Sums {
     const read = (name: string | null): UnitRow =>
       name === null ? NO_VALUES : (this.rows.units.get(phase, unit, name) ?? NO_VALUES)
-    const { numerator, denominator, covariate } = series
     const parts = {
-      numerator: read(numerator),
-      base: read(denominator),
-      covariate: read(covariate),
+      numerator: read(series.numerator),
+      denominator: read(series.denominator),
+      covariate: read(series.covariate),
+      minus: read(series.minus),
     }
     return contribution(series, parts, weight)
   }

@@ -54,8 +54,8 @@ const distinct = (keys: Iterable<Key>): Key[] => [
 /** All names whose totals of a unit an outcome may need. */
 const namesOf = ({ name, series }: Outcome): string[] => [
   name,
-  ...series.flatMap(({ numerator, denominator, covariate }) =>
-    [numerator, denominator, covariate].filter((each) => each !== null),
+  ...series.flatMap(({ numerator, denominator, covariate, minus }) =>
+    [numerator, denominator, covariate, minus].filter((each) => each !== null),
   ),
 ]
 

@@ -4,7 +4,13 @@ import { bradleyTerry, eloAbove, winProbability } from '../../src/experiments/br
 import { duelEvidence, NO_DUELS, summariseDuels, verdictOf } from '../../src/experiments/duel.ts'
 import { signTest } from '../../src/experiments/distributions/binomial.ts'
 import { planExperiment } from '../../src/experiments/experiment-plan.ts'
-import { cohensKappa, momentsOf, predictionPowered } from '../../src/experiments/judge-validity.ts'
+import {
+  agreementOf,
+  cohensKappa,
+  predictionPowered,
+} from '../../src/experiments/judge-validity.ts'
+import { estimateOf } from '../../src/experiments/estimate.ts'
+import { collect } from '../../src/core/sums.ts'
 import { lengthControlledWinRate } from '../../src/experiments/length-control.ts'
 import {
   alwaysValidSize,
@@ -116,13 +122,34 @@ test('agreement with people is measured beyond chance', () => {
   )
 })
 
+/** One number of each unit. */
+const single = (values: readonly number[]) => collect(values.map((total) => ({ total, base: 1 })))
+
 test('prediction-powered inference corrects the judge by its labelled errors', () => {
-  const judged = momentsOf([1, 1, 0, 1, 0, 1, 1, 0, 1, 1])
+  const judged = estimateOf(single([1, 1, 0, 1, 0, 1, 1, 0, 1, 1]))
   const labels = [1, 0, 0, 1, 0]
-  const corrections = momentsOf([1, 0, 1, 1, 0].map((f, index) => f - labels[index]!))
-  const { mean, standardError } = predictionPowered(judged, corrections)
-  close(mean, 0.5)
-  close(standardError, 0.251_661_1, 5e-8)
+  const errors = estimateOf(single([1, 0, 1, 1, 0].map((f, index) => f - labels[index]!)))
+  const { value, variance, units } = predictionPowered(judged, errors)
+  close(value, 0.5)
+  close(Math.sqrt(variance), 0.251_661_1, 5e-8)
+  assert.equal(units, 5)
+})
+
+test('agreement with people follows from the sums of the errors', () => {
+  const answers = [
+    ...Array<[number, number]>(45).fill([1, 1]),
+    ...Array<[number, number]>(5).fill([1, 0]),
+    ...Array<[number, number]>(10).fill([0, 1]),
+    ...Array<[number, number]>(40).fill([0, 0]),
+  ]
+  const errors = collect(
+    answers.map(([judge, truth]) => ({ total: judge - truth, base: 1, covariate: truth })),
+  )
+  const { units, bias, kappa } = agreementOf(errors, true)
+  close([units, bias, kappa], [100, -0.05, 0.7])
+  assert.ok(Number.isNaN(agreementOf(errors, false).kappa))
+  const twice = collect([{ total: 1, base: 2, covariate: 0.5 }])
+  assert.ok(Number.isNaN(agreementOf(twice, true).kappa), 'several runs of a unit have no table')
 })
 
 const POWER = { alpha: 0.05, power: 0.8 }

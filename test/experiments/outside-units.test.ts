@@ -84,3 +84,52 @@ test('a row at fault is named, and units without a part have no id', async (t) =
   const missing = await call('POST', '/v1/experiments/none/exposures', { data: [{ unit: 'u' }] })
   assert.equal(missing.status, 404)
 })
+
+test('what a judge says of every unit makes up for users who are seldom asked, and corrections count', async (t) => {
+  const { call } = await serve(t, workplace())
+  const source = { type: 'boolean', direction: 'up', feedback: 'correct' }
+  const metrics = [
+    { ...source, name: 'correct', source: 'user', primary: true, predicted_by: 'by-judge' },
+    { ...source, name: 'by-judge', source: 'judge' },
+  ]
+  const { feedback, ...correct } = metrics[0]!
+  await call('POST', '/v1/experiments', { ...EXPERIMENT, metrics: [correct, metrics[1]] })
+  const { rows } = await ask(call, 'exposures', UNITS)
+  const say = (index: number, value: boolean, from: string) => ({
+    run_id: rows[index]!.id,
+    metric: feedback,
+    value,
+    source: from,
+  })
+  const data = rows.map((_, index) => say(index, index % 4 !== 0, 'judge'))
+  await call('POST', '/v1/feedback', { data })
+  // Users agree with the judge, but for one, who thinks again.
+  const asked = rows
+    .slice(0, 20)
+    .map((_, index) => say(index, index % 4 !== 0 && index !== 1, 'user'))
+  await call('POST', '/v1/feedback', { data: asked })
+  const read = async () => {
+    const { body } = await call('GET', '/v1/experiments/outside/results')
+    const { arms } = body as unknown as ExperimentResults
+    return arms.map(({ metrics: own }) => own['correct']!)
+  }
+  const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0)
+  const before = await read()
+  assert.equal(sum(before.map(({ agreement }) => agreement!.units)), 20)
+  assert.equal(sum(before.map(({ agreement }) => agreement!.bias! * agreement!.units)), 1)
+  assert.ok(before.some(({ agreement }) => agreement!.kappa! < 1))
+  await call('POST', '/v1/feedback', { data: [say(1, true, 'user')] })
+  const after = await read()
+  assert.deepEqual(
+    after.map(({ agreement }) => [agreement!.bias, agreement!.kappa]),
+    [
+      [0, 1],
+      [0, 1],
+    ],
+  )
+  const { body } = await call('GET', '/v1/experiments/outside/report')
+  assert.match(
+    body['text'] as string,
+    /Of a, by-judge is off by 0 in the mean of \d+ units \(κ 1\)/,
+  )
+})

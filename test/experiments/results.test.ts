@@ -46,7 +46,7 @@ test('the running example comes out with every figure of the specification', () 
   assert.equal(control!.difference, null)
   close(control!.interval as [number, number], [0.389_772_682_2, 0.450_839_599_2])
   close(treatment!.difference!, 0.048)
-  close(treatment!.p!, 0.030_561_067_4)
+  close(treatment!.p!, 0.030_755_882_7)
   close(treatment!.difference_interval as [number, number], [0.004_453_219_2, 0.091_290_316_7])
   close(treatment!.p_anytime!, 0.374_577_053_2)
   close(treatment!.interval_anytime as [number, number], [
@@ -232,4 +232,114 @@ test('a bandit has no mismatch test: its shares are meant to move', () => {
     p_fixed: null,
     mismatched: false,
   })
+})
+
+/** Units whose judge and, of the first `labelled`, whose users say yes or no; the judge is wrong in every tenth. */
+const judged = (rate: number, units: number, labelled: number): ArmData['metrics'] => {
+  const truths = Array.from({ length: units }, (_, unit) => Number((unit * 7) % 100 < rate * 100))
+  const said = truths.map((truth, unit) => (unit % 10 === 3 ? 1 : truth))
+  const known = truths.slice(0, labelled)
+  return {
+    correct: { count: labelled, sums: collect(known.map((total) => ({ total, base: 1 }))) },
+    judge: { count: units, sums: collect(said.map((total) => ({ total, base: 1 }))) },
+    'correct~errors': {
+      count: labelled,
+      sums: collect(
+        known.map((truth, unit) => ({ total: said[unit]! - truth, base: 1, covariate: truth })),
+      ),
+    },
+  }
+}
+
+test('a metric that a judge predicts is known as exactly as the judge allows, and without its bias', () => {
+  const PREDICTED = { ...CORRECT, predicted_by: 'judge' }
+  const JUDGE = { name: 'judge', type: 'boolean', direction: 'up' }
+  const data = [0.4, 0.5].map((rate, index) => ({
+    name: ['control', 'treatment'][index]!,
+    exposures: 4000,
+    metrics: judged(rate, 4000, 400),
+  }))
+  const [plain, powered] = [CORRECT, PREDICTED].map(
+    (metric) => resultsOf(running({ metrics: [metric, JUDGE] }), data, { at: AT }).arms,
+  )
+  const [control, treatment] = powered!.map(({ metrics }) => metrics['correct']!)
+  close([control!.mean!, treatment!.mean!], [0.4, 0.5], 0.02)
+  assert.ok(powered![0]!.metrics['judge']!.mean! > 0.45, 'the judge itself says too often yes')
+  assert.ok(treatment!.standard_error! < 0.75 * plain![1]!.metrics['correct']!.standard_error!)
+  assert.deepEqual([control!.units, control!.agreement!.units], [400, 400])
+  close(control!.agreement!.bias!, 0.06, 0.02)
+  assert.ok(control!.agreement!.kappa! > 0.8 && control!.agreement!.kappa! < 0.95)
+  assert.equal(plain![0]!.metrics['correct']!.agreement, null)
+})
+
+test('a prediction needs another metric with a plain mean, and the field is named', () => {
+  const refused = (metrics: object[], message: RegExp) =>
+    assert.throws(() => running({ metrics }), message)
+  const by = { ...CORRECT, predicted_by: 'cost' }
+  refused([by], /metrics\/0\/predicted_by.*no "cost"/)
+  refused([{ ...CORRECT, predicted_by: 'correct' }], /predicted_by/)
+  refused([by, { ...COST, quantile: 0.5 }], /metrics\/0\/predicted_by.*quantile/)
+  refused([{ ...by, covariate: 'x' }, COST], /metrics\/0\/covariate/)
+  refused([by, { ...COST, predicted_by: 'correct' }], /is predicted itself/)
+})
+
+test('other metrics are named by e-BH on the e-values of the look, primary ones never', () => {
+  const metrics = [CORRECT, COST, { ...COST, name: 'same' }]
+  const more = (mean: number, same: number) => ({
+    ...costs(mean, 1000),
+    same: costs(same, 1000)['cost']!,
+  })
+  const data = [arm('control', 400, 1000, more(10, 5)), arm('treatment', 520, 1000, more(11, 5))]
+  const { correct, cost, same } = resultsOf(running({ metrics }), data, { at: AT }).arms[1]!.metrics
+  assert.deepEqual([correct!.discovered, cost!.discovered, same!.discovered], [null, true, false])
+  assert.ok(cost!.evidence! >= 2 / 0.05 && same!.evidence! < 1)
+  close(1 / correct!.evidence!, correct!.p_anytime!, 1e-12)
+})
+
+test('a bandit has unbiased means beside those with little noise', () => {
+  const weighted = (units: number, hits: number, weight: number): ArmData['metrics'] => ({
+    correct: {
+      count: units,
+      sums: collect(
+        Array.from({ length: units }, (_, unit) => ({
+          total: Number(unit < hits),
+          base: 1,
+          weight,
+        })),
+      ),
+    },
+  })
+  const data = [
+    { name: 'control', exposures: 200, metrics: weighted(200, 80, 1 / 0.2) },
+    { name: 'treatment', exposures: 800, metrics: weighted(800, 400, 1 / 0.8) },
+  ]
+  const bandit = running({ allocation: { type: 'thompson' } })
+  const [control, treatment] = resultsOf(bandit, data, { at: AT }).arms.map(
+    ({ metrics }) => metrics['correct']!,
+  )
+  close([control!.unbiased_mean!, treatment!.unbiased_mean!], [0.4, 0.5])
+  close([control!.mean!, treatment!.mean!], [0.4, 0.5])
+  assert.equal(
+    resultsOf(running(), data, { at: AT }).arms[0]!.metrics['correct']!.unbiased_mean,
+    null,
+  )
+})
+
+test('a lift is believed less the less is known of it', () => {
+  const believed = (units: number) => {
+    const data = [arm('control', units * 0.4, units), arm('treatment', units * 0.48, units)]
+    return resultsOf(running(), data, { at: AT }).arms[1]!.metrics['correct']!
+  }
+  const [few, many] = [believed(500), believed(50_000)]
+  close([few.lift!, many.lift!], [0.2, 0.2])
+  assert.ok(few.lift_believed!.mean < 0.1 && many.lift_believed!.mean > 0.19)
+  assert.ok(many.lift_believed!.chance_better > 0.999 && few.lift_believed!.chance_better < 0.999)
+  const down = { ...CORRECT, direction: 'down' }
+  const data = [arm('control', 200, 500), arm('treatment', 240, 500)]
+  const worse = resultsOf(running({ metrics: [down] }), data, { at: AT }).arms[1]!.metrics[
+    'correct'
+  ]!
+  close(worse.lift_believed!.mean, few.lift_believed!.mean)
+  close(worse.lift_believed!.chance_better, 1 - few.lift_believed!.chance_better)
+  close(worse.lift_believed!.interval!.map(Number), few.lift_believed!.interval!.map(Number))
 })

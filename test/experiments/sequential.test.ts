@@ -4,7 +4,7 @@ import { difference, relativeLift } from '../../src/experiments/analysis.ts'
 import { proportion, type Estimate } from '../../src/experiments/estimate.ts'
 import {
   exactDifference,
-  exactDifferenceP,
+  exactDifferenceTest,
   exactInterval,
 } from '../../src/experiments/exact-sequence.ts'
 import {
@@ -14,8 +14,8 @@ import {
 } from '../../src/experiments/sample-ratio.ts'
 import {
   anytime,
+  anytimeTest,
   logMixtureEvidence,
-  mixtureP,
   mixtureRadius,
   mixtureScale,
   oneSidedP,
@@ -86,7 +86,7 @@ test('the confidence sequence equals TensorZero’s for one arm', () => {
 test('the always-valid p equals that of the mixture sequential probability ratio test', () => {
   const variance = 2 / 1000
   close(Math.exp(logMixtureEvidence(0.12, variance, 0.01)), 8.199_886_111_9)
-  close(mixtureP(0.12, variance, 0.01), 0.121_952_913_3)
+  close(anytimeTest(logMixtureEvidence(0.12, variance, 0.01)).p, 0.121_952_913_3)
 })
 
 test('GrowthBook’s published relative lift of two proportions is reproduced', () => {
@@ -147,7 +147,7 @@ test('the exact difference of two proportions excludes zero exactly when its p i
     const control = { successes: first, units: 20 }
     const arm = { successes: second, units: 20 }
     const [low, high] = exactDifference(control, arm, 0.05)
-    assert.equal(exactDifferenceP(control, arm) < 0.05, low > 0 || high < 0)
+    assert.equal(exactDifferenceTest(control, arm).p < 0.05, low > 0 || high < 0)
     assert.ok(low <= (second - first) / 20 && (second - first) / 20 <= high)
   }
 })

@@ -5,7 +5,7 @@ import { createRandom } from '../../src/core/random.ts'
 import { difference, zTest } from '../../src/experiments/analysis.ts'
 import { duelEvidence } from '../../src/experiments/duel.ts'
 import { proportion } from '../../src/experiments/estimate.ts'
-import { exactDifferenceP } from '../../src/experiments/exact-sequence.ts'
+import { exactDifferenceTest } from '../../src/experiments/exact-sequence.ts'
 import { alwaysValidSize, proportionSize } from '../../src/experiments/plan.ts'
 import { sequentialMismatch } from '../../src/experiments/sample-ratio.ts'
 import { anytime } from '../../src/experiments/sequential.ts'
@@ -73,7 +73,7 @@ const servedP = ({ units, control, treatment }: Look): number => {
   if (units >= 100 && events >= 10) {
     return anytime(changeAt({ units, control, treatment }), { tunedFor: 600, alpha: ALPHA }).p
   }
-  return exactDifferenceP({ successes: control, units }, { successes: treatment, units })
+  return exactDifferenceTest({ successes: control, units }, { successes: treatment, units }).p
 }
 
 test('from the first unit on, with the exact martingale while units are few, A/A stays below 5 %', (t) => {

@@ -15,9 +15,10 @@ import type { DatabaseRunStore } from '../../src/storage/run-store.ts'
 import { expose, isGood, openLoad, report, work } from '../experiments/load.ts'
 
 const SERIES: Series[] = [
-  { metric: 'v', numerator: 'v', denominator: null, covariate: 'x', isWeighted: false },
-  { metric: 'r', numerator: 'r', denominator: 'v', covariate: null, isWeighted: false },
-]
+  { metric: 'v', numerator: 'v', denominator: null, covariate: 'x' },
+  { metric: 'r', numerator: 'r', denominator: 'v', covariate: null },
+  { metric: 'v~errors', numerator: 'r', denominator: null, covariate: 'v', minus: 'v' },
+].map((series) => ({ minus: null, isWeighted: false, ...series }))
 
 const exposedAt = '2030-01-01T00:00:00.000Z'
 
@@ -91,7 +92,13 @@ const expectedOf = (last: Last) => {
   const ratios = units
     .filter((unit) => of(unit, 'r').length > 0)
     .map((unit) => ({ total: sum(of(unit, 'r')), base: sum(of(unit, 'v')) }))
-  return { plain, ratios }
+  const both = units.filter((unit) => of(unit, 'r').length > 0)
+  const errors = both.map((unit) => {
+    const [judged, truth] = [of(unit, 'r'), of(unit, 'v')]
+    const mean = sum(truth) / truth.length
+    return { total: sum(judged) - judged.length * mean, base: judged.length, covariate: mean }
+  })
+  return { plain, ratios, errors }
 }
 
 /** `place` is what a store is opened by: a folder or an address. */
@@ -115,7 +122,7 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
         ]
         if (isTogether) await experiments.record(facts)
         else for (const fact of facts) await experiments.record([fact])
-        const { plain, ratios } = expectedOf(
+        const { plain, ratios, errors } = expectedOf(
           new Map(
             reports.map(([number, name, value]) => [`${number % 3} ${name} ${number}`, value]),
           ),
@@ -124,6 +131,7 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
         assert.equal(arm!.exposures, 3)
         if (plain.length > 0) nearly(arm!.metrics['v']!.sums, collect(plain))
         if (ratios.length > 0) nearly(arm!.metrics['r']!.sums, collect(ratios))
+        if (errors.length > 0) nearly(arm!.metrics['v~errors']!.sums, collect(errors))
       }),
       { numRuns: 60, seed: 7 },
     )

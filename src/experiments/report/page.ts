@@ -56,12 +56,26 @@ const cellsOf = (name: string, metric: MetricResult): string[] => [
   figure(metric.response_rate),
 ]
 
+/** What is known beyond the table: discoveries of e-BH, and how well predictions agree with the truth. */
+const notesOf = (arms: ExperimentResults['arms'], { name, predicted_by }: Metric): string => {
+  const found = arms.filter(({ metrics }) => metrics[name]!.discovered === true)
+  const notes =
+    found.length === 0 ? [] : [`Named by e-BH: ${found.map((arm) => arm.name).join(', ')}.`]
+  for (const arm of predicted_by === undefined ? [] : arms) {
+    const { units, bias, kappa } = arm.metrics[name]!.agreement!
+    notes.push(
+      `Of ${arm.name}, ${predicted_by} is off by ${figure(bias)} in the mean of ${units} units (κ ${figure(kappa)}).`,
+    )
+  }
+  return notes.length === 0 ? '' : `<p class="soft">${escapeText(notes.join(' '))}</p>`
+}
+
 const tableOf = ({ arms }: ExperimentResults, metric: Metric): string => {
   const notes = [metric.direction === 'up' ? 'more is better' : 'less is better']
   if (metric.primary === true) notes.unshift('primary')
   const rows = arms.map(({ name, metrics }) => row(cellsOf(name, metrics[metric.name]!)))
   return `<section><h2>${escapeText(metric.name)} <span class="soft">(${notes.join(', ')})</span></h2>
-<div class="wide"><table>${row(HEAD, 'th')}${rows.join('')}</table></div></section>`
+<div class="wide"><table>${row(HEAD, 'th')}${rows.join('')}</table></div>${notesOf(arms, metric)}</section>`
 }
 
 const guardrailTable = ({ arms }: ExperimentResults): string => {
