@@ -26,6 +26,16 @@ const OLD_RUNS = `SELECT id FROM runs WHERE id < ? AND finished = 1
 
 const GOES_WITH_RUN = ['feedback', 'request_keys', 'deliveries', 'experiment_runs']
 
+/** The run, and that of the other arm that answered the same prompt for a duel and that nobody saw. */
+const RUN_AND_HIDDEN =
+  'SELECT ? UNION SELECT other_run_id FROM experiment_duels WHERE run_id = ? AND ending IS NOT NULL AND other_run_id IS NOT NULL'
+
+/** Removes a run that has ended with all that goes with it; what was counted of it stays. */
+export const removeRun = (id: string): Statement[] =>
+  [...['events', ...GOES_WITH_RUN].map((table) => `${table} WHERE run_id`), 'runs WHERE id'].map(
+    (rows) => statement(`DELETE FROM ${rows} IN (${RUN_AND_HIDDEN})`, id, id),
+  )
+
 const expireRuns = (before: string, limit: number): Statement[] => [
   ...GOES_WITH_RUN.map((table) =>
     statement(`DELETE FROM ${table} WHERE run_id IN (${OLD_RUNS})`, before, limit),

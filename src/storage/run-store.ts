@@ -18,14 +18,11 @@ import { findRows, replacing, statement, type Database, type Statement } from '.
 import { Deliveries, insertDelivery } from './deliveries.ts'
 import { insertEvents, readEvents } from './event-log.ts'
 import { Experiments } from './experiments.ts'
-import { expire } from './expiry.ts'
+import { expire, removeRun } from './expiry.ts'
 import { FeedbackLog } from './feedback-log.ts'
 import { canonical, RunQueries, toRecord, type RunRow } from './run-queries.ts'
 
 type ExpiringKey = RequestKey & { readonly expires: number }
-
-/** What goes with a run when it is removed. */
-const OWNED_TABLES = ['events', 'feedback', 'request_keys', 'deliveries']
 
 const insertRun = ({ state, owner, request }: RunRecord): Statement =>
   statement(
@@ -120,8 +117,7 @@ export class DatabaseRunStore implements RunStore {
   }
 
   async remove(id: string): Promise<void> {
-    const from = ['runs WHERE id', ...OWNED_TABLES.map((table) => `${table} WHERE run_id`)]
-    await this.#database.write(from.map((rows) => statement(`DELETE FROM ${rows} = ?`, id)))
+    await this.#database.write(removeRun(id))
   }
 
   expire(expiry: Expiry, limit: number): Promise<number> {

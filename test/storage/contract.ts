@@ -485,6 +485,50 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     assert.deepEqual(await store.events('run_a', 0, 9), [])
   })
 
+  test('a run that is removed takes along that it met an arm, but not what was counted of it', async (t) => {
+    const store = await opened(t)
+    const { experiments } = store
+    for (const id of ['run_1', 'run_2']) await addRun(store, id)
+    const phase = { experiment: 'e', salt: '1' }
+    const facts = ['run_1', 'run_2'].flatMap((id) => [
+      exposure(phase, `u ${id}`, id),
+      outcome(id, 'v', 4),
+    ])
+    await experiments.record(facts)
+    const before = await experiments.tallies(phase)
+    await store.remove('run_1')
+    assert.deepEqual([...(await experiments.exposedRuns(['run_1', 'run_2'])).keys()], ['run_2'])
+    assert.deepEqual(await experiments.unsettled(), ['run_2'])
+    await experiments.record([outcome('run_1', 'v', 100)])
+    assert.deepEqual(await experiments.tallies(phase), before)
+  })
+
+  test('a run that was compared takes along the run nobody saw, but not the verdict', async (t) => {
+    const store = await opened(t)
+    const { duels } = store.experiments
+    for (const id of ['run_1', 'run_2', 'run_9']) await addRun(store, id)
+    const phase = { experiment: 'e', salt: '1' }
+    const plan = { ...phase, unit: 'u', served: 'a', other: 'b', at: exposedAt }
+    await duels.open({ ...plan, runId: 'run_1' })
+    await duels.attempt('run_1', 'run_2')
+    await duels.close('run_1', {
+      end: 'a',
+      lengthDifference: 0,
+      servedCost: 1,
+      otherCost: 1,
+      judgeCost: 1,
+    })
+    const before = await duels.tallies(phase)
+    await store.remove('run_1')
+    const left = await Promise.all(['run_1', 'run_2', 'run_9'].map((id) => store.read(id)))
+    assert.deepEqual(
+      left.map((record) => record?.state.id),
+      [undefined, undefined, 'run_9'],
+    )
+    assert.deepEqual(await store.events('run_2', 0, 9), [])
+    assert.deepEqual(await duels.tallies(phase), before)
+  })
+
   test('what is too old goes a little at a time, and what is under way stays', async (t) => {
     const store = await opened(t)
     const at = '2030-01-01T00:00:00.000Z'
