@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { createRandom } from '../../src/core/random.ts'
-import { difference, zTest } from '../../src/experiments/analysis.ts'
+import { criticalNormal, difference, zTest } from '../../src/experiments/analysis.ts'
 import { duelEvidence } from '../../src/experiments/duel.ts'
-import { proportion } from '../../src/experiments/estimate.ts'
+import { proportion, type Estimate } from '../../src/experiments/estimate.ts'
 import { exactDifferenceTest } from '../../src/experiments/exact-sequence.ts'
 import { alwaysValidSize, proportionSize } from '../../src/experiments/plan.ts'
 import { sequentialMismatch } from '../../src/experiments/sample-ratio.ts'
-import { anytime } from '../../src/experiments/sequential.ts'
+import { anytime, mixtureRadius } from '../../src/experiments/sequential.ts'
 
 const ALPHA = 0.05
 
@@ -44,13 +44,18 @@ interface Look {
 const changeAt = (look: Look) =>
   difference(proportion(look.control, look.units), proportion(look.treatment, look.units))
 
+/** τ² = z²_{α/2} (s²_t + s²_c) / (N_t + N_c), which with n units in each arm is z² V / 2; and α/2 in place of α. */
+const isFoundByStatsig = ({ value, variance }: Estimate): boolean =>
+  Math.abs(value) > mixtureRadius(variance, (criticalNormal(ALPHA) ** 2 * variance) / 2, ALPHA / 2)
+
 test('A/A tests watched 40 times stay below 5 % false positives where the plain z test does not', (t) => {
   const repetitions = 4000
-  const counts = { naive: 0, once: 0, 500: 0, 2000: 0, 5000: 0 }
+  const counts = { naive: 0, once: 0, statsig: 0, 500: 0, 2000: 0, 5000: 0 }
   for (const path of experiments(20261123, [0.42, 0.42], 40, 50, repetitions)) {
     const changes = path.map(changeAt)
     if (changes.some((change) => zTest(change).p < ALPHA)) counts.naive += 1
     if (zTest(changes.at(-1)!).p < ALPHA) counts.once += 1
+    if (changes.some(isFoundByStatsig)) counts.statsig += 1
     for (const tunedFor of [500, 2000, 5000] as const) {
       if (changes.some((change) => anytime(change, { tunedFor, alpha: ALPHA }).p < ALPHA)) {
         counts[tunedFor] += 1
@@ -61,9 +66,10 @@ test('A/A tests watched 40 times stay below 5 % false positives where the plain 
   const percent = (count: number): string => `${(100 * share(count)).toFixed(1)} %`
   t.diagnostic(
     `false positives in 40 looks: naive z ${percent(counts.naive)} (one look ${percent(counts.once)}); ` +
-      `confidence sequence tuned for 500 / 2000 / 5000: ${[500, 2000, 5000].map((n) => percent(counts[n as 500])).join(' / ')}`,
+      `Statsig's rule ${percent(counts.statsig)}; confidence sequence tuned for 500 / 2000 / 5000: ${[500, 2000, 5000].map((n) => percent(counts[n as 500])).join(' / ')}`,
   )
   assert.ok(share(counts.naive) > 0.25)
+  assert.ok(share(counts.statsig) < 0.01, 'tuned anew at each look and with half of α: cautious')
   for (const tunedFor of [500, 2000, 5000] as const) assert.ok(share(counts[tunedFor]) <= ALPHA)
 })
 
