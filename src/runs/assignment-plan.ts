@@ -5,7 +5,7 @@ import { validate } from '../core/validation.ts'
 import type { Arm, Experiment } from '../experiments/experiment.ts'
 import type { DefinitionChecks } from '../experiments/experiment-rules.ts'
 import type { Experiments } from '../experiments/experiments.ts'
-import { planRun, type Parts, type Plan } from './plan.ts'
+import { planRequest, planRun, type Parts, type Plan } from './plan.ts'
 import { RunRequest } from './run-request.ts'
 import { taskOf } from './task-request.ts'
 
@@ -101,6 +101,6 @@ export class ArmPlanner {
     const caller = { fallback: question, mayForce: this.#mayForce(owner) }
     const assigned = await this.#experiments.assign(request.experiment!, caller)
     checkConflicts(request, assigned.experiment)
-    return { ...planRun(withArm(request, assigned.arm), this.#parts), assigned }
+    return { ...planRequest(withArm(request, assigned.arm), this.#parts), assigned }
   }
 }

@@ -120,11 +120,14 @@ const promptsOf = (
   return prompts
 }
 
+/** As `planRequest`, of what is not checked yet. */
+export const planRun = (body: unknown, parts: Parts): Plan =>
+  planRequest(validate(RunRequest, body), parts)
+
 /**
  * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, each naming the field.
  */
-export const planRun = (body: unknown, parts: Parts): Plan => {
-  const request = validate(RunRequest, body)
+export const planRequest = (request: RunRequest, parts: Parts): Plan => {
   const task = taskOf(request)
   if (request.experiment !== undefined) {
     throw invalidField('/experiment/key', `There is no experiment "${request.experiment.key}".`)

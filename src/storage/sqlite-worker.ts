@@ -1,7 +1,6 @@
 /** The thread in which SQLite works. It is started by `sqlite-thread.ts` and talks to it in the messages defined there. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Database } from './database.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite, type SqliteDatabase } from './sqlite.ts'
 import type { SqliteNotice, SqliteRequest } from './sqlite-thread.ts'
 
 const post = (...notices: readonly SqliteNotice[]): void => parentPort!.postMessage(notices)
@@ -9,29 +8,50 @@ const post = (...notices: readonly SqliteNotice[]): void => parentPort!.postMess
 const textOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
 
-const obey = (database: Database, request: SqliteRequest): Promise<unknown> => {
-  switch (request.type) {
-    case 'all':
-      return database.all(request.sql, ...request.values)
-    case 'write':
-      return database.write(request.statements)
-    case 'close':
-      return database.close()
-  }
-}
+type Reading = Exclude<SqliteRequest, { readonly type: 'write' }>
+type Writing = Extract<SqliteRequest, { readonly type: 'write' }>
 
-const answer = async (database: Database, request: SqliteRequest): Promise<SqliteNotice> => {
+const read = async (database: SqliteDatabase, request: Reading): Promise<SqliteNotice> => {
   const { id } = request
   try {
-    return { type: 'done', id, value: await obey(database, request) }
+    const value =
+      request.type === 'close'
+        ? await database.close()
+        : await database.all(request.sql, ...request.values)
+    return { type: 'done', id, value }
   } catch (thrown) {
     return { type: 'failed', id, message: textOf(thrown) }
   }
 }
 
-const serve = async (database: Database, requests: readonly SqliteRequest[]): Promise<void> => {
+const write = (database: SqliteDatabase, requests: readonly Writing[]): SqliteNotice[] =>
+  database
+    .writeEach(requests.map(({ statements }) => statements))
+    .map((result, index): SqliteNotice => {
+      const { id } = requests[index]!
+      if (result instanceof Error) return { type: 'failed', id, message: textOf(result) }
+      return { type: 'done', id, value: result }
+    })
+
+/** In order; writes that follow one another share a transaction. All are answered when all is durable. */
+const serve = async (
+  database: SqliteDatabase,
+  requests: readonly SqliteRequest[],
+): Promise<void> => {
   const notices: SqliteNotice[] = []
-  for (const request of requests) notices.push(await answer(database, request))
+  let writes: Writing[] = []
+  const flush = (): void => {
+    if (writes.length > 0) notices.push(...write(database, writes))
+    writes = []
+  }
+  for (const request of requests) {
+    if (request.type === 'write') writes.push(request)
+    else {
+      flush()
+      notices.push(await read(database, request))
+    }
+  }
+  flush()
   post(...notices)
   if (requests.some(({ type }) => type === 'close')) parentPort!.close()
 }

@@ -38,22 +38,24 @@ const open = (folder: string): Libsql.Database => {
 }
 
 /** Opens (and creates) the database in the folder. @throws RefineError when it cannot be opened or is in use. */
-export const openSqlite = (folder: string): Database => new SqliteDatabase(open(folder))
+export const openSqlite = (folder: string): SqliteDatabase => new SqliteDatabase(open(folder))
 
 /** A store that works on the thread of its caller: for tests, and for what has no event loop to keep free. */
 export const openSqliteStore = (folder: string): DatabaseRunStore =>
   new DatabaseRunStore(openSqlite(folder))
 
 /** Statements run at once, on the thread that asks: none of them may take long. */
-class SqliteDatabase implements Database {
+export class SqliteDatabase implements Database {
   readonly #database: Libsql.Database
   readonly #prepared = new Map<string, Libsql.Statement>()
-  readonly #write: (statements: readonly Statement[]) => number[]
+  readonly #write: (writes: readonly (readonly Statement[])[]) => number[][]
 
   constructor(database: Libsql.Database) {
     this.#database = database
-    this.#write = database.transaction((statements: readonly Statement[]) =>
-      statements.map(({ sql, values }) => this.#prepare(sql).run(...values).changes),
+    this.#write = database.transaction((writes: readonly (readonly Statement[])[]) =>
+      writes.map((statements) =>
+        statements.map(({ sql, values }) => this.#prepare(sql).run(...values).changes),
+      ),
     )
   }
 
@@ -62,7 +64,20 @@ class SqliteDatabase implements Database {
   }
 
   async write(statements: readonly Statement[]): Promise<readonly number[]> {
-    return this.#write(statements)
+    return this.#write([statements])[0]!
+  }
+
+  /**
+   * Writes of which each applies all or none, in order, in as few transactions as possible: a commit costs more than most
+   * of what it commits. Those that cannot be applied have their error in the result.
+   */
+  writeEach(writes: readonly (readonly Statement[])[]): (readonly number[] | Error)[] {
+    try {
+      return this.#write(writes)
+    } catch (cause) {
+      if (writes.length === 1) return [cause as Error]
+      return writes.flatMap((statements) => this.writeEach([statements]))
+    }
   }
 
   async close(): Promise<void> {

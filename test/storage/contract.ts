@@ -311,7 +311,7 @@ const experimentContract = (opened: (t: TestContext) => Promise<DatabaseRunStore
   })
 }
 
-const createdOf = (id: string, at: string, strategy = 's'): RunEvent => ({
+export const createdOf = (id: string, at: string, strategy = 's'): RunEvent => ({
   run_id: id,
   sequence: 1,
   at,
@@ -326,7 +326,7 @@ const createdOf = (id: string, at: string, strategy = 's'): RunEvent => ({
   metadata: { text: 'NUL \u0000, half a pair \ud800, 結果' },
 })
 
-const recordOf = (created: RunEvent, owner = ''): RunRecord => ({
+export const recordOf = (created: RunEvent, owner = ''): RunRecord => ({
   state: foldRun([created])!,
   owner,
   request: { input: 'What?' },

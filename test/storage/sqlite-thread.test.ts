@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { openSqliteThread } from '../../src/storage/sqlite-thread.ts'
 import { temporaryFolder } from '../runs/support.ts'
-import { storeContract } from './contract.ts'
+import { createdOf, recordOf, storeContract } from './contract.ts'
 
 storeContract({ open: openSqliteThread, create: async () => temporaryFolder() })
 
@@ -33,4 +33,19 @@ test('writes handed in before the store is closed are kept, and later ones fail 
     ['f'],
   )
   await again.close()
+})
+
+test('writes handed in together share a transaction, and one that cannot be applied fails alone', async () => {
+  const store = await openSqliteThread(temporaryFolder())
+  const create = (id: string) => {
+    const created = createdOf(id, '2026-01-01T00:00:00.000Z')
+    return store.create(recordOf(created), created)
+  }
+  const writes = await Promise.allSettled(['run_a', 'run_a', 'run_b'].map(create))
+  assert.deepEqual(
+    writes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  assert.deepEqual(await store.unfinished(), ['run_a', 'run_b'])
+  await store.close()
 })
