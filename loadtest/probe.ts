@@ -16,6 +16,8 @@ export interface ServerProbe {
   /** Resident memory before the load, and the most that was seen under it, in bytes. */
   readonly memoryBefore: number
   readonly memoryMost: number
+  /** Processor time of all its threads, in seconds; undefined where it does not tell. */
+  readonly cpu: number | undefined
 }
 
 export interface Probe {
@@ -24,6 +26,10 @@ export interface Probe {
   readonly healthErrors: number
   /** Delay of this process's own event loop: above some milliseconds, the client is the bottleneck. */
   readonly clientDelay: { readonly p50: number; readonly p99: number; readonly max: number }
+  /** Processor time of this process, in seconds. */
+  readonly clientCpu: number
+  /** How long all that took, in seconds. */
+  readonly elapsed: number
   /** Undefined where the server has no `/metrics`. */
   readonly server: ServerProbe | undefined
 }
@@ -59,6 +65,7 @@ const readMetrics = async (url: URL): Promise<ReadonlyMap<string, number> | unde
 
 const DELAY = 'whetstone_event_loop_delay_seconds'
 const MEMORY = 'process_resident_memory_bytes'
+const CPU = 'process_cpu_seconds_total'
 const MEMORY_INTERVAL_MS = 1000
 
 /** Watches the server from now on; the function it gives ends that. Reading the metrics starts their delay anew. */
@@ -66,6 +73,7 @@ const watchServer = async (url: URL): Promise<() => Promise<ServerProbe | undefi
   const before = await readMetrics(url)
   if (before === undefined) return async () => undefined
   const memoryBefore = before.get(MEMORY) ?? 0
+  const cpuBefore = before.get(CPU)
   const readings: ReadonlyMap<string, number>[] = []
   const read = async (): Promise<void> => {
     const reading = await readMetrics(url)
@@ -82,6 +90,7 @@ const watchServer = async (url: URL): Promise<() => Promise<ServerProbe | undefi
       delay: { p50: delay('0.5'), p99: delay('0.99'), max: delay('1') },
       memoryBefore,
       memoryMost: Math.max(memoryBefore, most(MEMORY)),
+      cpu: cpuBefore === undefined ? undefined : most(CPU) - cpuBefore,
     }
   }
 }
@@ -108,8 +117,11 @@ export const probeWhile = async <Result>(
   const endWatch = await watchServer(url)
   delay.enable()
   const watching = watch()
+  const [start, cpuStart] = [performance.now(), process.cpuUsage()]
   try {
     const result = await work()
+    const { user, system } = process.cpuUsage(cpuStart)
+    const spent = { clientCpu: (user + system) / 1e6, elapsed: (performance.now() - start) / 1000 }
     delay.disable()
     const clientDelay = {
       p50: milliseconds(delay.percentile(50)),
@@ -119,7 +131,8 @@ export const probeWhile = async <Result>(
     done.abort()
     await watching
     const server = await endWatch()
-    return { result, probe: { health: summarise(latencies), healthErrors, clientDelay, server } }
+    const seen = { health: summarise(latencies), healthErrors, clientDelay, server }
+    return { result, probe: { ...seen, ...spent } }
   } finally {
     done.abort()
     agent.destroy()

@@ -59,6 +59,17 @@ const serverLine = (report: ScenarioReport, { delay, memoryBefore, memoryMost }:
   return `  server's event loop: delay p50 ${ms(delay.p50)}, p99 ${ms(delay.p99)}, max ${ms(delay.max)}; memory ${mebibytes(memoryBefore)} to ${mebibytes(memoryMost)} MiB${perStream}`
 }
 
+const cpuLine = (report: ScenarioReport): string => {
+  const { clientCpu, elapsed, server } = report.probe
+  const events = 'event_delay' in report ? report.event_delay.count : 0
+  const told = (who: string, seconds: number | undefined): string => {
+    if (seconds === undefined) return `${who} unknown`
+    const each = events === 0 ? '' : `, ${((seconds * 1e6) / events).toFixed(1)} µs an event`
+    return `${who} ${((100 * seconds) / elapsed).toFixed(0)} % of a core${each}`
+  }
+  return `  processor: ${told('server, all threads,', server?.cpu)}; ${told('clients', clientCpu)}`
+}
+
 export const reportTable = (reports: readonly ScenarioReport[]): string =>
   reports
     .flatMap((report) => {
@@ -71,6 +82,7 @@ export const reportTable = (reports: readonly ScenarioReport[]): string =>
         row('GET /healthz', health),
         `  client's event loop: delay p50 ${ms(clientDelay.p50)}, p99 ${ms(clientDelay.p99)}, max ${ms(clientDelay.max)}${failed}`,
         ...(server === undefined ? [] : [serverLine(report, server)]),
+        cpuLine(report),
         '',
       ]
     })

@@ -1,6 +1,7 @@
 /** Many runs on one WebSocket. */
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import { readEvent } from './event-head.ts'
 import { RunWatch, type RunTiming, type StreamEvent } from './run-watch.ts'
 
 type Frame = StreamEvent & {
@@ -8,6 +9,9 @@ type Frame = StreamEvent & {
   readonly status?: number
   readonly error?: { readonly message?: string }
 }
+
+/** The server puts it behind all else. */
+const STREAM = /"stream_id":"([^"]*)"\}$/
 
 interface OpenRun {
   readonly watch: RunWatch
@@ -74,14 +78,16 @@ export class SocketClient {
 
   #read(text: string): void {
     try {
-      this.#see(JSON.parse(text) as Frame)
+      const frame = readEvent<Frame>(text)
+      const id = frame.stream_id ?? STREAM.exec(text)?.[1]
+      this.#see(frame, id)
     } catch {
       this.#failAll('a frame was not JSON')
     }
   }
 
-  #see(frame: Frame): void {
-    const run = frame.stream_id === undefined ? undefined : this.#open.get(frame.stream_id)
+  #see(frame: Frame, id: string | undefined): void {
+    const run = id === undefined ? undefined : this.#open.get(id)
     if (run === undefined) return
     if (frame.type === 'error') {
       run.watch.fail(`status ${frame.status}: ${frame.error?.message ?? 'no message'}`)

@@ -1,8 +1,8 @@
 /** One run over server-sent events. */
 import { once } from 'node:events'
 import { request, type Agent, type IncomingMessage } from 'node:http'
-import { createParser } from 'eventsource-parser'
-import { RunWatch, type RunTiming, type StreamEvent } from './run-watch.ts'
+import { frameReader, readEvent } from './event-head.ts'
+import { RunWatch, type RunTiming } from './run-watch.ts'
 
 const reasonOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
@@ -15,10 +15,7 @@ export const streamRun = async (
   signal: AbortSignal,
 ): Promise<RunTiming> => {
   const watch = new RunWatch()
-  const parser = createParser({
-    maxBufferSize: 16 * 1024 * 1024,
-    onEvent: ({ data }) => watch.see(JSON.parse(data) as StreamEvent),
-  })
+  const read = frameReader((data) => watch.see(readEvent(data)))
   try {
     const call = request(new URL('/v1/runs', url), {
       method: 'POST',
@@ -30,7 +27,8 @@ export const streamRun = async (
     const [response] = (await once(call, 'response')) as [IncomingMessage]
     response.setEncoding('utf8')
     if (response.statusCode !== 200) watch.fail(`status ${response.statusCode}`)
-    for await (const chunk of response) parser.feed(chunk as string)
+    response.on('data', read)
+    await once(response, 'end')
   } catch (thrown) {
     watch.fail(signal.aborted ? 'out of time' : reasonOf(thrown))
   }

@@ -190,6 +190,8 @@ export const RUNNER_EVENTS = [
 ] as const
 
 export type StrategyEvent = Static<(typeof STRATEGY_EVENTS)[number]>
+/** Text as it is written: most of all events. */
+export type DeltaEvent = Extract<StrategyEvent, { type: 'candidate.delta' | 'critique.delta' }>
 export type RunnerEvent = Static<(typeof RUNNER_EVENTS)[number]>
 
 /** Who, when, which: `sequence` starts at 1 and has no gaps; `at` is ISO 8601 with milliseconds. */

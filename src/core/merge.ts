@@ -2,48 +2,39 @@ type Arrival<Item, Return> =
   | { readonly source: number; readonly result: IteratorResult<Item, Return> }
   | { readonly source: number; readonly failure: unknown }
 
-/** Arrivals in order, and one promise to wait on: no `Promise.race`, whose reactions pile up on slow sources. */
-const createQueue = <Entry>(): { push(entry: Entry): void; shift(): Promise<Entry> } => {
-  const entries: Entry[] = []
-  let wake = (): void => undefined
-  return {
-    push: (entry) => {
-      entries.push(entry)
-      wake()
-    },
-    shift: async () => {
-      while (entries.length === 0) await new Promise<void>((resolve) => (wake = resolve))
-      return entries.shift()!
-    },
-  }
-}
-
 /**
  * Runs async generators side by side and yields what they yield in order of arrival; returns their return values in
  * the order of the sources. At most one item per source is pulled ahead, so a slow reader slows the sources.
  *
  * When one source throws, or the reader stops early, all others are told to stop (`return()`) and the failure is
  * thrown on. They are not awaited: a source that waits on I/O ends by its abort signal, not by this call.
+ *
+ * Arrivals wait in order behind one promise: the reactions of `Promise.race` would pile up on slow sources.
  */
 export async function* merge<Item, Return>(
   sources: readonly AsyncGenerator<Item, Return, void>[],
 ): AsyncGenerator<Item, Return[], void> {
-  const queue = createQueue<Arrival<Item, Return>>()
+  const arrivals: Arrival<Item, Return>[] = []
+  let wake = (): void => undefined
+  const arrive = (arrival: Arrival<Item, Return>): void => {
+    arrivals.push(arrival)
+    wake()
+  }
+  const pulls = sources.map((each, source) => {
+    const take = (result: IteratorResult<Item, Return>): void => arrive({ source, result })
+    const fail = (failure: unknown): void => arrive({ source, failure })
+    return (): void => void each.next().then(take, fail)
+  })
   const returns: Return[] = []
   const running = new Set(sources.keys())
-  const pull = (source: number): void => {
-    sources[source]!.next().then(
-      (result) => queue.push({ source, result }),
-      (failure: unknown) => queue.push({ source, failure }),
-    )
-  }
   try {
-    for (const source of running) pull(source)
+    for (const pull of pulls) pull()
     while (running.size > 0) {
-      const arrival = await queue.shift()
+      while (arrivals.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+      const arrival = arrivals.shift()!
       if ('result' in arrival && arrival.result.done !== true) {
         yield arrival.result.value
-        pull(arrival.source)
+        pulls[arrival.source]!()
         continue
       }
       running.delete(arrival.source)

@@ -1,5 +1,6 @@
 /** The port to where runs and their event logs are kept. Adapters live in `storage`. */
 import type { RunEvent } from './event.ts'
+import type { LogPiece } from './log-piece.ts'
 import type { RunState, RunStatus } from './run-state.ts'
 
 export interface RunRecord {
@@ -125,7 +126,7 @@ export interface RunStore {
     key: Pick<RequestKey, 'route' | 'key'>,
     now: number,
   ): Promise<{ readonly runId: string; readonly fingerprint: string } | undefined>
-  append(events: readonly RunEvent[]): Promise<void>
+  append(pieces: readonly LogPiece[]): Promise<void>
   /** Keeps the final state beside the log, for fast reads, together with what has to be told outside. */
   finish(state: RunState, deliveries?: readonly Delivery[]): Promise<void>
   /** Removes the run with all that belongs to it. */

@@ -1,7 +1,7 @@
 /** The strategy contract (`ARCHITECTURE.md`); one conformance suite holds every strategy to it. */
 import type { Static, TObject } from 'typebox'
 import type { BudgetUnit } from './budget.ts'
-import type { StopReason, StrategyEvent } from './event.ts'
+import type { DeltaEvent, StopReason, StrategyEvent } from './event.ts'
 import type { Capability, LanguageModel } from './language-model.ts'
 import type { PromptForm, RolePrompts } from './prompts.ts'
 import type { Random } from './random.ts'
@@ -78,6 +78,11 @@ export interface StrategyContext {
   /** What those who watch have asked for; may be looked at whenever something new begins. */
   readonly steering: SteeringView
   readonly signal: AbortSignal
+  /**
+   * Tells a delta at once, where yielding it would pass it through every generator around. What the strategy yielded
+   * before was told by then. Gives something to wait for where the run is held back.
+   */
+  tell(delta: DeltaEvent): Promise<void> | undefined
   readonly log: Log
 }
 

@@ -12,14 +12,25 @@ interface Finding {
 
 const MAX_FIELDS = 16
 const UNKNOWN = 'is not a known field'
-const compiled = new WeakMap<TSchema, Validator>()
 
-const compile = (schema: TSchema): Validator => {
+interface Compiled {
+  readonly validator: Validator
+  /** Whether there is a default anywhere in the schema. */
+  readonly hasDefaults: boolean
+}
+const compiled = new WeakMap<TSchema, Compiled>()
+
+const hasDefaults = (schema: unknown): boolean =>
+  typeof schema === 'object' &&
+  schema !== null &&
+  (Object.hasOwn(schema, 'default') || Object.values(schema).some(hasDefaults))
+
+const compile = (schema: TSchema): Compiled => {
   const known = compiled.get(schema)
   if (known !== undefined) return known
-  const validator = Compile(schema)
-  compiled.set(schema, validator)
-  return validator
+  const made = { validator: Compile(schema), hasDefaults: hasDefaults(schema) }
+  compiled.set(schema, made)
+  return made
 }
 
 /** A key as a part of a JSON pointer. */
@@ -59,7 +70,7 @@ const explain = ({ keyword, instancePath, message, params }: Finding): FieldErro
 
 /** What is wrong with the value, field by field, at most 16 entries; empty when nothing is. The finder itself gives up after 8. */
 export const findErrors = (schema: TSchema, value: unknown, pointer = ''): FieldError[] => {
-  const validator = compile(schema)
+  const { validator } = compile(schema)
   if (validator.Check(value)) return []
   const findings = validator.Errors(value) as unknown as Finding[]
   const explained = findings.flatMap(explain)
@@ -77,7 +88,7 @@ export const describeFields = (fields: readonly FieldError[], whole = 'the body'
   fields.map(({ pointer, message }) => `${pointer === '' ? whole : pointer} ${message}`).join('; ')
 
 /**
- * Checks the value and fills in the schema's defaults on a copy; types are never coerced.
+ * Checks the value and fills in the schema's defaults, where it has any, on a copy; types are never coerced.
  * @throws RefineError invalid_request, naming each field below `pointer` and what was expected.
  */
 export const validate = <Schema extends TSchema>(
@@ -88,5 +99,7 @@ export const validate = <Schema extends TSchema>(
   const fields = findErrors(schema, value, pointer)
   if (fields.length > 0)
     throw new RefineError('invalid_request', describeFields(fields), { fields })
-  return compile(schema).Default(structuredClone(value)) as Static<Schema>
+  const made = compile(schema)
+  const filled = made.hasDefaults ? made.validator.Default(structuredClone(value)) : value
+  return filled as Static<Schema>
 }

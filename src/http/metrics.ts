@@ -121,6 +121,16 @@ export class Metrics {
         delay.set({ quantile: '1' }, delaySeconds(this.#delay.max))
       },
     })
+    const cpu: Counter = new Counter({
+      name: 'process_cpu_seconds_total',
+      help: 'Processor time of all threads in seconds.',
+      registers,
+      collect: () => {
+        const { user, system } = process.cpuUsage()
+        cpu.reset()
+        cpu.inc((user + system) / 1e6)
+      },
+    })
     const memory: Gauge = new Gauge({
       name: 'process_resident_memory_bytes',
       help: 'Resident memory size in bytes.',

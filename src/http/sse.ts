@@ -1,11 +1,11 @@
 /**
- * Server-sent events. The writer pulls: an event is taken from the source only when the one before has left for the
- * network, so a slow reader costs one event and never slows the run, which does not know its readers. Every wait for the
- * network ends when the connection does.
+ * Server-sent events. The writer pulls: the next is taken from the source only when what came before has left for the
+ * network, so a slow reader costs one piece of the log and never slows the run, which does not know its readers. Every
+ * wait for the network ends when the connection does.
  */
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import type { RunEvent } from '../core/event.ts'
+import { typeOfText, type LogPiece } from '../core/log-piece.ts'
 import type { Limits } from './server-options.ts'
 
 const HEADERS = {
@@ -19,8 +19,14 @@ const RETRY = 'retry: 2000\n\n'
 const HEARTBEAT = ': still here\n\n'
 
 /** JSON holds no line break, and types and sequences are ours, so nothing needs escaping. */
-export const eventFrame = (event: RunEvent): string =>
-  `id: ${event.sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+export const pieceFrames = ({ after, texts }: LogPiece): string => {
+  let frames = ''
+  for (let at = 0; at < texts.length; at++) {
+    const text = texts[at]!
+    frames += `id: ${after + at + 1}\nevent: ${typeOfText(text)}\ndata: ${text}\n\n`
+  }
+  return frames
+}
 
 export const dataFrame = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
 

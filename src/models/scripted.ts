@@ -116,7 +116,19 @@ class ScriptedModel {
       inputTokens: shared ? inputTokens : inputTokens * request.samples,
       cachedTokens: 0,
     }
-    yield* this.#stream(this.#texts(request), signal)
+    const { tokensPerSecond } = this.#options
+    const pause = tokensPerSecond === undefined ? undefined : this.#createPause(signal)
+    try {
+      // One token of every open sample at each beat.
+      for (let open = this.#texts(request); open.length > 0;) {
+        for (const text of open) yield text.next()
+        if (open.some(({ ended }) => ended)) open = open.filter(({ ended }) => !ended)
+        if (pause !== undefined && open.length > 0) await pause.wait(1000 / tokensPerSecond!)
+        else signal.throwIfAborted()
+      }
+    } finally {
+      pause?.close()
+    }
   }
 
   async scoreText(messages: readonly Message[], text: string, signal: AbortSignal) {
@@ -161,26 +173,6 @@ class ScriptedModel {
       'upstream_unavailable',
       `Model "${id}" fails on this prompt, as scripted.`,
     )
-  }
-
-  /** One token of every open sample at each beat. */
-  async *#stream(
-    texts: readonly SampleText[],
-    signal: AbortSignal,
-  ): AsyncGenerator<GenerationChunk, void, void> {
-    const { tokensPerSecond } = this.#options
-    const pause = tokensPerSecond === undefined ? undefined : this.#createPause(signal)
-    try {
-      let open = texts
-      while (open.length > 0) {
-        for (const text of open) yield text.next()
-        open = open.filter((text) => !text.ended)
-        if (pause !== undefined && open.length > 0) await pause.wait(1000 / tokensPerSecond!)
-        else signal.throwIfAborted()
-      }
-    } finally {
-      pause?.close()
-    }
   }
 
   async #waitForFirstToken(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -15,18 +15,8 @@ import { adaptModel, adaptations } from './adapted-model.ts'
 import { meterModel } from './metered-model.ts'
 import { orAbort, orAbortEach } from './or-abort.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
+import { Stop } from './stop.ts'
 import { UsageAccount } from './usage-account.ts'
-
-/** Why a run was told to end from outside: reason of its abort signal. */
-export class Stop extends Error {
-  override readonly name = 'Stop'
-  readonly reason: 'cancelled' | 'deadline' | 'accepted'
-
-  constructor(reason: Stop['reason']) {
-    super(`The run was stopped: ${reason}.`)
-    this.reason = reason
-  }
-}
 
 interface Session {
   readonly live: LiveRun
@@ -42,14 +32,14 @@ const TELLS_BUDGET: ReadonlySet<StrategyEvent['type']> = new Set([
   'comparison.completed',
 ])
 
-const tellBudget = ({ live, ledger }: Session): Promise<void> =>
+const tellBudget = ({ live, ledger }: Session): Promise<void> | undefined =>
   live.append({ type: 'budget.updated', ...ledger.status() })
 
 /** Tells where the text of a completed candidate verifies, turns back and so on. */
 const observe = async (live: LiveRun, candidate: number): Promise<void> => {
   const marks = findBehaviours(live.state.candidates[candidate]?.text ?? '')
-  if (marks.length === 0) return
-  await live.append({ type: 'behaviours.observed', candidate, marks: [...marks] })
+  if (marks.length > 0)
+    await live.append({ type: 'behaviours.observed', candidate, marks: [...marks] })
 }
 
 const consume = async (
@@ -145,6 +135,7 @@ const contextOf = (
     random: createRandom(seed),
     steering: live.steering,
     signal: live.controller.signal,
+    tell: (delta) => live.append(delta),
     log,
   }
 }

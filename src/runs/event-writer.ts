@@ -1,5 +1,5 @@
 /** Writes the events of all runs to the store in groups: one transaction for whatever came up meanwhile. */
-import type { RunEvent } from '../core/event.ts'
+import { PIECE_EVENTS, type LogPiece } from '../core/log-piece.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Delivery, RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
@@ -10,43 +10,65 @@ export interface Ended {
   readonly deliveries: readonly Delivery[]
 }
 
-interface Entry {
-  readonly event: RunEvent
+/** Whose events are written. */
+export interface WrittenRun {
+  readonly id: string
+  /** Called when all up to this sequence is durable. */
+  stored(sequence: number): void
+}
+
+/** What one run has to store. */
+interface Part {
+  readonly run: WrittenRun
+  readonly after: number
+  readonly texts: string[]
   /** The final state, with the terminal event. */
-  readonly final: Ended | undefined
-  readonly stored: () => void
+  final: Ended | undefined
 }
 
 /** Events that may wait for the store before runs are held back. */
 const MOST_WAITING = 20_000
-/** One promise for all: it is asked for with each event. */
-const ROOM = Promise.resolve()
 
 /** A group of so many events means load: a transaction costs as much as many events. */
 const BUSY_GROUP = 16
 const BUSY_PAUSE_MS = 5
 
+const piecesOf = ({ run, after, texts }: Part): LogPiece[] => {
+  const pieces: LogPiece[] = []
+  for (let at = 0; at < texts.length; at += PIECE_EVENTS) {
+    pieces.push({ runId: run.id, after: after + at, texts: texts.slice(at, at + PIECE_EVENTS) })
+  }
+  return pieces
+}
+
 export class EventWriter {
   readonly #store: RunStore
   readonly #log: Log
-  #waiting: Entry[] = []
+  #waiting = new Map<WrittenRun, Part>()
+  #count = 0
   #flushing: Promise<void> | undefined
-  #lastGroup = 0
+  #lastCount = 0
 
   constructor(store: RunStore, log: Log) {
     this.#store = store
     this.#log = log
   }
 
-  /** Queues an event; `stored` is called when it is durable, in order. */
-  add(event: RunEvent, final: Ended | undefined, stored: () => void): void {
-    this.#waiting.push({ event, final, stored })
+  /** Queues the event behind the sequence `after`, as text; `final` comes with the last one of its run. */
+  add(run: WrittenRun, after: number, text: string, final: Ended | undefined): void {
+    const part = this.#waiting.get(run)
+    if (part === undefined) this.#waiting.set(run, { run, after, texts: [text], final })
+    else {
+      part.texts.push(text)
+      part.final = final
+    }
+    this.#count++
     this.#flushing ??= this.#flush()
   }
 
-  /** Resolves at once while the store keeps up, else when the present queue is written. */
-  room(): Promise<void> {
-    return this.#waiting.length < MOST_WAITING ? ROOM : (this.#flushing ?? ROOM)
+  /** Undefined while the store keeps up, else what resolves when the present queue is written. */
+  room(): Promise<void> | undefined {
+    return this.#count < MOST_WAITING ? undefined : this.#flushing
   }
 
   /** Resolves when everything queued so far is durable. */
@@ -55,20 +77,21 @@ export class EventWriter {
   }
 
   async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#count > 0) {
       await this.#gather()
-      const group = this.#waiting
-      this.#waiting = []
-      this.#lastGroup = group.length
-      await this.#write(group)
-      for (const { stored } of group) stored()
+      const parts = [...this.#waiting.values()]
+      this.#waiting = new Map()
+      this.#lastCount = this.#count
+      this.#count = 0
+      await this.#write(parts)
+      for (const { run, after, texts } of parts) run.stored(after + texts.length)
     }
     this.#flushing = undefined
   }
 
   /** One turn of the event loop gathers what several runs append at the same time; under load, a few milliseconds do. */
   #gather(): Promise<void> {
-    const isBusy = this.#lastGroup >= BUSY_GROUP
+    const isBusy = this.#lastCount >= BUSY_GROUP
     return new Promise((resolve) => {
       if (isBusy) setTimeout(resolve, BUSY_PAUSE_MS)
       else setImmediate(resolve)
@@ -76,13 +99,13 @@ export class EventWriter {
   }
 
   /** A store that fails must not stop the runs: the failure is logged, readers go on from memory. */
-  async #write(group: readonly Entry[]): Promise<void> {
+  async #write(parts: readonly Part[]): Promise<void> {
     try {
-      await this.#store.append(group.map(({ event }) => event))
-      const ended = group.flatMap(({ final }) => final ?? [])
+      await this.#store.append(parts.flatMap(piecesOf))
+      const ended = parts.flatMap(({ final }) => final ?? [])
       await Promise.all(ended.map((each) => this.#store.finish(each.state, each.deliveries)))
     } catch (cause) {
-      const runs = [...new Set(group.map(({ event }) => event.run_id))]
+      const runs = parts.map(({ run }) => run.id)
       this.#log.error({ err: cause, runs }, 'events could not be stored')
     }
   }

@@ -3,11 +3,12 @@ import type { RunState } from '../core/run-state.ts'
 import type { RunStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
 import { createRunId } from './created-records.ts'
-import { drive, Stop } from './drive.ts'
+import { drive } from './drive.ts'
 import { EventWriter } from './event-writer.ts'
 import { LiveRun } from './live-run.ts'
 import { createdBody, planRun, type Parts } from './plan.ts'
 import type { RunRequest } from './run-request.ts'
+import { Stop } from './stop.ts'
 
 /** No key's hash, and not the '' of a server without keys. */
 export const HIDDEN_OWNER = 'hidden'

@@ -2,15 +2,14 @@
  * Reads the log of a run that goes on. Not an async generator, though it is used as one: thousands of readers take
  * events at the same time, and a generator makes several promises for each of them.
  */
-import type { RunEvent } from '../core/event.ts'
-import { isTerminal } from '../core/event.ts'
+import type { LogPiece } from '../core/log-piece.ts'
 
-type Step = IteratorResult<RunEvent, void>
+type Step = IteratorResult<LogPiece, void>
 
 /** What a reader sees of a run. */
 export interface ReadableRun {
-  /** The event of this sequence, once it is stored. */
-  stored(sequence: number): RunEvent | undefined
+  /** What is stored behind this sequence, as much as a piece may hold; undefined where that is nothing. */
+  behind(sequence: number): LogPiece | undefined
   /** Whether nothing comes behind this sequence any more. */
   endsAt(sequence: number): boolean
   /** Calls `wake` once, when more is stored. */
@@ -20,7 +19,7 @@ export interface ReadableRun {
 
 const END: Step = { done: true, value: undefined }
 
-export class LiveReader implements AsyncGenerator<RunEvent, void, void> {
+export class LiveReader implements AsyncGenerator<LogPiece, void, void> {
   readonly #run: ReadableRun
   readonly #signal: AbortSignal
   #position: number
@@ -66,15 +65,14 @@ export class LiveReader implements AsyncGenerator<RunEvent, void, void> {
   /** The next step, undefined where it has to be waited for. */
   #take(): Step | undefined {
     if (this.#isDone) return END
-    const event = this.#run.stored(this.#position + 1)
-    if (event === undefined) {
+    const piece = this.#run.behind(this.#position)
+    if (piece === undefined) {
       if (!this.#run.endsAt(this.#position)) return undefined
       this.#close()
       return END
     }
-    this.#position = event.sequence
-    if (isTerminal(event)) this.#close()
-    return { done: false, value: event }
+    this.#position += piece.texts.length
+    return { done: false, value: piece }
   }
 
   readonly #wake = (): void => {

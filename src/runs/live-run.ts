@@ -2,11 +2,12 @@
 import { setMaxListeners } from 'node:events'
 import type { RunEvent, RunnerEvent, StrategyEvent } from '../core/event.ts'
 import { isTerminal } from '../core/event.ts'
+import { cutPiece, type LogPiece } from '../core/log-piece.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
 import type { RunPage } from '../core/run-store.ts'
 import type { Steering } from '../core/steering.ts'
 import { deliveriesOf, type Webhook } from './webhook.ts'
-import type { Ended, EventWriter } from './event-writer.ts'
+import type { Ended, EventWriter, WrittenRun } from './event-writer.ts'
 import { LiveReader, type ReadableRun } from './live-reader.ts'
 import { checkSteering, RunSteering } from './steering.ts'
 
@@ -18,14 +19,15 @@ const timestamp = (): string => {
   return lastTime.text
 }
 
-export class LiveRun {
+export class LiveRun implements WrittenRun {
   readonly id: string
   readonly owner: string
   /** Aborted when the run has to end: by its caller, its deadline, or because it is over. */
   readonly controller = new AbortController()
   readonly #writer: EventWriter
   readonly #webhook: Webhook | undefined
-  readonly #events: RunEvent[] = []
+  /** The log, as it is stored and sent. */
+  readonly #texts: string[] = []
   #waiters = new Set<() => void>()
   /** Resolves when the terminal event is stored. */
   readonly finished: Promise<void>
@@ -35,8 +37,8 @@ export class LiveRun {
   #stored = 0
   #ended = false
   readonly #log: ReadableRun = {
-    stored: (sequence) => (sequence <= this.#stored ? this.#events[sequence - 1] : undefined),
-    endsAt: (sequence) => this.#ended && sequence >= this.#events.length,
+    behind: (sequence) => this.#behind(sequence),
+    endsAt: (sequence) => this.#ended && sequence >= this.#texts.length,
     onMore: (wake) => this.#waiters.add(wake),
     forget: (wake) => this.#waiters.delete(wake),
   }
@@ -100,28 +102,37 @@ export class LiveRun {
   /** Takes up an event that is stored already. */
   restore(event: RunEvent): void {
     this.#apply(event)
+    this.#texts.push(JSON.stringify(event))
     this.#stored = event.sequence
   }
 
   /**
-   * Stamps the body with its envelope and appends it; behind the terminal event it does nothing. Resolves at once
-   * unless the store lags behind.
+   * Stamps the body with its envelope and appends it; behind the terminal event it does nothing. Gives something to
+   * wait for only where the store lags behind.
    */
-  append(body: StrategyEvent | RunnerEvent): Promise<void> {
+  append(body: StrategyEvent | RunnerEvent): Promise<void> | undefined {
     if (this.#ended) return this.#writer.room()
     const event = this.#stamp(body)
     this.#apply(event)
-    this.#writer.add(event, this.#ended ? this.outcome() : undefined, () =>
-      this.#publish(event.sequence),
-    )
+    const text = JSON.stringify(event)
+    this.#writer.add(this, this.#texts.length, text, this.#ended ? this.outcome() : undefined)
+    this.#texts.push(text)
     return this.#writer.room()
+  }
+
+  stored(sequence: number): void {
+    this.#stored = sequence
+    const waiting = this.#waiters
+    this.#waiters = new Set()
+    for (const wake of waiting) wake()
+    if (this.#ended && sequence === this.#texts.length) this.#finish()
   }
 
   /**
    * Tells what is asked as an event and takes it up.
    * @throws RefineError conflict, invalid_request: see `checkSteering`.
    */
-  steer(steering: Steering): Promise<void> {
+  steer(steering: Steering): Promise<void> | undefined {
     checkSteering(this.state, steering)
     const told = this.append({ type: 'run.steered', steering })
     this.#steering.apply(steering)
@@ -132,29 +143,26 @@ export class LiveRun {
    * The stored events above `after`, and then each one as soon as it is stored: a reader never sees what a crash
    * could still take back. Ends after the terminal event or when the signal aborts.
    */
-  read(after: number, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
+  read(after: number, signal: AbortSignal): AsyncGenerator<LogPiece, void, void> {
     return new LiveReader(this.#log, after, signal)
   }
 
   #stamp(body: StrategyEvent | RunnerEvent): RunEvent {
-    const sequence = this.#events.length + 1
+    const sequence = this.#texts.length + 1
     return { run_id: this.id, sequence, at: timestamp(), ...body }
   }
 
   #apply(event: RunEvent): void {
     this.#state = reduceRun(this.#state, event)
-    this.#events.push(event)
     if (event.type === 'candidate.delta') this.#firstTextAt ??= performance.now()
     if (event.type === 'answer.revised') this.#firstRevisionAt ??= event.at
     this.#ended = isTerminal(event)
   }
 
-  #publish(sequence: number): void {
-    this.#stored = sequence
-    const waiting = this.#waiters
-    this.#waiters = new Set()
-    for (const wake of waiting) wake()
-    if (this.#ended && sequence === this.#events.length) this.#finish()
+  #behind(sequence: number): LogPiece | undefined {
+    if (sequence >= this.#stored) return undefined
+    const texts = cutPiece(this.#texts, sequence, this.#stored)
+    return { runId: this.id, after: sequence, texts }
   }
 }
 

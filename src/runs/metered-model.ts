@@ -65,6 +65,45 @@ interface Payment {
   readonly settle: () => void
 }
 
+/**
+ * The chunks as they come, counted; the call is settled when they end, or when nobody takes more of them. Not a generator,
+ * which would make several promises for each of them.
+ */
+const counted = (
+  source: AsyncIterable<GenerationChunk>,
+  { tally, settle }: Payment,
+): AsyncIterableIterator<GenerationChunk> => {
+  const chunks = source[Symbol.asyncIterator]()
+  let isSettled = false
+  const end = (): void => {
+    if (!isSettled) settle()
+    isSettled = true
+  }
+  const pass = (result: IteratorResult<GenerationChunk>): IteratorResult<GenerationChunk> => {
+    if (result.done === true) end()
+    else count(tally, result.value)
+    return result
+  }
+  const fail = (cause: unknown): never => {
+    end()
+    throw cause
+  }
+  return {
+    next: () => chunks.next().then(pass, fail),
+    return: async () => {
+      try {
+        await chunks.return?.()
+      } finally {
+        end()
+      }
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
 /** Pays the calls of one role from the ledger and counts them. */
 class Meter {
   readonly #model: LanguageModel
@@ -79,10 +118,7 @@ class Meter {
     this.#account = account
   }
 
-  async *generate(
-    request: GenerationRequest,
-    options: CallOptions,
-  ): AsyncGenerator<GenerationChunk> {
+  generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk> {
     const { samples, sampling, continueFrom = '' } = request
     const shared = this.#model.capabilities.parallel_samples === 'native'
     // Two bytes a token is more than any tokenizer needs for text it was made for.
@@ -91,15 +127,8 @@ class Meter {
       (this.#model.countTokens(request.messages, request.tools) + prefix) * (shared ? 1 : samples)
     const most = affordableTokens(this.#ledger, this.#model, prompt, samples, sampling.max_tokens)
     const payment = this.#pay(samples, prompt, (most ?? 0) * samples)
-    try {
-      const paid = most === undefined ? sampling : { ...sampling, max_tokens: most }
-      for await (const chunk of this.#model.generate({ ...request, sampling: paid }, options)) {
-        count(payment.tally, chunk)
-        yield chunk
-      }
-    } finally {
-      payment.settle()
-    }
+    const paid = most === undefined ? sampling : { ...sampling, max_tokens: most }
+    return counted(this.#model.generate({ ...request, sampling: paid }, options), payment)
   }
 
   /** A call that reads a text of the assistant's and writes nothing. */

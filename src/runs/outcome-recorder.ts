@@ -6,7 +6,7 @@ import type { Outcome } from '../core/experiment-store.ts'
 import type { Log } from '../core/strategy.ts'
 import type { Experiments } from '../experiments/experiments.ts'
 import type { Plan } from './plan.ts'
-import { storedEvents } from './recovery.ts'
+import { storedPages } from './recovery.ts'
 import type { FeedbackRow } from './run-service.ts'
 
 export class OutcomeRecorder {
@@ -57,8 +57,9 @@ export class OutcomeRecorder {
   }
 
   async #firstRevisionAt(id: string): Promise<string | undefined> {
-    for await (const event of storedEvents(this.#store, id, 0)) {
-      if (event.type === 'answer.revised') return event.at
+    for await (const page of storedPages(this.#store, id, 0)) {
+      const first = page.find(({ type }) => type === 'answer.revised')
+      if (first !== undefined) return first.at
     }
     return undefined
   }

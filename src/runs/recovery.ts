@@ -9,15 +9,15 @@ import type { RunRequest } from './run-request.ts'
 const PAGE = 500
 
 /** The stored events above `after`, page by page, so that a long log is never in memory at once. */
-export async function* storedEvents(
+export async function* storedPages(
   store: RunStore,
   id: string,
   after: number,
-): AsyncGenerator<RunEvent, void, void> {
+): AsyncGenerator<readonly RunEvent[], void, void> {
   let position = after
   for (;;) {
     const page = await store.events(id, position, PAGE)
-    yield* page
+    if (page.length > 0) yield page
     if (page.length < PAGE) return
     position = page.at(-1)!.sequence
   }
@@ -28,7 +28,7 @@ const recoverRun = async (store: RunStore, writer: EventWriter, id: string): Pro
   if (record === undefined) return
   const { webhook } = record.request as RunRequest
   const live = new LiveRun(id, record.owner, writer, webhook)
-  for await (const event of storedEvents(store, id, 0)) live.restore(event)
+  for await (const page of storedPages(store, id, 0)) for (const event of page) live.restore(event)
   if (live.ended) {
     const { state, deliveries } = live.outcome()
     return store.finish(state, deliveries)

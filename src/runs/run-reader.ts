@@ -1,11 +1,12 @@
 /** Reads runs, wherever they are: in memory while they go on, in the store afterwards. */
 import { RefineError } from '../core/errors.ts'
 import type { RunEvent } from '../core/event.ts'
+import { cutPiece, parseEvent, type LogPiece } from '../core/log-piece.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { RunPage, RunRecord, RunStore } from '../core/run-store.ts'
 import { listLive, type LiveRun } from './live-run.ts'
 import { orAbort } from './or-abort.ts'
-import { storedEvents } from './recovery.ts'
+import { storedPages } from './recovery.ts'
 
 const MOST_LISTED = 100
 
@@ -14,6 +15,21 @@ export type MissingRun = (id: string) => RefineError
 
 export const notFound: MissingRun = (id) =>
   new RefineError('run_not_found', `There is no run "${id}".`)
+
+/** Events that follow one another. */
+function* inPieces(
+  runId: string,
+  events: readonly RunEvent[],
+  signal: AbortSignal,
+): Generator<LogPiece, void, void> {
+  const before = events[0]!.sequence - 1
+  const all = events.map((event) => JSON.stringify(event))
+  for (let at = 0; at < all.length && !signal.aborted;) {
+    const texts = cutPiece(all, at, all.length)
+    yield { runId, after: before + at, texts }
+    at += texts.length
+  }
+}
 
 export class RunReader {
   readonly #store: RunStore
@@ -42,12 +58,26 @@ export class RunReader {
     return { runs: runs.map((stored) => this.#live.get(stored.id)?.state ?? stored), hasMore }
   }
 
-  events(
+  async *events(
     id: string,
     owner: string,
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<RunEvent, void, void> {
+    for await (const { texts } of this.pieces(id, owner, after, signal)) {
+      for (const text of texts) {
+        if (signal.aborted) return
+        yield parseEvent(text)
+      }
+    }
+  }
+
+  pieces(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPiece, void, void> {
     const live = this.#live.get(id)
     // For somebody else's run the store's answer, that there is none, comes with the first event.
     return live?.owner === owner ? live.read(after, signal) : this.#kept(id, owner, after, signal)
@@ -58,16 +88,16 @@ export class RunReader {
     owner: string,
     after: number,
     signal: AbortSignal,
-  ): AsyncGenerator<RunEvent, void, void> {
+  ): AsyncGenerator<LogPiece, void, void> {
     const { state } = await this.stored(id, owner)
     const [first] = await this.#store.events(id, 0, 1)
     if (first?.sequence !== 1) {
       throw new RefineError('run_expired', `The events of run "${id}" are no longer kept.`)
     }
     if (after >= state.last_sequence) return
-    for await (const event of storedEvents(this.#store, id, after)) {
+    for await (const page of storedPages(this.#store, id, after)) {
       if (signal.aborted) return
-      yield event
+      yield* inPieces(id, page, signal)
     }
   }
 

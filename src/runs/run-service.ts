@@ -1,5 +1,6 @@
 /** What transports see of runs: `http` and `cli` use this and nothing else of the inside. */
 import type { RunEvent } from '../core/event.ts'
+import type { LogPiece } from '../core/log-piece.ts'
 import type { Feedback, RoleCost } from '../core/strategy.ts'
 import type { Capability, CapabilityRecord, Price } from '../core/language-model.ts'
 import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
@@ -96,6 +97,14 @@ export interface RunService {
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<RunEvent, void, void>
+
+  /** The same as text, and as much at a time as there is: for whoever passes it on as it stands. */
+  pieces(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPiece, void, void>
 
   /** Resolves when the run has ended. Aborting the signal stops the waiting (rejects), not the run. */
   ended(id: string, owner: string, signal: AbortSignal): Promise<RunState>

@@ -7,7 +7,7 @@ import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
 import { Admission, type Place } from './admission.ts'
 import { createRunId, describeStrategy } from './created-records.ts'
-import { drive, Stop } from './drive.ts'
+import { drive } from './drive.ts'
 import { estimateRun } from './estimate.ts'
 import { enterRuns } from './entrance.ts'
 import { EventWriter } from './event-writer.ts'
@@ -34,6 +34,7 @@ import type {
   StrategyDescription,
 } from './run-service.ts'
 import { WebhookDispatcher } from './webhook-dispatcher.ts'
+import { Stop } from './stop.ts'
 
 export class Runner implements RunService {
   readonly #parts: Parts
@@ -117,6 +118,10 @@ export class Runner implements RunService {
 
   events(id: string, owner: string, after: number, signal: AbortSignal) {
     return this.#reader.events(id, owner, after, signal)
+  }
+
+  pieces(id: string, owner: string, after: number, signal: AbortSignal) {
+    return this.#reader.pieces(id, owner, after, signal)
   }
 
   ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {

@@ -1,6 +1,7 @@
 /** Runs, event logs and feedback in one database. */
 import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
+import type { LogPiece } from '../core/log-piece.ts'
 import type { RunState } from '../core/run-state.ts'
 import type {
   Delivery,
@@ -16,7 +17,7 @@ import type {
 } from '../core/run-store.ts'
 import { findRows, replacing, statement, type Database, type Statement } from './database.ts'
 import { Deliveries, insertDelivery } from './deliveries.ts'
-import { insertEvents, readEvents } from './event-log.ts'
+import { insertCreated, insertPieces, readEvents } from './event-log.ts'
 import { Experiments } from './experiments.ts'
 import { expire, removeRun } from './expiry.ts'
 import { FeedbackLog } from './feedback-log.ts'
@@ -93,7 +94,7 @@ export class DatabaseRunStore implements RunStore {
 
   async create(record: RunRecord, created: RunEvent, key?: ExpiringKey): Promise<void> {
     const keyed = key === undefined ? [] : insertKey(record, key)
-    await this.#database.write([insertRun(record), ...insertEvents([created]), ...keyed])
+    await this.#database.write([insertRun(record), ...insertCreated(created), ...keyed])
   }
 
   async keyed(owner: string, { route, key }: Pick<RequestKey, 'route' | 'key'>, now: number) {
@@ -108,8 +109,8 @@ export class DatabaseRunStore implements RunStore {
     return row && { runId: row.run_id, fingerprint: row.fingerprint }
   }
 
-  async append(events: readonly RunEvent[]): Promise<void> {
-    await this.#database.write(insertEvents(events))
+  async append(pieces: readonly LogPiece[]): Promise<void> {
+    await this.#database.write(insertPieces(pieces))
   }
 
   async finish(state: RunState, deliveries: readonly Delivery[] = []): Promise<void> {

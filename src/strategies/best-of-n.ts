@@ -13,7 +13,8 @@ import { SCORERS, type Scorer } from '../core/scorer.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, react, type Events, type Stage } from './compose.ts'
 import { compareCost, draftCost, scoreCost } from './parts/cost.ts'
-import { draftCall, sample, sampleAndScore } from './parts/draft.ts'
+import { draftCall, sample } from './parts/draft.ts'
+import { sampleAndScore } from './parts/sample-and-score.ts'
 import * as options from './parts/options.ts'
 import { callsPerDraft, score, selectByScore } from './parts/score.ts'
 import { knockout, league, leagueMatches } from './parts/tournament.ts'
@@ -55,14 +56,15 @@ const settle = (given: Static<typeof OPTIONS>) => {
 }
 
 /** Samples and scores at the same time. */
-const scoring = (n: number, scorer: Scorer, threshold: number | undefined): Stage =>
-  async function* (refinement) {
+const scoring =
+  (n: number, scorer: Scorer, threshold: number | undefined): Stage =>
+  (refinement) => {
     async function* rate(candidate: number): Events {
       yield* score(refinement, scorer, candidate)
     }
     const call = draftCall(refinement, n, callsPerDraft(scorer))
     const events = sampleAndScore(refinement, call, rate)
-    return yield* react(refinement, events, selectByScore(refinement, scorer, threshold))
+    return react(refinement, events, selectByScore(refinement, scorer, threshold))
   }
 
 /** Samples what leaves calls enough for a tournament. */

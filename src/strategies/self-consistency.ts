@@ -16,7 +16,8 @@ import { compose, react, type Events, type Refinement, type Stage } from './comp
 import { affordableSamples } from './parts/allowance.ts'
 import { majorityProbability, vote } from './parts/ballot.ts'
 import { draftCost, scoreCost } from './parts/cost.ts'
-import { draftCall, sample, sampleAndScore, type SampleCall } from './parts/draft.ts'
+import { draftCall, sample, type SampleCall } from './parts/draft.ts'
+import { sampleAndScore } from './parts/sample-and-score.ts'
 import * as options from './parts/options.ts'
 import { score } from './parts/score.ts'
 import {
@@ -103,7 +104,7 @@ const count = (
     return agreed && isDecided(heads, rule, outstanding()) ? 'agreement' : undefined
   }
 
-const draw = (refinement: Refinement, call: SampleCall, { scorer }: Weighing): Events =>
+const draw = (refinement: Refinement, call: SampleCall, { scorer }: Weighing): Events<unknown> =>
   scorer === undefined
     ? sample(refinement, call)
     : sampleAndScore(refinement, call, async function* (candidate) {

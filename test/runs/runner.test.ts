@@ -15,6 +15,7 @@ import {
   temporaryFolder,
   wordModel,
 } from './support.ts'
+import { pieceOf } from '../support/log-piece.ts'
 
 const { signal } = new AbortController()
 
@@ -335,10 +336,15 @@ test('a restart fails the runs a crash left behind and keeps their best answer',
     role: 'draft',
   }
   await store.create({ state: foldRun([created])!, owner: '', request: {} }, created)
-  await store.append([
-    draftCreated,
-    { run_id: 'run_left', sequence: 3, at, type: 'candidate.delta', candidate: 0, text: 'half' },
-  ])
+  const half: RunEvent = {
+    run_id: 'run_left',
+    sequence: 3,
+    at,
+    type: 'candidate.delta',
+    candidate: 0,
+    text: 'half',
+  }
+  await store.append([pieceOf([draftCreated, half])])
   await store.close()
   const { runner } = buildRunner(t, { folder })
   assert.equal(await runner.recover(), 1)

@@ -13,6 +13,7 @@ import { createRandom } from '../../src/core/random.ts'
 import { collect, type Sums } from '../../src/core/sums.ts'
 import type { DatabaseRunStore } from '../../src/storage/run-store.ts'
 import { expose, isGood, openLoad, report, work } from '../experiments/load.ts'
+import { pieceOf } from '../support/log-piece.ts'
 
 const SERIES: Series[] = [
   { metric: 'v', numerator: 'v', denominator: null, covariate: 'x' },
@@ -388,10 +389,18 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
       candidate: 0,
       text: `${index} \u0000`,
     }))
-    await store.append(deltas)
+    const pieces = [deltas.slice(0, 50), deltas.slice(50, 99), deltas.slice(99)].map(pieceOf)
+    await store.append(pieces)
     assert.deepEqual(await store.events('run_a', 1, 1000), deltas)
-    assert.deepEqual(await store.events('run_a', 50, 2), deltas.slice(49, 51))
-    await assert.rejects(() => store.append(deltas.slice(0, 1)), 'a sequence comes once')
+    assert.deepEqual(await store.events('run_a', 0, 1), [created])
+    assert.deepEqual(await store.events('run_a', 101, 10), [])
+    for (const limit of [1, 2, 64]) {
+      for (let after = 1; after < 101; after++) {
+        const expected = deltas.slice(after - 1, after - 1 + limit)
+        assert.deepEqual(await store.events('run_a', after, limit), expected)
+      }
+    }
+    await assert.rejects(() => store.append(pieces.slice(2)), 'a sequence comes once')
   })
 
   test('runs are listed and scanned by id in the order of its bytes, with what is asked of them', async (t) => {

@@ -31,7 +31,9 @@ const accuracy = async (
   for (let question = 0; question < QUESTIONS; question++) {
     const input = `Question number ${question}: how many?`
     const task: Task = { messages: [{ role: 'user', content: input }], sampling: {} }
+    const events: StrategyEvent[] = []
     const run = strategy.run(task, options, {
+      tell: (delta) => void events.push(delta),
       models,
       prompts,
       scorers: createScorers(models, prompts),
@@ -42,7 +44,6 @@ const accuracy = async (
       signal: new AbortController().signal,
       log: { debug: silent, info: silent, warn: silent, error: silent },
     })
-    const events: StrategyEvent[] = []
     let step = await run.next()
     for (; step.done !== true; step = await run.next()) events.push(step.value)
     checkLog(events, step.value)

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { RunEvent, RunnerEvent, StrategyEvent, Usage } from '../../src/core/event.ts'
 import { isTerminal } from '../../src/core/event.ts'
 import { RefineError } from '../../src/core/errors.ts'
+import type { LogPiece } from '../../src/core/log-piece.ts'
 import type { CapabilityRecord } from '../../src/core/language-model.ts'
 import { CAPABILITIES } from '../../src/core/language-model.ts'
 import { emptyUsage, foldRun, type RunState } from '../../src/core/run-state.ts'
@@ -291,6 +292,17 @@ export class FakeRuns implements RunService {
       }
       at++
       yield event
+    }
+  }
+
+  async *pieces(
+    id: string,
+    owner: string,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPiece, void, void> {
+    for await (const event of this.events(id, owner, after, signal)) {
+      yield { runId: id, after: event.sequence - 1, texts: [JSON.stringify(event)] }
     }
   }
 

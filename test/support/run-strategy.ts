@@ -44,7 +44,11 @@ export interface Outcome {
 const byRole = <Value>(make: (role: Role) => Value): Record<Role, Value> =>
   Object.fromEntries(ROLES.map((role) => [role, make(role)])) as Record<Role, Value>
 
-export const createContext = (model: FakeModel, setting: Setting = {}): StrategyContext => {
+export const createContext = (
+  model: FakeModel,
+  setting: Setting = {},
+  tell: StrategyContext['tell'] = () => undefined,
+): StrategyContext => {
   const models = byRole((role) => model.forRole(role))
   const prompts = byRole(() => promptsFor(setting.prompts ?? 'compact'))
   const limit = setting.budget?.calls
@@ -63,6 +67,7 @@ export const createContext = (model: FakeModel, setting: Setting = {}): Strategy
     random: createRandom(setting.seed ?? 1),
     steering: setting.steering ?? NOT_STEERED,
     signal: setting.signal ?? new AbortController().signal,
+    tell,
     log: { debug: silent, info: silent, warn: silent, error: silent },
   }
 }
@@ -73,8 +78,12 @@ export const runStrategy = async (
   model: FakeModel,
   setting: Setting = {},
 ): Promise<Outcome> => {
-  const context = createContext(model, setting)
   const events: StrategyEvent[] = []
+  const deliver = (event: StrategyEvent): undefined => {
+    events.push(event)
+    setting.onEvent?.(event, events.length - 1)
+  }
+  const context = createContext(model, setting, deliver)
   let selection: Selection | undefined
   let thrown: unknown
   const run = strategy.run(setting.task ?? TASK, setting.options ?? {}, context)
@@ -85,8 +94,7 @@ export const runStrategy = async (
         selection = value
         break
       }
-      events.push(value)
-      setting.onEvent?.(value, events.length - 1)
+      deliver(value)
     }
   } catch (error) {
     thrown = error

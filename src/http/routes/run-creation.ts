@@ -9,7 +9,7 @@ import { attend, createRun, errorOfRun, retryHeader } from '../foreground-run.ts
 import { preferencesOf } from '../preferences.ts'
 import { jsonOrEventsResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
-import { eventFrame, sendEventStream } from '../sse.ts'
+import { pieceFrames, sendEventStream } from '../sse.ts'
 import { waitForEnd } from './runs.ts'
 
 /** Seconds after which a run in the background is worth asking for. */
@@ -123,7 +123,7 @@ const createInForeground = async (
     if (body.stream !== true) return sendEndedRun(reply, await endOf(context, id, owner, gone))
     metrics.streamOpened()
     reply.raw.once('close', () => metrics.streamClosed())
-    await sendEventStream(reply, runs.events(id, owner, 0, gone), limits, eventFrame)
+    await sendEventStream(reply, runs.pieces(id, owner, 0, gone), limits, pieceFrames)
     return undefined
   } finally {
     if (!gone.aborted) attendance.end(id)

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { invalidField } from '../../core/errors.ts'
 import { PROBLEM_RESPONSES, streamResponse } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
-import { eventFrame, sendEventStream } from '../sse.ts'
+import { pieceFrames, sendEventStream } from '../sse.ts'
 import { RunId } from './runs.ts'
 
 const Query = Type.Object(
@@ -70,7 +70,7 @@ export const registerRunEvents = (
     attendance.join(params.id, gone)
     metrics.streamOpened()
     reply.raw.once('close', () => metrics.streamClosed())
-    await sendEventStream(reply, runs.events(params.id, owner, after, gone), limits, eventFrame)
+    await sendEventStream(reply, runs.pieces(params.id, owner, after, gone), limits, pieceFrames)
     if (!gone.aborted) attendance.end(params.id)
     return undefined
   })

@@ -1,7 +1,8 @@
 /** Plain samples: all together, in batches, or each under a watch that may end it. */
 import { merge } from '../../core/merge.ts'
 import type { Events, Refinement } from '../compose.ts'
-import { draftCall, draftSampling, sampleAndScore } from '../parts/draft.ts'
+import { draftCall, draftSampling } from '../parts/draft.ts'
+import { sampleAndScore } from '../parts/sample-and-score.ts'
 import { rated, sampleOne, type Rate } from '../parts/sample-one.ts'
 import { ConfidenceBar, probing, type Watch } from '../parts/watch.ts'
 import type { ChosenParts } from './chosen.ts'

@@ -2,7 +2,7 @@
 import { RefineError } from '../../core/errors.ts'
 import type { StrategyEvent } from '../../core/event.ts'
 import type { Critique, Prompt, Report } from '../../core/prompts.ts'
-import type { Events, Refinement } from '../compose.ts'
+import { tell, type Events, type Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
 import type { Voice } from './question.ts'
 
@@ -16,13 +16,14 @@ export const isOutdated = (
   return marked !== undefined && (verdict !== 'wrong' || step !== marked)
 }
 
-/** Yields `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
+/** Tells `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
 export async function* remark(
-  { context }: Refinement,
+  refinement: Refinement,
   candidate: number,
   { messages, maxTokens }: Prompt,
   { temperature, seed }: Voice = { temperature: 0, seed: 0 },
 ): Events<string | undefined> {
+  const { context } = refinement
   const sampling = { temperature, max_tokens: maxTokens }
   let text = ''
   try {
@@ -33,7 +34,8 @@ export async function* remark(
       if (chunk.type === 'warning') yield chunk
       if (chunk.type !== 'delta' || chunk.text === '') continue
       text += chunk.text
-      yield { type: 'critique.delta', candidate, text: chunk.text }
+      const full = tell(refinement, { type: 'critique.delta', candidate, text: chunk.text })
+      if (full !== undefined) await full
     }
   } catch (thrown) {
     if (!(thrown instanceof RefineError) || context.signal.aborted) throw thrown
@@ -55,7 +57,7 @@ export const critiqueCompleted = (
 })
 
 /**
- * A located critique: yields its deltas and `critique.completed` in the end. Where someone has marked a step as wrong,
+ * A located critique: tells its deltas and yields `critique.completed` in the end. Where someone has marked a step as wrong,
  * that is the critique and the reviewer is not asked; nor is it about an answer that lacks the form asked for.
  */
 export async function* critique(

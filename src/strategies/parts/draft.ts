@@ -1,13 +1,12 @@
 /** Samples candidates: one model call, one event per chunk. */
-import type { StrategyEvent } from '../../core/event.ts'
+import type { DeltaEvent, StrategyEvent, TokenLogprob } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
-import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
+import type { GenerationChunk } from '../../core/language-model.ts'
 import { peakednessOf } from '../../core/peakedness.ts'
-import { merge } from '../../core/merge.ts'
 import type { Sampling, Task } from '../../core/task.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import { asksForForm, FORM } from '../../core/validity.ts'
-import type { Events, Refinement } from '../compose.ts'
+import { tell, type Events, type Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
 import { logprobOf, requestOf, type SampleCall } from './sample-request.ts'
 import type { Cut } from './watch.ts'
@@ -23,18 +22,27 @@ export const draftSampling = ({ sampling }: Task, samples: number): Sampling =>
     ? { ...sampling, temperature: DIVERSE_TEMPERATURE }
     : sampling
 
+const NO_ANSWER = 'The model ended without an answer.'
+
+type Delta = Extract<GenerationChunk, { type: 'delta' }>
+
 /** Numbers the samples of one call in their order, as late as their first chunk. */
 class Block {
   readonly #call: SampleCall
   readonly #refinement: Refinement
   readonly #numbers: number[] = []
   readonly #open = new Set<number>()
+  readonly #ended = new Set<number>()
   readonly #toolCalls: ToolCall[][] = []
   readonly #confidences: number[][] = []
 
   constructor(call: SampleCall, refinement: Refinement) {
     this.#call = call
     this.#refinement = refinement
+  }
+
+  isRevealed(sample: number): boolean {
+    return sample < this.#numbers.length
   }
 
   *reveal(sample: number): Generator<StrategyEvent, number, void> {
@@ -57,12 +65,22 @@ class Block {
     return this.#numbers[sample]!
   }
 
-  listen(sample: number, tokens: readonly TokenLogProbability[]): void {
+  /** What is told of the tokens; undefined where that is nothing. `wanted`: alternatives, or no log-probabilities. */
+  listen({ sample, tokens }: Delta, wanted: number | undefined): TokenLogprob[] | undefined {
+    if (tokens === undefined) return undefined
     const heard = (this.#confidences[sample] ??= [])
     for (const token of tokens) {
       const peakedness = peakednessOf(token)
       if (peakedness !== undefined) heard.push(peakedness)
     }
+    if (wanted === undefined || tokens.length === 0) return undefined
+    return tokens.map((token) => logprobOf(token, wanted))
+  }
+
+  /** The event for text of a sample that is revealed. */
+  delta({ sample, text }: Delta, logprobs: TokenLogprob[] | undefined): DeltaEvent {
+    const event = { type: 'candidate.delta', candidate: this.#numbers[sample]!, text } as const
+    return logprobs === undefined ? event : { ...event, logprobs }
   }
 
   *complete(
@@ -85,7 +103,7 @@ class Block {
       ...(this.#toolCalls[sample] === undefined ? {} : { tool_calls: this.#toolCalls[sample] }),
     }
     yield* this.#judgeForm(candidate)
-    this.#call.ended?.(sample, candidate)
+    this.#end(sample, candidate)
   }
 
   call(sample: number, call: ToolCall): void {
@@ -106,7 +124,7 @@ class Block {
     if ('drop' in cut) {
       this.#open.delete(sample)
       yield { type: 'candidate.dropped', candidate, reason: cut.drop }
-      this.#call.ended?.(sample, undefined)
+      this.#end(sample, undefined)
       return
     }
     const { append, outputTokens } = cut
@@ -120,7 +138,23 @@ class Block {
     this.#open.delete(sample)
     this.#refinement.pool.fail(error)
     yield { type: 'candidate.failed', candidate, error: describeError(error) }
-    this.#call.ended?.(sample, undefined)
+    this.#end(sample, undefined)
+  }
+
+  /** Whether a sample has begun and not ended. */
+  get isOpen(): boolean {
+    return this.#open.size > 0
+  }
+
+  /** Samples that never ended end with their call. */
+  abandon(): void {
+    for (let at = 0; at < this.#call.samples; at++)
+      if (!this.#ended.has(at)) this.#end(at, undefined)
+  }
+
+  #end(sample: number, candidate: number | undefined): void {
+    this.#ended.add(sample)
+    this.#call.ended?.(sample, candidate)
   }
 
   *failOpen(error: RefineError): Generator<StrategyEvent, void, void> {
@@ -128,23 +162,11 @@ class Block {
   }
 }
 
-/** `wanted`: alternatives told with the text; undefined: no log-probabilities. */
 function* take(
   block: Block,
-  chunk: GenerationChunk,
-  wanted: number | undefined,
+  chunk: Exclude<GenerationChunk, Delta>,
 ): Generator<StrategyEvent, void, void> {
   switch (chunk.type) {
-    case 'delta': {
-      const tokens = wanted === undefined ? [] : (chunk.tokens ?? [])
-      const logprobs = tokens.map((token) => logprobOf(token, wanted ?? 0))
-      if (chunk.tokens !== undefined) block.listen(chunk.sample, chunk.tokens)
-      if (chunk.text === '' && logprobs.length === 0) return
-      const candidate = yield* block.reveal(chunk.sample)
-      const told = logprobs.length === 0 ? {} : { logprobs }
-      yield { type: 'candidate.delta', candidate, text: chunk.text, ...told }
-      return
-    }
     case 'tool_call':
       yield* block.reveal(chunk.sample)
       return block.call(chunk.sample, chunk.call)
@@ -172,17 +194,28 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
   const block = new Block(call, refinement)
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
-      yield* take(block, chunk, wanted)
-      if (chunk.type !== 'delta' || call.watch === undefined) continue
+      if (chunk.type !== 'delta') {
+        yield* take(block, chunk)
+        continue
+      }
+      const logprobs = block.listen(chunk, wanted)
+      if (chunk.text !== '' || logprobs !== undefined) {
+        if (!block.isRevealed(chunk.sample)) yield* block.reveal(chunk.sample)
+        const full = tell(refinement, block.delta(chunk, logprobs))
+        if (full !== undefined) await full
+      }
+      if (call.watch === undefined) continue
       const cut = yield* call.watch(chunk)
       if (cut !== undefined) return yield* block.cut(chunk.sample, cut)
     }
-    yield* block.failOpen(new RefineError('model_failed', 'The model ended without an answer.'))
+    if (block.isOpen) yield* block.failOpen(new RefineError('model_failed', NO_ANSWER))
   } catch (thrown) {
     if (!(thrown instanceof RefineError) || context.signal.aborted) throw thrown
     yield* block.failOpen(thrown)
     if (pool.incumbent === undefined && pool.completed.length === 0) throw thrown
     yield { type: 'warning', code: thrown.code, message: thrown.message }
+  } finally {
+    block.abandon()
   }
 }
 
@@ -199,36 +232,4 @@ export const draftCall = ({ task, context }: Refinement, n: number, callsEach = 
     round: 0,
     parents: [],
   }
-}
-
-interface Slot {
-  readonly candidate: Promise<number | undefined>
-  fill(candidate: number | undefined): void
-}
-
-const createSlot = (): Slot => {
-  let fill: Slot['fill'] = () => undefined
-  const candidate = new Promise<number | undefined>((resolve) => (fill = resolve))
-  return { candidate, fill }
-}
-
-/** Samples, and scores each candidate as soon as it is completed, while the others are still being written. */
-export async function* sampleAndScore(
-  refinement: Refinement,
-  call: SampleCall,
-  score: (candidate: number) => Events,
-): Events {
-  const slots = Array.from({ length: call.samples }, createSlot)
-  async function* sampling(): Events {
-    try {
-      yield* sample(refinement, { ...call, ended: (at, candidate) => slots[at]!.fill(candidate) })
-    } finally {
-      for (const slot of slots) slot.fill(undefined)
-    }
-  }
-  async function* scoring({ candidate }: Slot): Events {
-    const completed = await candidate
-    if (completed !== undefined) yield* score(completed)
-  }
-  yield* merge([sampling(), ...slots.map(scoring)])
 }

@@ -64,8 +64,17 @@ type Settled<Schema extends TSchema> = {
     : NonNullable<Static<Schema>[Name]>
 }
 
+/** A run asks for its options several times. */
+const settled = new WeakMap<object, { readonly schema: TObject; readonly options: object }>()
+
 /** The options with every default filled in. @throws RefineError invalid_request naming what is wrong. */
 export const settle = <Schema extends TObject>(
   schema: Schema,
   options: Static<Schema>,
-): Settled<Schema> => validate(schema, options, '/options') as Settled<Schema>
+): Settled<Schema> => {
+  const known = settled.get(options)
+  if (known?.schema === schema) return known.options as Settled<Schema>
+  const filled = validate(schema, options, '/options') as Settled<Schema>
+  settled.set(options, { schema, options: filled })
+  return filled
+}

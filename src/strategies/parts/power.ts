@@ -13,7 +13,7 @@ import type { StrategyEvent } from '../../core/event.ts'
 import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
 import { peakednessOf } from '../../core/peakedness.ts'
 import type { Sampling } from '../../core/task.ts'
-import type { Events, Refinement } from '../compose.ts'
+import { tell, type Events, type Refinement } from '../compose.ts'
 
 /** Drawn beforehand, so that chains side by side do not depend on who is faster. */
 export interface Draw {
@@ -126,7 +126,9 @@ export class PowerChain {
       if (chunk.type !== 'delta') continue
       tokens.push(...(chunk.tokens ?? []))
       text += chunk.text
-      if (chunk.text !== '') yield { type: 'candidate.delta', candidate, text: chunk.text }
+      if (chunk.text === '') continue
+      const full = tell(this.#refinement, { type: 'candidate.delta', candidate, text: chunk.text })
+      if (full !== undefined) await full
     }
     throw new RefineError('model_failed', 'The model ended without an answer.')
   }

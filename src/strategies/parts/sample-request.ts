@@ -29,7 +29,7 @@ export interface SampleCall {
   readonly peakedness?: boolean
   /** Looks at what is written, in calls for one sample, and may end it. */
   readonly watch?: Watch
-  /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed. */
+  /** Called for each sample once its end was delivered: with its candidate, or undefined when it failed or never came. */
   readonly ended?: (sample: number, candidate: number | undefined) => void
 }
 
