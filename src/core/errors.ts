@@ -58,7 +58,6 @@ export const CATALOG = {
   upstream_timeout: dependency(504, 'The upstream model did not answer in time', true),
   all_candidates_failed: dependency(502, 'No candidate could be generated', true),
   scorer_unavailable: dependency(503, 'A scorer is not available', true),
-  deadline_exceeded: dependency(504, 'The deadline passed before there was any answer', true),
   model_failed: dependency(502, 'The embedded model failed', true),
   overloaded: {
     status: 503,

@@ -1,8 +1,8 @@
 /** Drives one strategy from its first event to the one terminal event. The only place where terminal events are made. */
 import { findBehaviours } from '../core/behaviours.ts'
-import { BudgetLedger, BudgetSpent } from '../core/budget.ts'
-import { describeError, RefineError, toRefineError } from '../core/errors.ts'
-import type { Answer, RunnerEvent, StopReason, StrategyEvent } from '../core/event.ts'
+import { BudgetLedger, type Budget } from '../core/budget.ts'
+import { RefineError } from '../core/errors.ts'
+import type { Answer, StrategyEvent } from '../core/event.ts'
 import { measureRun } from '../core/measures.ts'
 import { createRandom } from '../core/random.ts'
 import type { Log, Selection, StrategyContext } from '../core/strategy.ts'
@@ -12,6 +12,7 @@ import { faultOf, proposalOf } from '../core/validity.ts'
 import { salvage, showAnswer, withScore } from './best-answer.ts'
 import type { LiveRun } from './live-run.ts'
 import { adaptModel, adaptations } from './adapted-model.ts'
+import { endingOf, terminalEvent, type Ending } from './ending.ts'
 import { meterModel } from './metered-model.ts'
 import { orAbort, orAbortEach } from './or-abort.ts'
 import { measureTask, type Parts, type Plan, type RoleModels } from './plan.ts'
@@ -60,48 +61,6 @@ const consume = async (
     // Not awaited: the abort below ends whatever the generator still waits for.
     generator.return(undefined as never).catch(() => undefined)
   }
-}
-
-type Ending =
-  | { readonly kind: 'completed'; readonly stopReason: StopReason; readonly otherwise: RefineError }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed'; readonly error: RefineError }
-
-/** What a thrown value means for the run; `otherwise` is the error when there is no answer at all. */
-const endingOf = (thrown: unknown): Ending => {
-  if (thrown instanceof Stop && thrown.reason === 'cancelled') return { kind: 'cancelled' }
-  if (thrown instanceof Stop && thrown.reason === 'accepted') {
-    const otherwise = new RefineError('internal', 'There was no answer to accept.')
-    return { kind: 'completed', stopReason: 'finished', otherwise }
-  }
-  if (thrown instanceof Stop || (thrown instanceof BudgetSpent && thrown.unit === 'seconds')) {
-    const otherwise = new RefineError('deadline_exceeded', 'The deadline passed before any answer.')
-    return { kind: 'completed', stopReason: 'deadline', otherwise }
-  }
-  if (thrown instanceof BudgetSpent) {
-    const { unit } = thrown
-    const message = `The budget of ${unit} does not allow a single answer.`
-    const fields = [{ pointer: `/budget/${unit}`, message }]
-    const otherwise = new RefineError('budget_too_small', message, { fields })
-    return { kind: 'completed', stopReason: 'budget', otherwise }
-  }
-  return { kind: 'failed', error: toRefineError(thrown) }
-}
-
-const terminalEvent = (
-  ending: Ending,
-  answer: Answer | null,
-  { ledger, account }: Session,
-): RunnerEvent => {
-  const usage = account.total(ledger.seconds())
-  if (ending.kind === 'cancelled') {
-    return { type: 'run.cancelled', answer, usage, stop_reason: 'cancelled' }
-  }
-  if (ending.kind === 'completed' && answer !== null) {
-    return { type: 'run.completed', answer, usage, stop_reason: ending.stopReason }
-  }
-  const error = ending.kind === 'completed' ? ending.otherwise : ending.error
-  return { type: 'run.failed', answer, usage, error: describeError(error) }
 }
 
 const contextOf = (
@@ -196,6 +155,14 @@ const warnMisshapen = async (answer: Answer | null, task: Task, live: LiveRun): 
   await live.append({ type: 'warning', code: 'misshapen_answer', message })
 }
 
+/** The caller's clock began with the request, not with the end of the queue. */
+const limitsOf = ({ deadline }: Plan, live: LiveRun): Budget => {
+  const { limits } = live.steering
+  if (deadline === undefined) return limits
+  const left = Math.max(0, deadline - live.age)
+  return { ...limits, seconds: Math.min(left, limits.seconds ?? Infinity) }
+}
+
 /** Ends the run at its time limit, also when the limit is changed on the way. Returns what takes the timer away. */
 const watchDeadline = ({ live, ledger }: Session): (() => void) => {
   let timer: NodeJS.Timeout | undefined
@@ -225,7 +192,7 @@ export const drive = async (
   log: Log,
   starting: () => Promise<void> = async () => undefined,
 ): Promise<void> => {
-  const ledger = new BudgetLedger(live.steering.limits, () => performance.now() / 1000)
+  const ledger = new BudgetLedger(limitsOf(plan, live), () => performance.now() / 1000)
   const session: Session = { live, ledger, account: new UsageAccount() }
   const endWatch = watchDeadline(session)
   await tellBudget(session)
@@ -237,5 +204,5 @@ export const drive = async (
   await warnMisshapen(answer, plan.task, live)
   const measures = measureRun(live.state, plan.task, session.account.total(ledger.seconds()))
   if (measures !== undefined) await live.append({ type: 'measures.reported', ...measures })
-  await live.append(terminalEvent(ending, answer, session))
+  await live.append(terminalEvent(ending, answer, session.account.total(ledger.seconds())))
 }

@@ -1,6 +1,9 @@
 import type { Admission, Place } from './admission.ts'
 import type { LiveRun } from './live-run.ts'
+import { orAbort } from './or-abort.ts'
+import type { Plan } from './plan.ts'
 import type { Quotas } from './quotas.ts'
+import { Stop } from './stop.ts'
 
 /**
  * A place among the runs that go on, paid from the owner's quota.
@@ -25,4 +28,12 @@ export const enterRuns = (
     leaveQuota(0)
     throw cause
   }
+}
+
+/** A run that is ended while it waits, or waits too long, is driven all the same: that makes its terminal event. */
+export const waitForPlace = async (plan: Plan, live: LiveRun, place: Place): Promise<void> => {
+  const tooLong = (): void => live.controller.abort(new Stop('deadline'))
+  const timer = plan.deadline === undefined ? undefined : setTimeout(tooLong, plan.deadline * 1000)
+  await orAbort(place.admitted, live.controller.signal).catch(() => undefined)
+  clearTimeout(timer)
 }

@@ -72,6 +72,11 @@ export class LiveRun implements WrittenRun {
     return this.#firstTextAt === undefined ? undefined : (this.#firstTextAt - this.#openedAt) / 1000
   }
 
+  /** Seconds since it was made. */
+  get age(): number {
+    return (performance.now() - this.#openedAt) / 1000
+  }
+
   get hasWebhook(): boolean {
     return this.#webhook !== undefined
   }

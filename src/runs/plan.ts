@@ -63,6 +63,8 @@ export interface Plan {
   /** Models that the options name, by id. */
   readonly named: ReadonlyMap<string, LanguageModel>
   readonly budget: Budget
+  /** Seconds from the request on after which its caller stops waiting. */
+  readonly deadline: number | undefined
   readonly seed: number | undefined
   readonly metadata: Readonly<Record<string, unknown>>
   /** The arm whose fields the request was completed with. */
@@ -159,6 +161,7 @@ export const planRequest = (request: RunRequest, parts: Parts): Plan => {
     wordings: request.prompts,
     named,
     budget: budgetOf(request, parts.defaults),
+    deadline: request.deadline_seconds,
     seed: request.seed,
     metadata: request.metadata ?? {},
     priority: request.background === true ? 'background' : 'interactive',

@@ -9,13 +9,12 @@ import { Admission, type Place } from './admission.ts'
 import { createRunId, describeStrategy } from './created-records.ts'
 import { drive } from './drive.ts'
 import { estimateRun } from './estimate.ts'
-import { enterRuns } from './entrance.ts'
+import { enterRuns, waitForPlace } from './entrance.ts'
 import { EventWriter } from './event-writer.ts'
 import { FeedbackIntake } from './feedback-intake.ts'
 import { LiveRun } from './live-run.ts'
 import { ArmPlanner } from './assignment-plan.ts'
 import { OutcomeRecorder } from './outcome-recorder.ts'
-import { orAbort } from './or-abort.ts'
 import { createdBody, type Parts, type Plan } from './plan.ts'
 import { Quotas, type PolicyStatus } from './quotas.ts'
 import { recoverRuns } from './recovery.ts'
@@ -221,10 +220,8 @@ export class Runner implements RunService {
   }
 
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
-    const { signal } = live.controller
     try {
-      // One that is ended while it waits is driven all the same: that makes its terminal event.
-      await orAbort(place.admitted, signal).catch(() => undefined)
+      await waitForPlace(plan, live, place)
       const log = this.#log
       const starting = () => this.#outcomes.exposed(live.id, plan)
       await drive(plan, live, this.#parts, seed, log, starting)

@@ -130,10 +130,23 @@ test('a deadline ends the run with what the unfinished draft says so far', async
   assert.equal(state.revisions[0]?.reason, 'partial')
 })
 
-test('a deadline before any text is an error of its own', async (t) => {
+test('a deadline before any text is no error: the answer so far is none', async (t) => {
   const { runner } = buildRunner(t, { model: wordModel(['one'], forever) })
-  const id = await runner.create({ input: 'Say it.', budget: { seconds: 0.02 } }, '')
-  assert.equal((await runner.ended(id, '', signal)).error?.code, 'deadline_exceeded')
+  for (const limits of [{ budget: { seconds: 0.02 } }, { deadline_seconds: 0.02 }]) {
+    const id = await runner.create({ input: 'Say it.', ...limits }, '')
+    const { status, stop_reason, answer, error } = await runner.ended(id, '', signal)
+    assert.deepEqual([status, stop_reason, answer, error], ['completed', 'deadline', null, null])
+  }
+})
+
+test('a deadline passes while its run waits for its turn, too', async (t) => {
+  const { runner } = buildRunner(t, { model: wordModel(['one'], forever), running: 1 })
+  const first = await runner.create({ input: 'Say it.' }, '')
+  const id = await runner.create({ input: 'Say it.', deadline_seconds: 0.02 }, '')
+  const { status, stop_reason } = await runner.ended(id, '', signal)
+  assert.deepEqual([status, stop_reason], ['completed', 'deadline'])
+  assert.equal((await runner.get(first, '')).ended_at, null)
+  await runner.cancel(first, '')
 })
 
 test('cancelling stops the model and keeps the best answer; cancelling again changes nothing', async (t) => {

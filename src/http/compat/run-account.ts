@@ -84,7 +84,7 @@ export class RunAccount {
     if (end === undefined) throw new RefineError('shutting_down', 'The server is closing.')
     if (end.answer !== null) return end.answer.text
     if (end.type === 'run.failed') throw errorOfRun(end.error)
-    if (end.type === 'run.completed') return ''
+    if (end.type === 'run.completed') return '' // its time was over before there was a word
     throw new RefineError('conflict', 'The run was cancelled before there was any answer.')
   }
 
@@ -101,10 +101,10 @@ export class RunAccount {
     return spoken !== undefined && spoken.text === answer?.text ? spoken.tokens : null
   }
 
-  /** Why the draft that became the answer ended. */
+  /** Why the draft that became the answer ended: `length` for one that was not finished when the run ended, or never begun. */
   get finishReason(): FinishReason {
     if (this.toolCalls.length > 0) return 'tool_calls'
-    return this.#answered()?.finish_reason ?? 'stop'
+    return this.#answered()?.finish_reason ?? (this.#end === undefined ? 'stop' : 'length')
   }
 
   get tokens(): Tokens {
