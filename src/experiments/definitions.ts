@@ -2,7 +2,7 @@
 import { invalidField, RefineError } from '../core/errors.ts'
 import type { ExperimentStore, ExperimentVersion, Phase } from '../core/experiment-store.ts'
 import type { Experiment } from './experiment.ts'
-import { checkChange, isSameDefinition } from './experiment-changes.ts'
+import { checkChange, checkPhase, isSameDefinition } from './experiment-changes.ts'
 import { checkNeighbours, defineExperiment, type DefinitionChecks } from './experiment-rules.ts'
 
 /** One version of an experiment. */
@@ -180,7 +180,10 @@ export class Definitions {
     origin: ExperimentVersion['origin'],
   ): Promise<Versioned> {
     const experiment = defineExperiment(body, this.#checks)
+    if (origin === 'api' && isSameDefinition(before.experiment, experiment)) return before
     checkChange(before.experiment, experiment)
+    const last = await this.ofPhase(experiment.key, experiment.salt)
+    if (last !== undefined) checkPhase(last, experiment)
     return this.#add(experiment, before.version + 1, origin)
   }
 

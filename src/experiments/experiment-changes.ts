@@ -31,34 +31,40 @@ const plannedOf = ({ stop }: Experiment): string =>
   canonicalJson(stop.planned_looks && [stop.planned_looks, stop.alpha])
 
 /**
- * Whether one version may follow another. Coverage, kill switches, texts and the stop rule (but for planned looks) may
- * change while the experiment runs; arms, weights, metrics and the unit only together with a new salt, which starts a
- * new phase.
+ * Whether one version may follow another.
  * @throws RefineError conflict (status), invalid_request (field)
  */
 export const checkChange = (before: Experiment, after: Experiment): void => {
   if (after.key !== before.key) throw invalidField('/key', `must stay "${before.key}"`)
-  if (!NEXT[before.status].includes(after.status)) {
-    throw new RefineError(
-      'conflict',
-      `An experiment that is ${before.status} cannot become ${after.status}; it can become: ${NEXT[before.status].join(', ')}.`,
-      { fields: [{ pointer: '/status', message: `cannot follow "${before.status}"` }] },
-    )
-  }
-  if (before.status === 'draft' || after.salt !== before.salt) return
-  if (splitOf(before) !== splitOf(after)) {
+  if (NEXT[before.status].includes(after.status)) return
+  throw new RefineError(
+    'conflict',
+    `An experiment that is ${before.status} cannot become ${after.status}; it can become: ${NEXT[before.status].join(', ')}.`,
+    { fields: [{ pointer: '/status', message: `cannot follow "${before.status}"` }] },
+  )
+}
+
+/**
+ * Whether a version goes on with a phase, given what stood last in it. Coverage, kill switches, texts and the stop rule
+ * (but for planned looks) may change while an experiment runs; arms, weights, metrics and the unit only together with a
+ * salt that was never used, which starts a new phase.
+ * @throws RefineError invalid_request (salt)
+ */
+export const checkPhase = (last: Experiment, after: Experiment): void => {
+  if (last.status === 'draft') return
+  if (splitOf(last) !== splitOf(after)) {
     throw invalidField('/salt', 'must change with unit, arms or weights: they move units')
   }
-  if (treatmentsOf(before) !== treatmentsOf(after)) {
+  if (treatmentsOf(last) !== treatmentsOf(after)) {
     throw invalidField('/salt', 'must change with what an arm does: outcomes would be mixed')
   }
-  if (measurementOf(before) !== measurementOf(after)) {
+  if (measurementOf(last) !== measurementOf(after)) {
     throw invalidField(
       '/salt',
       'must change with metrics, allocation, mode and judge: sums would be mixed',
     )
   }
-  if (plannedOf(before) !== plannedOf(after)) {
+  if (plannedOf(last) !== plannedOf(after)) {
     throw invalidField(
       '/salt',
       'must change with planned looks and their α: they are laid down beforehand',

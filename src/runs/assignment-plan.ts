@@ -15,7 +15,8 @@ const below = <Value>(pointer: string, work: () => Value): Value => {
   } catch (cause) {
     if (!(cause instanceof RefineError)) throw cause
     const fields = cause.fields.map((field) => ({ ...field, pointer: pointer + field.pointer }))
-    throw new RefineError('invalid_request', `${pointer}: ${cause.message}`, { fields, cause })
+    const message = cause.message.startsWith('/') ? cause.message : `: ${cause.message}`
+    throw new RefineError('invalid_request', pointer + message, { fields, cause })
   }
 }
 

@@ -3,7 +3,7 @@ import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { guardrailsOf, observedValue, type Metric } from '../../src/experiments/experiment.ts'
 import { checkNeighbours, defineExperiment } from '../../src/experiments/experiment-rules.ts'
-import { checkChange } from '../../src/experiments/experiment-changes.ts'
+import { checkChange, checkPhase } from '../../src/experiments/experiment-changes.ts'
 import { definition } from './definition.ts'
 
 const ARM = { name: 'control', weight: 0.5, strategy: 'single' }
@@ -145,17 +145,17 @@ test('experiments of one layer may not claim the same units', () => {
 test('a running experiment may ramp up and kill an arm, but weights need a new salt', () => {
   const before = defineExperiment(definition({ status: 'running', coverage: 0.1 }))
   const change = (changes: object) =>
-    checkChange(before, defineExperiment(definition({ status: 'running', ...changes })))
+    checkPhase(before, defineExperiment(definition({ status: 'running', ...changes })))
   change({ coverage: 1 })
   change({
     arms: before.arms.map((arm) => (arm.name === 'control' ? arm : { ...arm, killed: 'slow' })),
   })
   const weights = before.arms.map((arm, index) => ({ ...arm, weight: index === 0 ? 0.4 : 0.6 }))
   assert.throws(() => change({ arms: weights }), { param: 'salt' })
-  change({ arms: weights, salt: '2' })
   const options = before.arms.map((arm) => ({ ...arm, options: { rounds: 9 } }))
   assert.throws(() => change({ arms: options }), { param: 'salt' })
-  assert.throws(() => change({ key: 'other' }), { param: 'key' })
+  const renamed = defineExperiment(definition({ status: 'running', key: 'other' }))
+  assert.throws(() => checkChange(before, renamed), { param: 'key' })
 })
 
 test('states follow one another in one direction', () => {

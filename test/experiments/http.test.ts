@@ -179,6 +179,30 @@ test('a change is a new version and needs the etag of the one it changes', async
   assert.equal(list.body['first_id'], 'models')
 })
 
+test('a change that changes nothing makes no version', async (t) => {
+  const { call } = await serve(t)
+  await call('POST', '/v1/experiments', AB)
+  for (const body of [{}, { unit: 'user' }, { coverage: 1 }]) {
+    const { status, headers } = await call('PATCH', '/v1/experiments/models', body, {
+      'if-match': '"1"',
+    })
+    assert.deepEqual([status, headers['etag']], [200, '"1"'])
+  }
+})
+
+test('a salt that is taken up again goes on with what its phase was about, or not at all', async (t) => {
+  const { call } = await serve(t)
+  await call('POST', '/v1/experiments', AB)
+  const change = (body: object) =>
+    call('PATCH', '/v1/experiments/models', body, { 'if-match': '*' })
+  const arms = [AB.arms[0], { ...AB.arms[1], strategy: 'best-of-n' }]
+  assert.equal((await change({ salt: '2', arms })).status, 200)
+  const back = await change({ salt: '1' })
+  assert.deepEqual([back.status, (back.body['error'] as { param: string }).param], [400, 'salt'])
+  assert.equal((await change({ salt: '1', arms: AB.arms })).status, 200)
+  assert.equal((await change({ salt: '2' })).status, 400)
+})
+
 test('a ramp-up moves nobody to another arm, and an arm switched off gives its units the control', async (t) => {
   const { call } = await serve(t)
   await call('POST', '/v1/experiments', { ...AB, coverage: 0.3 })

@@ -3,7 +3,7 @@ import test from 'node:test'
 import { createRandom } from '../../src/core/random.ts'
 import { successes } from '../../src/core/sums.ts'
 import { findErrors } from '../../src/core/validation.ts'
-import { checkChange } from '../../src/experiments/experiment-changes.ts'
+import { checkPhase } from '../../src/experiments/experiment-changes.ts'
 import { defineExperiment } from '../../src/experiments/experiment-rules.ts'
 import { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { resultsOf, type ArmData } from '../../src/experiments/results.ts'
@@ -174,7 +174,7 @@ test('plans that cannot hold are refused with the field named', () => {
 test('planned looks and their α stay as they were laid down; other limits may change', () => {
   const before = planned()
   const change = (stop: object) => () =>
-    checkChange(before, planned({ stop: { planned_looks: LOOKS, ...stop } }))
+    checkPhase(before, planned({ stop: { planned_looks: LOOKS, ...stop } }))
   assert.throws(change({ planned_looks: { ...LOOKS, number: 4 } }), /\/salt/)
   assert.throws(change({ alpha: 0.1 }), /\/salt/)
   assert.doesNotThrow(change({ ends_at: '2031-01-01T00:00:00Z' }))
