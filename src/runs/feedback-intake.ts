@@ -1,6 +1,6 @@
 /** Takes in what is said of runs: checked as a whole, kept as a whole, and acknowledged when it counts. */
 import { canonicalJson } from '../core/canonical-json.ts'
-import { RefineError, type FieldError } from '../core/errors.ts'
+import { invalidField, RefineError, type FieldError } from '../core/errors.ts'
 import type { Outcome } from '../core/experiment-store.ts'
 import type { FeedbackRecord, RunStore } from '../core/run-store.ts'
 import { isExposureId } from '../experiments/outside-units.ts'
@@ -117,7 +117,25 @@ export class FeedbackIntake {
       owner,
     )
     const reported = await this.#outcomes.reported(rows)
-    return rows.map(({ run_id }, index) => missing.get(run_id) ?? reported[index]!)
+    return Promise.all(
+      rows.map(
+        async (row, index) =>
+          missing.get(row.run_id) ?? (await this.#unshown(row, owner)) ?? reported[index]!,
+      ),
+    )
+  }
+
+  /** The error for a row about a revision that its run does not have. */
+  async #unshown(
+    { run_id, revision }: FeedbackRow,
+    owner: string,
+  ): Promise<RefineError | undefined> {
+    if (revision === undefined) return undefined
+    const count = isExposureId(run_id)
+      ? 0
+      : (await this.#reader.get(run_id, owner)).revisions.length
+    if (revision <= count) return undefined
+    return invalidField('/revision', `must be at most ${count}: the run has no more revisions`)
   }
 
   /** Errors for what is not there: runs of the caller, and exposures, whose ids only those know who made them. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
 import test from 'node:test'
+import { WebSocket } from 'ws'
+import { createClient } from '../../src/client/index.ts'
 import { measureRun } from '../../src/experiments/automatic-metrics.ts'
 import type { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { serve, workplace, type Call, type Reply } from './server.ts'
@@ -250,4 +253,38 @@ test('feedback that comes too late is refused with the time until which it count
   assert.equal(changed['feedback_days'], 1)
   assert.equal((await call('POST', `/v1/runs/${id}/feedback`, body)).status, 201)
   assert.deepEqual(await counted(call), [1, 1])
+})
+
+test('feedback is about a revision that was shown, or refused', async (t) => {
+  const { call, ids } = await prepare(t, ['u1'])
+  const about = (revision: number) => ({ ...row(ids[0]!, true), revision })
+  const { run_id, ...said } = about(1)
+  assert.equal((await call('POST', `/v1/runs/${run_id}/feedback`, said)).status, 201)
+  for (const body of [{ data: [about(1), about(2)] }]) {
+    const { status, body: problem } = await call('POST', '/v1/feedback', body)
+    const [error] = (problem as { errors: { pointer: string; message: string }[] }).errors
+    assert.deepEqual([status, error!.pointer], [400, '/data/1/revision'])
+    assert.match(error!.message, /must be at most 1/)
+  }
+})
+
+test('feedback over the socket with a key counts once, and the key stands for nothing else', async (t) => {
+  const { call, app } = await serve(t, workplace())
+  await call('POST', '/v1/experiments', EXPERIMENT)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const client = createClient({ baseUrl: `http://127.0.0.1:${port}`, WebSocket })
+  const id = await ask(call, 'u1')
+  const socket = client.socket()
+  t.after(() => socket.close())
+  const good = { metric: 'correct', value: true, source: 'user' }
+  const key = { idempotencyKey: 'once' }
+  const first = await socket.feedback(id, { ...good, actor: 'ann' }, key)
+  const again = await socket.feedback(id, { ...good, actor: 'ann' }, key)
+  assert.equal(again.id, first.id)
+  const other = socket.feedback(id, { ...good, actor: 'ann', value: false }, key)
+  await assert.rejects(other, { code: 'idempotency_mismatch' })
+  assert.deepEqual(await counted(call), [1, 1])
+  await client.runs.feedback(id, { ...good, actor: 'ben', value: false }, key)
+  assert.deepEqual(await counted(call), [2, 1], 'keys of another way in are other keys')
 })
