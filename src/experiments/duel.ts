@@ -72,6 +72,9 @@ export interface DuelSummary {
   readonly pAnytime: number
 }
 
+/** A rate is nowhere else, whatever a normal approximation says. */
+const within = ([low, high]: Interval): Interval => [Math.max(0, low), Math.min(1, high)]
+
 /** Summary of at least one duel; the interval tuned for `tunedFor` prompts. */
 export const summariseDuels = (counts: DuelCounts, tuning: Tuning): DuelSummary => {
   const score = scoreOf(counts)
@@ -83,8 +86,8 @@ export const summariseDuels = (counts: DuelCounts, tuning: Tuning): DuelSummary 
     prompts: score.units,
     score: score.value,
     standardError,
-    interval: isKnown ? waldInterval(score, tuning.alpha) : certain,
-    intervalAnytime: isKnown ? anytime(score, tuning).interval : certain,
+    interval: isKnown ? within(waldInterval(score, tuning.alpha)) : certain,
+    intervalAnytime: isKnown ? within(anytime(score, tuning).interval) : certain,
     z: isKnown ? statistic : 0,
     consistency: (a + b) / score.units,
     positionLean: (first - second) / score.units,

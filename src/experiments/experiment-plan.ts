@@ -51,8 +51,12 @@ const Nullable = <Schema extends ReturnType<typeof Type.Number>>(schema: Schema)
   Type.Union([schema, Type.Null()])
 
 const Effort = Type.Object({
-  units_per_arm: Type.Integer(),
-  units: Type.Integer(),
+  units_per_arm: Type.Integer({
+    description: 'Of a duel: prompts that are decided between two arms.',
+  }),
+  units: Type.Integer({
+    description: 'Of all arms. Of a duel: prompts of all pairs of arms, each answered twice.',
+  }),
   days: Nullable(Type.Number()),
   cost: Nullable(Type.Number()),
 })
@@ -140,24 +144,28 @@ export const planExperiment = (body: unknown): ExperimentPlan => {
   const { arms = 2, alpha = 0.05, power = 0.8, units_per_day, cost_per_run, budget } = request
   const shared = { alpha: alpha / (arms - 1), power }
   const { fixed, alwaysValid, variance } = sizesOf(request, shared)
-  if (!(Math.max(fixed, alwaysValid) * arms < Number.MAX_SAFE_INTEGER)) {
+  if (!(Math.max(fixed, alwaysValid) * arms * arms < Number.MAX_SAFE_INTEGER)) {
     throw invalidField('/effect', 'is too small: no number of units would show it')
   }
+  const isDuel = request.type === 'duel'
+  const groups = isDuel ? (arms * (arms - 1)) / 2 : arms
+  const runs = groups * (isDuel ? 2 : 1)
   const effort = (size: number): Static<typeof Effort> => {
-    const units = Math.ceil(size) * arms
+    const each = Math.ceil(size)
     return {
-      units_per_arm: Math.ceil(size),
-      units,
-      days: units_per_day === undefined ? null : units / units_per_day,
-      cost: cost_per_run === undefined ? null : units * cost_per_run,
+      units_per_arm: each,
+      units: each * groups,
+      days: units_per_day === undefined ? null : (each * groups) / units_per_day,
+      cost: cost_per_run === undefined ? null : each * runs * cost_per_run,
     }
   }
   const affordable =
-    budget === undefined || !cost_per_run ? undefined : Math.floor(budget / cost_per_run / arms)
+    budget === undefined || !cost_per_run ? undefined : Math.floor(budget / cost_per_run / runs)
   return {
     fixed: effort(fixed),
     always_valid: effort(alwaysValid),
-    tuned_for: Math.ceil(2 * TUNING_FACTOR * fixed),
+    // Units of two arms, or prompts of one pair.
+    tuned_for: Math.ceil((isDuel ? 1 : 2) * TUNING_FACTOR * fixed),
     smallest_effect: affordable ? smallestEffect(variance, affordable, shared) : null,
     planned_looks: request.planned_looks
       ? planned(request.planned_looks, fixed, effort, shared)

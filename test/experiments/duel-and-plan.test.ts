@@ -205,6 +205,27 @@ test('a plan gives days, money and what the budget shows', () => {
   )
 })
 
+test('intervals of a win rate stay between 0 and 1, however few the prompts', () => {
+  const few = summariseDuels(
+    { ...NO_DUELS, a: 11, first: 7, second: 5 },
+    { tunedFor: 5000, alpha: 0.05 },
+  )
+  assert.ok(few.intervalAnytime[0] >= 0 && few.intervalAnytime[1] === 1)
+  const all = summariseDuels({ ...NO_DUELS, a: 9, first: 1 }, { tunedFor: 5000, alpha: 0.05 })
+  assert.equal(all.interval[1], 1)
+})
+
+test('a duel needs each prompt once for every pair of arms, and two answers to it', () => {
+  const request = { type: 'duel', effect: 0.05, units_per_day: 100, cost_per_run: 0.01, budget: 20 }
+  const two = planExperiment(request)
+  assert.deepEqual(two.fixed, { units_per_arm: 783, units: 783, days: 7.83, cost: 15.66 })
+  assert.equal(two.tuned_for, Math.ceil(1.6 * duelSize(0.55, POWER)))
+  close(two.smallest_effect!, smallestEffect(0.55 * 0.45, 1000, POWER))
+  const three = planExperiment({ ...request, arms: 3 }).fixed
+  assert.equal(three.units, 3 * three.units_per_arm)
+  close(three.cost!, 0.06 * three.units_per_arm)
+})
+
 test('a plan for looks laid down beforehand inflates the units, and tells what they save', () => {
   const request = { type: 'boolean', baseline: 0.42, effect: 0.05, cost_per_run: 0.01 }
   assert.equal(planExperiment(request).planned_looks, null)
