@@ -88,6 +88,10 @@ test('the arm that answers better ships, over HTTP, with the evidence and its co
   assert.match(page, /<svg/)
   assert.match(page, /prefers-color-scheme: dark/)
   assert.doesNotMatch(page, /<script|https?:|url\(/)
+  const colours = [...page.matchAll(/<span class="(c\d)">● treatment</g)].map(
+    ([, colour]) => colour,
+  )
+  assert.ok(colours.length >= 3 && colours.every((colour) => colour === 'c1'), String(colours))
 
   const decided = await call(
     'PATCH',

@@ -18,6 +18,7 @@ body { background: var(--back); color: var(--fore); font: 15px/1.5 system-ui, sa
 h1 { font-size: 1.5rem } h2 { font-size: 1.05rem; margin: 0 0 .25rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { border-bottom: 1px solid var(--rule); padding: .3rem .6rem; text-align: right }
+td { white-space: nowrap } section { margin: 0 0 1.25rem }
 th:first-child, td:first-child { text-align: left }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem; margin: 1.5rem 0 }
 .decision { border-left: 4px solid var(--c0); padding: .25rem 1rem; margin: 1rem 0 }
@@ -120,7 +121,7 @@ const withNow = ({ course, results }: ExperimentView): Course => {
 }
 
 const intervalPlot = (course: Course, names: readonly string[], metric: string): string => {
-  const lines = names.slice(1).map((name): Line => {
+  const lines = names.slice(1).map((name, index): Line => {
     const points = course.flatMap(({ point }): Point[] => {
       const seen = point.arms[name]?.[metric]
       const [low, high] = seen?.interval ?? []
@@ -128,7 +129,7 @@ const intervalPlot = (course: Course, names: readonly string[], metric: string):
       if (typeof low !== 'number' || typeof high !== 'number') return []
       return [{ x: units(point.exposures), y: seen.difference, low, high }]
     })
-    return { name, points }
+    return { name, points, colour: index + 1 }
   })
   const title = `Difference in ${metric}, with its interval at all looks`
   return drawPlot({ title, x: 'units', y: 'difference', lines, level: 0 })

@@ -1,5 +1,6 @@
 /** Plots as inline SVG, without scripts; colours come from the page's style. */
 import { escapeText, figure } from './markup.ts'
+import { linearTicks, logarithmicTicks } from './ticks.ts'
 
 export interface Point {
   readonly x: number
@@ -12,7 +13,14 @@ export interface Point {
 export interface Line {
   readonly name: string
   readonly points: readonly Point[]
+  /** The same arm has the same one in every plot. Default: its place among the lines. */
+  readonly colour?: number
 }
+
+const COLOURS = 6
+
+/** Class of the colour of a line. */
+const colourOf = ({ colour }: Line, index: number): string => `c${(colour ?? index) % COLOURS}`
 
 export interface Plot {
   readonly title: string
@@ -32,7 +40,6 @@ const LEFT = 64
 const RIGHT = 16
 const TOP = 12
 const BOTTOM = 40
-const TICKS = 4
 
 type Scale = (value: number) => number
 
@@ -55,10 +62,9 @@ const scaleOf = (
 }
 
 const axis = (bounds: readonly [number, number], isLogarithmic: boolean) =>
-  Array.from({ length: TICKS + 1 }, (_, index) => {
-    const at = bounds[0] + ((bounds[1] - bounds[0]) * index) / TICKS
-    return { at, label: figure(isLogarithmic ? 10 ** at : at) }
-  })
+  isLogarithmic
+    ? logarithmicTicks(bounds).map((at) => ({ at, label: figure(10 ** at) }))
+    : linearTicks(bounds).map((at) => ({ at, label: figure(at) }))
 
 const path = (points: readonly (readonly [number, number])[]): string =>
   points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join('')
@@ -101,10 +107,10 @@ const axes = (plot: Plot, x: Scale, y: Scale, bounds: readonly (readonly [number
   return [...vertical, ...horizontal, name].join('')
 }
 
-const transformed = ({ points, name }: Line): Line => {
+const transformed = ({ points, ...line }: Line): Line => {
   const log = (value: number): number => Math.log10(Math.max(value, 1e-12))
   return {
-    name,
+    ...line,
     points: points.map(({ x, y, low, high }) => ({
       x,
       y: log(y),
@@ -116,7 +122,9 @@ const transformed = ({ points, name }: Line): Line => {
 
 const legend = (lines: readonly Line[]): string =>
   lines
-    .map(({ name }, index) => `<span class="c${index % 6}">● ${escapeText(name)}</span>`)
+    .map(
+      (line, index) => `<span class="${colourOf(line, index)}">● ${escapeText(line.name)}</span>`,
+    )
     .join(' ')
 
 /** The plot with its title and legend; says so where there is nothing to draw. */
@@ -136,7 +144,8 @@ export const drawPlot = (plot: Plot): string => {
       ? ''
       : `<line class="level" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(level)}" y2="${y(level)}"/>`
   const drawn = lines.map(
-    (line, index) => `<g class="c${index % 6}">${lineOf(line, x, y, plot.isScatter === true)}</g>`,
+    (line, index) =>
+      `<g class="${colourOf(line, index)}">${lineOf(line, x, y, plot.isScatter === true)}</g>`,
   )
   const label = escapeText(`${plot.title}: ${plot.y} by ${plot.x}`)
   return `<section>${title}<p class="legend">${legend(plot.lines)}</p>
