@@ -47,6 +47,8 @@ export interface Caller {
   readonly reply?: FastifyReply
   /** Of several runs that one request starts. */
   readonly part?: number
+  /** Time to come back, in seconds, where the request does not say. */
+  readonly grace?: number
 }
 
 interface Created {
@@ -81,11 +83,15 @@ export const createRun = async (
 export const attend = (
   { attendance }: HttpContext,
   { id, isKeyed }: Created,
-  { on_disconnect: policy, grace_seconds: grace }: RunRequest,
-  { request, gone }: Pick<Caller, 'request' | 'gone'>,
+  { on_disconnect: policy, grace_seconds: asked }: RunRequest,
+  {
+    request,
+    gone,
+    grace = isKeyed ? GRACE_WITH_KEY : 0,
+  }: Pick<Caller, 'request' | 'gone' | 'grace'>,
 ): boolean => {
   if (policy === 'continue') return false
-  attendance.begin(id, request.owner, grace ?? (isKeyed ? GRACE_WITH_KEY : 0), gone)
+  attendance.begin(id, request.owner, asked ?? grace, gone)
   return true
 }
 

@@ -8,11 +8,9 @@ import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger } from 'fastify'
 import { assertNever, invalidField, RefineError, toRefineError } from '../core/errors.ts'
 import type { RunService } from '../runs/run-service.ts'
+import { MessageTurns } from './message-turns.ts'
 import { openAiErrorOf } from './problem.ts'
 import { receiveMessage, type ClientMessage } from './websocket-message.ts'
-
-/** Messages read ahead of their handling; with more the socket is paused, so a flood waits in the client. */
-const MAX_PENDING = 8
 
 interface SessionOptions {
   readonly runs: RunService
@@ -30,8 +28,7 @@ export class WebSocketSession {
   readonly #socket: WebSocket
   readonly #options: SessionOptions
   readonly #streams = new Map<string, AbortController>()
-  #handled: Promise<void> = Promise.resolve()
-  #pending = 0
+  readonly #turns: MessageTurns
   /** New runs that may begin at once; fills up with time. */
   #allowance: number
   #allowedAt = performance.now()
@@ -40,6 +37,7 @@ export class WebSocketSession {
   constructor(socket: WebSocket, options: SessionOptions) {
     this.#socket = socket
     this.#options = options
+    this.#turns = new MessageTurns(socket)
     this.#allowance = options.streams
   }
 
@@ -50,14 +48,7 @@ export class WebSocketSession {
 
   /** Handles messages one after the other, in order. */
   receive(data: { toString(): string }): void {
-    this.#pending++
-    if (this.#pending >= MAX_PENDING) this.#socket.pause()
-    this.#handled = this.#handled
-      .then(() => this.#handle(data.toString()))
-      .finally(() => {
-        this.#pending--
-        if (this.#pending < MAX_PENDING && this.#socket.isPaused) this.#socket.resume()
-      })
+    this.#turns.add(() => this.#handle(data.toString()))
   }
 
   /** Ends the streams; runs are not tied to the socket and go on. */

@@ -55,10 +55,17 @@ export const keepAlive = (socket: WebSocket, pingSeconds: number): void => {
   socket.on('close', () => clearInterval(timer))
 }
 
-/** Ends connections that have grown old, so that keys that were withdrawn and servers that were replaced are left. */
-const limitAge = (socket: WebSocket, session: WebSocketSession, seconds: number): void => {
+/**
+ * Ends connections that have grown old, so that keys that were withdrawn and servers that were replaced are left; `tell`
+ * is called with the seconds that are left by then.
+ */
+export const limitAge = (
+  socket: WebSocket,
+  seconds: number,
+  tell: (seconds: number) => void,
+): void => {
   const notice = Math.min(60, seconds / 10)
-  const telling = setTimeout(() => session.expire(notice), (seconds - notice) * 1000)
+  const telling = setTimeout(() => tell(notice), (seconds - notice) * 1000)
   const closing = setTimeout(
     () => socket.close(GOING_AWAY, 'the session is too old'),
     seconds * 1000,
@@ -127,7 +134,7 @@ export const registerWebSocket = (
         metrics.socketClosed()
         session.close()
       })
-      limitAge(socket, session, limits.socketSeconds)
+      limitAge(socket, limits.socketSeconds, (seconds) => session.expire(seconds))
       keepAlive(socket, limits.pingSeconds)
     },
   })

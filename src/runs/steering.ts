@@ -26,12 +26,18 @@ const checkCandidate = ({ candidates, answer }: RunState, steering: Steering): v
   }
 }
 
+/** Each is an event, and hints go into every prompt to come. */
+const MOST_STEERINGS = 64
+
 /**
- * @throws RefineError conflict when the run has ended, or has nothing yet that could be accepted; invalid_request for a
+ * @throws RefineError rate_limited when the run was steered 64 times before; conflict when the run has ended, or has nothing yet that could be accepted; invalid_request for a
  * candidate that does not exist.
  */
 export const checkSteering = (state: RunState, steering: Steering): void => {
   if (state.ended_at !== null) throw new RefineError('conflict', 'The run has ended.')
+  if (state.steering.length >= MOST_STEERINGS && steering.action !== 'accept') {
+    throw new RefineError('rate_limited', `A run may be steered ${MOST_STEERINGS} times.`)
+  }
   if (steering.action === 'accept' && state.answer === null) {
     throw new RefineError('conflict', 'There is no answer yet that could be accepted.')
   }

@@ -4,7 +4,15 @@ import OpenAI6 from 'openai'
 import { ResponsesWS as ResponsesWS6 } from 'openai/resources/responses/ws'
 import OpenAI7 from 'openai7'
 import { ResponsesWS as ResponsesWS7 } from 'openai7/resources/responses/ws'
-import { type Body, endless, FakeRuns, refinement, scripted, usage } from '../support/fake-runs.ts'
+import {
+  type Body,
+  endless,
+  FakeRuns,
+  refinement,
+  type Script,
+  scripted,
+  usage,
+} from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
 
 const CLIENTS = { 'openai 6': OpenAI6, 'openai 7': OpenAI7 } as const
@@ -245,9 +253,14 @@ interface Heard {
 }
 
 const openSocket = async (t: TestContext, name: keyof typeof SOCKETS, runs?: FakeRuns) => {
-  const [Client, Socket] = SOCKETS[name]
-  const server = await connect(t, Client, runs)
-  const socket = new (Socket as typeof ResponsesWS6)(server.client)
+  const server = await connect(t, SOCKETS[name][0], runs)
+  const open = () => hear(t, name, server.client)
+  return { ...server, ...open(), again: open }
+}
+
+const hear = (t: TestContext, name: keyof typeof SOCKETS, client: OpenAI6) => {
+  const [, Socket] = SOCKETS[name]
+  const socket = new (Socket as typeof ResponsesWS6)(client)
   t.after(() => socket.close())
   const heard: Heard[] = []
   let wake = (): void => undefined
@@ -264,7 +277,7 @@ const openSocket = async (t: TestContext, name: keyof typeof SOCKETS, runs?: Fak
     }
   }
   const say = (message: object): void => socket.send(message as Parameters<typeof socket.send>[0])
-  return { ...server, socket, heard, until, say }
+  return { socket, heard, until, say }
 }
 
 for (const name of Object.keys(SOCKETS) as (keyof typeof SOCKETS)[]) {
@@ -311,12 +324,49 @@ for (const name of Object.keys(SOCKETS) as (keyof typeof SOCKETS)[]) {
     assert.deepEqual(told.steering, { action: 'hint', text: 'Shorter.' })
   })
 
-  test(`${name} cancels by closing its WebSocket`, async (t) => {
-    const server = await openSocket(t, name, new FakeRuns(endless(refinement.slice(0, 3))))
-    const cancelled = new Promise<string>((resolve) => (server.runs.onCancel = resolve))
-    server.say({ type: 'response.create', model, input })
-    await server.until(({ type }) => type === 'response.in_progress')
-    server.socket.close()
-    assert.equal(await cancelled, 'run_1')
+  test(`${name} cancels by closing its WebSocket what is not stored or may not wait`, async (t) => {
+    for (const wish of [{ store: false }, { refine: { grace_seconds: 0 } }]) {
+      const server = await openSocket(t, name, new FakeRuns(endless(refinement.slice(0, 3))))
+      const cancelled = new Promise<string>((resolve) => (server.runs.onCancel = resolve))
+      server.say({ type: 'response.create', model, input, ...wish })
+      await server.until(({ type }) => type === 'response.in_progress')
+      server.socket.close()
+      assert.equal(await cancelled, 'run_1')
+    }
+  })
+
+  test(`${name} takes up on another WebSocket what was in the background or is stored`, async (t) => {
+    let go = (): void => undefined
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const script: Script = async function* () {
+      yield* refinement.slice(0, 3)
+      await gate
+      yield* refinement.slice(3)
+    }
+    const first = await openSocket(t, name, new FakeRuns(script))
+    first.say({ type: 'response.create', model, input, stream_id: 'a' })
+    first.say({ type: 'response.create', model, input, stream_id: 'b', background: true })
+    for (const lane of ['a', 'b'])
+      await first.until(({ type, stream_id }) => stream_id === lane && type.includes('delta'))
+    const left = new Map(
+      ['a', 'b'].map((id) => [id, first.heard.filter((e) => e.stream_id === id)]),
+    )
+    first.socket.close()
+    go()
+    const second = first.again()
+    for (const [lane, seen] of left) {
+      const { response } = seen[0] as unknown as { response: { id: string } }
+      const starting_after = seen.at(-1)!['sequence_number']
+      const wish = { response_id: response.id, starting_after, stream_id: lane }
+      second.say({ type: 'response.retrieve', ...wish })
+      await second.until(({ type, stream_id }) => stream_id === lane && type.endsWith('.completed'))
+      const all = [...seen, ...second.heard.filter(({ stream_id }) => stream_id === lane)]
+      const numbers = all.map(({ sequence_number }) => sequence_number)
+      assert.deepEqual(numbers, [...all.keys()])
+    }
+    assert.deepEqual(first.runs.cancelled, [])
+    second.say({ type: 'response.retrieve', response_id: 'resp_9', stream_id: 'c' })
+    const missing = await second.until(({ stream_id }) => stream_id === 'c')
+    assert.deepEqual([missing.type, missing['status']], ['error', 404])
   })
 }

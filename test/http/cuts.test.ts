@@ -107,8 +107,56 @@ test('a socket cut at any event is replaced by another that gives the rest', asy
 })
 
 interface ResponseEvent {
+  readonly type: string
   readonly sequence_number: number
   readonly response?: { readonly id: string }
+}
+
+/** Says the message when the socket is open, and hears what comes until the response ends or the socket does. */
+const hearResponse = (server: TestServer, message: object, see: (event: ResponseEvent) => void) =>
+  new Promise<void>((resolve) => {
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/v1/responses`)
+    socket.on('open', () => socket.send(JSON.stringify(message)))
+    socket.on('message', (data) => {
+      const event = JSON.parse((data as Buffer).toString()) as ResponseEvent
+      see(event)
+      if (event.type === 'response.completed') socket.close()
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve())
+  })
+
+for (const background of [false, true]) {
+  const kind = background ? 'in the background' : 'that is stored'
+  test(`a response ${kind} whose socket is cut at any event is taken up whole, on another and over HTTP`, async (t) => {
+    const server = await begin(t)
+    const ask = { type: 'response.create', model: 'pebble', input: 'What is 6 × 7?', background }
+    const whole: ResponseEvent[] = []
+    await hearResponse(server, ask, (event) => whole.push(event))
+    assert.ok(whole.length > 15)
+    const cut = (): void => server.app.websocketServer.clients.forEach((peer) => peer.terminate())
+    for (let at = 1; at < 2 * whole.length; at++) {
+      const seen: ResponseEvent[] = []
+      await hearResponse(server, ask, (event) => {
+        seen.push(event)
+        if (seen.length === Math.ceil(at / 2)) cut()
+      })
+      const { id } = seen[0]!.response!
+      const starting_after = seen.at(-1)!.sequence_number
+      if (starting_after === whole.length - 1) continue // all of it had come
+      const address = `${server.url}/v1/responses/${id}?stream=true&starting_after=${starting_after}`
+      const take = (event: ResponseEvent): void => void seen.push(event)
+      const from = { type: 'response.retrieve', response_id: id, starting_after }
+      if (at % 2 === 0) await hearResponse(server, from, take)
+      else await readSse(address, {}, (data) => take(JSON.parse(data) as ResponseEvent))
+      const told = seen.map(({ type, sequence_number }) => [type, sequence_number])
+      assert.deepEqual(
+        told,
+        whole.map(({ type, sequence_number }) => [type, sequence_number]),
+      )
+    }
+    assert.deepEqual(server.runs.cancelled, [])
+  })
 }
 
 test('a response cut at any event is taken up whole', async (t) => {

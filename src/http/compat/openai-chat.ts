@@ -143,7 +143,7 @@ interface Started {
 const startChoices = async (
   context: HttpContext,
   body: ChatRequest,
-  { request, reply, gone }: Required<Omit<Caller, 'part'>>,
+  { request, reply, gone }: Required<Omit<Caller, 'part' | 'grace'>>,
 ): Promise<readonly Started[]> => {
   const { runs } = context
   const run = toRunRequest(body, new Set(runs.models().map(({ id }) => id)))

@@ -42,7 +42,8 @@ export const GET_SCHEMA = {
   operationId: 'getResponse',
   summary: 'A response as it is now, or its events again',
   description:
-    'With `stream` the events above `starting_after`, stored and live. Leaving changes nothing.',
+    'With `stream` the events above `starting_after`, stored and live. Leaving does not touch the response, but for one ' +
+    'whose own caller has left it within its grace period, which then begins anew.',
   tags: ['compatibility'],
   params: Params,
   querystring: Type.Object({
@@ -108,8 +109,10 @@ export const SOCKET_SCHEMA = {
   summary: 'Responses on one WebSocket',
   description:
     'Client to server: `response.create` with the fields of `POST /v1/responses`; those with the same `stream_id` run one ' +
-    'after the other, others at the same time. Server to client: the events of the stream, with `stream_id`, and `error`. ' +
-    'Closing the socket cancels what it started.',
+    'after the other, others at the same time; `response.steer`; and `response.retrieve` with `response_id` and ' +
+    '`starting_after`, which takes up a response that another socket began. Server to client: the events of the stream, ' +
+    'with `stream_id`, and `error`. When the socket closes, a response in the background goes on, one that is stored for 30 ' +
+    'seconds (`refine.grace_seconds`) until somebody reads it again, and one with `store: false` ends.',
   tags: ['compatibility'],
   response: {
     101: { description: 'The connection is a WebSocket now.', type: 'null' },

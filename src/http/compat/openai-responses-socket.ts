@@ -1,55 +1,34 @@
 /**
  * `/v1/responses` as a WebSocket: OpenAI's mode with lanes. Requests with one `stream_id` are answered one after the
- * other, different lanes at the same time. What a socket started ends with it, except what is stored already.
+ * other, different lanes at the same time. A response does not end with its socket: one in the background goes on, and one
+ * that is stored waits for its client to come back. What is taken up, over HTTP or by `response.retrieve` (ours) on
+ * another socket, is the rest of the same events.
  */
 import { randomUUID } from 'node:crypto'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
-import { invalidField, RefineError, toRefineError, type ErrorCode } from '../../core/errors.ts'
-import { validate } from '../../core/validation.ts'
+import { assertNever, RefineError, toRefineError, type ErrorCode } from '../../core/errors.ts'
 import { readSteering } from '../../runs/steering.ts'
-import { forgetRun, startForegroundRun } from '../foreground-run.ts'
-import { checkDepth } from '../json-text.ts'
+import { createRun, forgetRun, startForegroundRun } from '../foreground-run.ts'
+import { MessageTurns } from '../message-turns.ts'
 import { openAiErrorOf } from '../problem.ts'
 import type { HttpContext } from '../server-options.ts'
-import { checkOrigin, keepAlive } from '../websocket.ts'
-import { ResponseEvents } from './openai-responses-events.ts'
+import { checkOrigin, keepAlive, limitAge } from '../websocket.ts'
+import { ResponseEvents, type ResponseOptions } from './openai-responses-events.ts'
 import { runIdOf, toRunRequest } from './openai-responses-request.ts'
 import { toSteeringText } from './openai-responses-input.ts'
 import { SOCKET_SCHEMA } from './openai-responses-routes.ts'
-import { ResponsesRequest } from './openai-responses-schema.ts'
-import { directStrategies } from './run-account.ts'
-import { unsupported, withoutNulls } from './run-choice.ts'
+import type { ResponsesRequest } from './openai-responses-schema.ts'
+import { findResponse, instructionsOf, optionsFor } from './openai-responses-lookup.ts'
+import { receiveResponsesMessage, type ResponsesMessage } from './openai-responses-message.ts'
 
-const StreamId = Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_.-]+$' })
+/** Seconds: longer than OpenAI's client takes for its five tries to connect again. */
+const GRACE_OF_STORED = 30
 
 const STEER_ERRORS: Partial<Record<ErrorCode, string>> = {
   run_not_found: 'response_not_found',
   conflict: 'response_already_completed',
-}
-
-type Message = Readonly<Record<string, unknown>>
-
-const parse = (text: string): Message => {
-  checkDepth(text)
-  let value: unknown
-  try {
-    value = withoutNulls(JSON.parse(text))
-  } catch {
-    throw invalidField('', 'The message is not valid JSON')
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Message
-  throw invalidField('', 'The message must be an object')
-}
-
-/** @throws RefineError naming the field. */
-const toBody = (message: Message): ResponsesRequest => {
-  const { type: _, stream_id, stream: __, generate, background, ...body } = message
-  if (stream_id !== undefined) validate(StreamId, stream_id, '/stream_id')
-  if (background === true) throw unsupported('/background', 'does not go with a WebSocket')
-  if (generate === false) throw unsupported('/generate', 'there is nothing to warm up')
-  return validate(ResponsesRequest, body)
+  rate_limited: 'rate_limit_exceeded',
 }
 
 export class ResponsesSocket {
@@ -58,6 +37,7 @@ export class ResponsesSocket {
   readonly #request: FastifyRequest
   readonly #answering = new Set<AbortController>()
   readonly #lanes = new Map<string, Promise<void>>()
+  readonly #turns: MessageTurns
   #waiting = 0
   #isClosed = false
 
@@ -65,37 +45,53 @@ export class ResponsesSocket {
     this.#socket = socket
     this.#context = context
     this.#request = request
+    this.#turns = new MessageTurns(socket)
   }
 
   receive(text: string): void {
-    let streamId: string | undefined
-    try {
-      const message = parse(text)
-      if (typeof message['stream_id'] === 'string') streamId = message['stream_id'].slice(0, 256)
-      this.#take(message, streamId)
-    } catch (error) {
-      void this.#sendError(error, streamId)
-    }
+    this.#turns.add(() => this.#handle(text))
   }
 
-  /** Cancels the runs under way and drops those that wait. */
+  /** Tells the client to open another socket in time, by the code that OpenAI has for it. */
+  expire(seconds: number): void {
+    const message = `The connection ends in ${seconds} seconds: open another one.`
+    const type = 'invalid_request_error'
+    const error = { type, code: 'websocket_connection_limit_reached', message, param: null }
+    this.#send({ type: 'error', status: 400, error }).catch(() => undefined) // closed meanwhile
+  }
+
+  /** Leaves the runs under way and drops those that wait for their turn. */
   close(): void {
     this.#isClosed = true
     for (const each of this.#answering) each.abort()
   }
 
-  #take(message: Message, streamId: string | undefined): void {
-    switch (message['type']) {
-      case 'response.create':
-        return this.#enqueue(toBody(message), streamId)
-      case 'response.steer':
-        return void this.#steer(message)
-      default:
-        throw invalidField('/type', 'must be one of response.create, response.steer')
+  /** Never rejects. */
+  async #handle(text: string): Promise<void> {
+    let streamId: string | undefined
+    try {
+      const received = receiveResponsesMessage(text)
+      streamId = received.lane
+      await this.#take(received.read(), streamId)
+    } catch (error) {
+      await this.#sendError(error, streamId)
     }
   }
 
-  #enqueue(body: ResponsesRequest, streamId: string | undefined): void {
+  async #take(message: ResponsesMessage, streamId: string | undefined): Promise<void> {
+    switch (message.type) {
+      case 'response.create':
+        return this.#enqueue(streamId, (gone) => this.#create(message.body, streamId, gone))
+      case 'response.retrieve':
+        return this.#enqueue(streamId, (gone) => this.#retrieve(message, streamId, gone))
+      case 'response.steer':
+        return this.#steer(message)
+      default:
+        return assertNever(message)
+    }
+  }
+
+  #enqueue(streamId: string | undefined, work: (gone: AbortSignal) => Promise<void>): void {
     const { streamsPerSocket: most } = this.#context.limits
     if (this.#waiting >= most) {
       throw new RefineError('rate_limited', `A socket may have ${most} responses at a time.`)
@@ -104,7 +100,7 @@ export class ResponsesSocket {
     const lane = streamId ?? ''
     const before = this.#lanes.get(lane) ?? Promise.resolve()
     const turn: Promise<void> = before
-      .then(() => this.#answer(body, streamId))
+      .then(() => this.#answer(streamId, work))
       .finally(() => {
         this.#waiting--
         if (this.#lanes.get(lane) === turn) this.#lanes.delete(lane)
@@ -113,12 +109,15 @@ export class ResponsesSocket {
   }
 
   /** Never rejects. */
-  async #answer(body: ResponsesRequest, streamId: string | undefined): Promise<void> {
+  async #answer(
+    streamId: string | undefined,
+    work: (gone: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     if (this.#isClosed) return
     const gone = new AbortController()
     this.#answering.add(gone)
     try {
-      await this.#pump(body, streamId, gone.signal)
+      await work(gone.signal)
     } catch (error) {
       await this.#sendError(error, streamId)
     } finally {
@@ -126,31 +125,63 @@ export class ResponsesSocket {
     }
   }
 
-  async #pump(
+  async #create(
     body: ResponsesRequest,
     streamId: string | undefined,
-    signal: AbortSignal,
+    gone: AbortSignal,
   ): Promise<void> {
     const { runs } = this.#context
     const { owner } = this.#request
     const run = await toRunRequest(body, { runs, owner })
-    const runId = await startForegroundRun(this.#context, run, {
-      request: this.#request,
-      gone: signal,
-    })
-    const instructions = body.instructions ?? null
-    const response = new ResponseEvents({ direct: directStrategies(runs), instructions })
+    const grace = body.store === false ? 0 : GRACE_OF_STORED
+    const caller = { request: this.#request, gone, grace }
+    const runId =
+      body.background === true
+        ? (await createRun(this.#context, run, caller)).id
+        : await startForegroundRun(this.#context, run, caller)
+    const options = optionsFor(runs, body.instructions ?? null)
     try {
-      for await (const event of runs.events(runId, owner, 0, signal)) {
-        for (const each of response.add(event)) await this.#send(each, streamId)
-      }
+      await this.#pump(runId, options, -1, streamId, gone)
     } finally {
       if (body.store === false) await forgetRun(runs, runId, owner)
     }
   }
 
+  /** The events above `after`; whoever takes them up attends the run from then on. */
+  async #retrieve(
+    { id, after }: Extract<ResponsesMessage, { type: 'response.retrieve' }>,
+    streamId: string | undefined,
+    gone: AbortSignal,
+  ): Promise<void> {
+    const { runs, attendance } = this.#context
+    const lookup = { runs, owner: this.#request.owner }
+    const state = await findResponse(lookup, id)
+    attendance.join(state.id, gone)
+    const options = optionsFor(runs, await instructionsOf(lookup, state))
+    await this.#pump(state.id, options, after, streamId, gone)
+  }
+
+  async #pump(
+    runId: string,
+    options: ResponseOptions,
+    after: number,
+    streamId: string | undefined,
+    gone: AbortSignal,
+  ): Promise<void> {
+    const response = new ResponseEvents(options)
+    const events = this.#context.runs.events(runId, this.#request.owner, 0, gone)
+    for await (const event of events) {
+      for (const each of response.add(event)) {
+        if (each.sequence_number > after) await this.#send(each, streamId)
+      }
+    }
+  }
+
   /** Input for a response that is being made becomes a hint to what is still to be drafted. Never rejects. */
-  async #steer({ input, previous_response_id: id }: Message): Promise<void> {
+  async #steer({
+    input,
+    id,
+  }: Extract<ResponsesMessage, { type: 'response.steer' }>): Promise<void> {
     const { runs } = this.#context
     const told = { sequence_number: 0, steer: { input, previous_response_id: id } }
     let answer: object
@@ -211,6 +242,7 @@ export const registerResponsesSocket = (app: FastifyInstance, context: HttpConte
       // At once: a message that arrives before there is a listener is lost.
       socket.on('message', (data) => session.receive((data as Buffer).toString()))
       socket.on('close', () => session.close())
+      limitAge(socket, context.limits.socketSeconds, (seconds) => session.expire(seconds))
       keepAlive(socket, context.limits.pingSeconds)
     },
   })

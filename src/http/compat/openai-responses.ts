@@ -18,15 +18,9 @@ import type { HttpContext } from '../server-options.ts'
 import { sendEventStream } from '../sse.ts'
 import { ResponseEvents, type ResponseOptions } from './openai-responses-events.ts'
 import type { ResponseObject } from './openai-responses-object.ts'
-import {
-  conversationOf,
-  echoOf,
-  idFor,
-  responseNotFound,
-  runIdOf,
-  toRunRequest,
-} from './openai-responses-request.ts'
+import { conversationOf, idFor, toRunRequest } from './openai-responses-request.ts'
 import type { Lookup } from './openai-responses-input.ts'
+import { findResponse, instructionsOf, optionsFor } from './openai-responses-lookup.ts'
 import {
   CANCEL_SCHEMA,
   CREATE_SCHEMA,
@@ -35,7 +29,6 @@ import {
   ITEMS_SCHEMA,
 } from './openai-responses-routes.ts'
 import type { ResponsesRequest } from './openai-responses-schema.ts'
-import { directStrategies } from './run-account.ts'
 import { withHeaders, withoutNulls } from './run-choice.ts'
 
 const frameOf = (event: { readonly type: string }): string =>
@@ -63,19 +56,6 @@ const responseFrames = async function* (
 }
 
 const SHUT_DOWN = errorOfRun({ code: 'shutting_down', message: 'The server is closing.' })
-
-const instructionsOf = async (
-  { runs, owner }: Lookup,
-  { id, metadata }: RunState,
-): Promise<string | null> =>
-  echoOf(metadata).instructed === true
-    ? ((await runs.request(id, owner)).messages?.slice(0, 1).map(contentText)[0] ?? null)
-    : null
-
-const optionsFor = (runs: RunService, instructions: string | null): ResponseOptions => ({
-  direct: directStrategies(runs),
-  instructions,
-})
 
 /** The response as the log tells it up to the state's last event. */
 const readResponse = async (lookup: Lookup, state: RunState): Promise<ResponseObject> => {
@@ -140,17 +120,6 @@ const create = async (
   return undefined
 }
 
-/** The run behind an id, or the error that there is no such response. */
-const find = async (runs: RunService, id: string, owner: string): Promise<RunState> => {
-  const runId = runIdOf(id)
-  try {
-    return await runs.get(runId, owner)
-  } catch (error) {
-    if (toRefineError(error).code === 'run_not_found') throw responseNotFound(id)
-    throw error
-  }
-}
-
 const inputPart = ({ type, text, image_url: image }: ContentPart, isAnswer: boolean): object => {
   if (type === 'image_url') {
     return { type: 'input_image', image_url: image?.url ?? null, detail: image?.detail ?? 'auto' }
@@ -200,7 +169,7 @@ const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) 
 
 export const registerResponses = (instance: FastifyInstance, context: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  const { runs, limits, cancellation } = context
+  const { runs, limits, cancellation, attendance } = context
   const preValidation = async (request: FastifyRequest): Promise<void> => {
     request.body = withoutNulls(request.body)
   }
@@ -214,9 +183,10 @@ export const registerResponses = (instance: FastifyInstance, context: HttpContex
   const options = { schema: GET_SCHEMA, exposeHeadRoute: false } // a HEAD might never end
   app.get('/v1/responses/:id', options, async ({ params, query, owner }, reply) => {
     const gone = cancellation.signalFor(reply)
-    const state = await find(runs, params.id, owner)
+    const state = await findResponse({ runs, owner }, params.id)
     if (query.stream !== true) return readResponse({ runs, owner }, state)
     const wishes = optionsFor(runs, await instructionsOf({ runs, owner }, state))
+    attendance.join(state.id, gone)
     const events = runs.events(state.id, owner, 0, gone)
     const frames = responseFrames(events, wishes, query.starting_after ?? -1, reply)
     await sendEventStream(reply, frames, limits)
@@ -224,18 +194,18 @@ export const registerResponses = (instance: FastifyInstance, context: HttpContex
   })
 
   app.post('/v1/responses/:id/cancel', { schema: CANCEL_SCHEMA }, async ({ params, owner }) => {
-    const { id } = await find(runs, params.id, owner)
+    const { id } = await findResponse({ runs, owner }, params.id)
     return readResponse({ runs, owner }, await runs.cancel(id, owner))
   })
 
   app.delete('/v1/responses/:id', { schema: DELETE_SCHEMA }, async ({ params, owner }) => {
-    const { id } = await find(runs, params.id, owner)
+    const { id } = await findResponse({ runs, owner }, params.id)
     await forgetRun(runs, id, owner)
     return { id: params.id, object: 'response', deleted: true }
   })
 
   app.get('/v1/responses/:id/input_items', { schema: ITEMS_SCHEMA }, async (request) => {
     const { params, query, owner } = request
-    return listItems({ runs, owner }, await find(runs, params.id, owner), query)
+    return listItems({ runs, owner }, await findResponse({ runs, owner }, params.id), query)
   })
 }
