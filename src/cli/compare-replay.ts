@@ -6,10 +6,11 @@ import { readJournal } from '../evaluation/journal.ts'
 import { MeasuredRuns, runsPlanned, type EvaluationPlan } from '../evaluation/measured-runs.ts'
 import { baselineOf } from '../evaluation/report/results.ts'
 import { UsageError, type ParsedArguments } from './arguments.ts'
-import { tellComparison, type CompareSettings } from './compare.ts'
-import type { EvaluateSettings } from './evaluate.ts'
+import { compareSettings, requireTwo, tellComparison } from './compare.ts'
+import { evaluationSettings } from './evaluate.ts'
 import { JOURNAL } from './evaluate-run.ts'
 import type { CommandIo } from './output.ts'
+import { completeArguments, readRecorded } from './recorded-settings.ts'
 import { MODEL_SOURCE_FLAGS } from './refine.ts'
 import { EXIT_CODES } from './run-refine.ts'
 
@@ -36,11 +37,22 @@ export const replayFolder = ({ values }: ParsedArguments): string | undefined =>
 }
 
 export interface ReplayOptions {
-  readonly folder: string
-  readonly settings: EvaluateSettings
-  readonly asked: CompareSettings
   readonly packageRoot: string
   readonly io: Pick<CommandIo, 'stdout' | 'stderr' | 'signal'>
+}
+
+/** What was recorded, and what is said beside it. */
+const settingsOf = async (folder: string, given: ParsedArguments) => {
+  const recorded = await readRecorded(folder)
+  if (recorded === undefined && given.values['data'] === undefined)
+    throw new UsageError(
+      `--replay: ${folder} does not tell what its runs were made with: give the same flags, --data first.`,
+    )
+  const complete = recorded && completeArguments(given, recorded)
+  const parsed = complete?.parsed ?? given
+  const settings = await evaluationSettings(parsed, complete?.arms)
+  requireTwo(settings.arms)
+  return { settings, asked: compareSettings(parsed) }
 }
 
 const isFile = (file: string): Promise<boolean> =>
@@ -49,10 +61,11 @@ const isFile = (file: string): Promise<boolean> =>
     () => false,
   )
 
-const journalOf = async (folder: string, out: string): Promise<string> => {
+const journalOf = async (folder: string, out: string | undefined): Promise<string> => {
   const file = path.join(folder, JOURNAL)
   if (!(await isFile(file))) throw new UsageError(`--replay: there is no ${file}.`)
-  if (path.resolve(out) !== path.resolve(folder) && (await isFile(path.join(out, JOURNAL))))
+  if (out === undefined || path.resolve(out) === path.resolve(folder)) return file
+  if (await isFile(path.join(out, JOURNAL)))
     throw new UsageError(`${path.join(out, JOURNAL)} holds other runs: choose another --out.`)
   return file
 }
@@ -90,19 +103,24 @@ const takeUp = async (
 
 /**
  * Measures the recorded runs anew, against the labels of the data set, and compares them as if they had just been
- * made: the same runs and flags, the same bytes. Nothing but `comparison.json` is written.
+ * made: the same runs and flags, the same bytes. Nothing but `comparison.json` is written, and that only where asked.
  * @throws UsageError when there are no runs, when an arm has none, or when the data set lacks an item of a run.
  * @throws RefineError conflict when a run was asked with other settings.
  */
-export const replayComparison = async (options: ReplayOptions): Promise<number> => {
-  const { folder, settings, asked, packageRoot, io } = options
-  const { arms, repeats, seed, limit, out, data } = settings
+export const replayComparison = async (
+  folder: string,
+  given: ParsedArguments,
+  { packageRoot, io }: ReplayOptions,
+): Promise<number> => {
+  const { out } = given.values
   const file = await journalOf(folder, out)
+  const { settings, asked } = await settingsOf(folder, given)
+  const { arms, repeats, seed, limit, data } = settings
   const items = await readDataSet(await findDataSet(data, packageRoot))
   const plan = { arms, items: items.slice(0, limit), repeats, seed }
   const measured = await takeUp({ file, items, data }, plan, io.signal)
   io.stderr.write(`Replays ${measured.size} of ${runsPlanned(plan)} runs from ${file}.\n`)
-  await mkdir(out, { recursive: true })
+  if (out !== undefined) await mkdir(out, { recursive: true })
   const baseline = baselineOf(arms, settings.baseline)
   await tellComparison(measured.inOrder(), baseline, asked, { out, stdout: io.stdout })
   return EXIT_CODES.completed

@@ -18,7 +18,7 @@ export const COMPARE: Command = {
       name: 'replay',
       value: 'FOLDER',
       description:
-        'Compare the runs that this folder holds, asked with the same flags; no model is used. Default of --out: the same folder.',
+        'Compare the runs that this folder holds again; no model is used. What it takes is recorded there; --data may hold corrected labels, and --strategy or --arm choose some of the arms. Writes comparison.json only with --out.',
     },
     { name: 'alpha', value: 'X', description: 'Level of the intervals. Default: 0.05.' },
     {
@@ -58,6 +58,11 @@ export const compareSettings = ({ values }: ParsedArguments): CompareSettings =>
       'a whole number above 0',
     ),
   }
+}
+
+/** @throws UsageError when there is one arm alone */
+export const requireTwo = (arms: readonly unknown[]): void => {
+  if (arms.length < 2) throw new UsageError('There is nothing to compare: give two arms or more.')
 }
 
 const figure = (value: number | null): string =>
@@ -122,18 +127,19 @@ export const describeComparison = (
   return `${table}\n\n${arms.map((arm) => sentenceOf(arm, baseline, settings)).join('\n')}\n`
 }
 
-/** Prints the comparison and keeps it in the folder, in whole or not at all. */
+/** Prints the comparison and keeps it in the folder, where one is given, in whole or not at all. */
 export const tellComparison = async (
   measures: readonly RunMeasure[],
   baseline: string,
   settings: CompareSettings,
-  { out, stdout }: { readonly out: string; readonly stdout: OutputStream },
+  { out, stdout }: { readonly out: string | undefined; readonly stdout: OutputStream },
 ): Promise<void> => {
   const items = new Set(measures.map(({ item }) => item)).size
   const tunedFor = settings.tunedFor ?? Math.max(1, items)
   const { alpha, margin } = settings
   const arms = compareArms(measures, { baseline, alpha, margin, tunedFor })
   const body = { object: 'comparison', baseline, alpha, margin, tuned_for: tunedFor, arms }
-  await replaceFile(path.join(out, 'comparison.json'), `${JSON.stringify(body, null, 2)}\n`)
+  const text = `${JSON.stringify(body, null, 2)}\n`
+  if (out !== undefined) await replaceFile(path.join(out, 'comparison.json'), text)
   stdout.write(`\n${describeComparison(arms, baseline, settings)}`)
 }

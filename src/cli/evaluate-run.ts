@@ -1,6 +1,7 @@
 /** Runs an evaluation and writes its reports. */
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { Arm } from '../evaluation/arm.ts'
 import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
 import {
   evaluate,
@@ -16,6 +17,7 @@ import { toHtml } from '../evaluation/report/page.ts'
 import { reportResults, type Results } from '../evaluation/report/results.ts'
 import { UsageError } from './arguments.ts'
 import type { EvaluateSettings } from './evaluate.ts'
+import { SETTINGS } from './recorded-settings.ts'
 import { createProgressDisplay } from './evaluate-progress.ts'
 import type { OutputStream } from './output.ts'
 import { EXIT_CODES } from './run-refine.ts'
@@ -29,6 +31,8 @@ export interface EvaluateOptions {
   readonly stderr: OutputStream
   /** Stops the evaluation; the reports are written on what there is. */
   readonly signal: AbortSignal
+  /** Flags of the comparison that is made of the runs, to be recorded. */
+  readonly analysis?: Readonly<Record<string, number | null | undefined>>
   /** What else is made of the runs; `baseline` is the arm that the reports compare with. */
   readonly afterwards?: (measures: readonly RunMeasure[], baseline: string) => Promise<void>
 }
@@ -90,8 +94,27 @@ const planOf = async ({ settings, source, packageRoot, signal }: EvaluateOptions
     ? await preflight(source, settings.arms, items[0]!, signal)
     : { arms: settings.arms, leftOut: [] }
   if (arms.length === 0) throw new UsageError('The models can run none of the arms.')
-  const dataName = file === settings.data ? path.basename(file) : settings.data
-  return { plan: { arms, items, repeats, seed }, leftOut, dataName }
+  const isFile = file === settings.data
+  const dataName = isFile ? path.basename(file) : settings.data
+  const data = isFile ? path.resolve(file) : settings.data
+  return { plan: { arms, items, repeats, seed }, data, described: { leftOut, dataName } }
+}
+
+/** Keeps what the runs are made with beside them. */
+const recordSettings = async (
+  { settings, analysis }: EvaluateOptions,
+  arms: readonly Arm[],
+  data: string,
+): Promise<void> => {
+  const { limit, repeats, seed, baseline } = settings
+  const given = { ...analysis, data, seed, repeat: repeats, limit, baseline }
+  const flags = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)
+  const recorded = {
+    object: 'evaluation.settings',
+    arms,
+    flags: Object.fromEntries(flags.map(([flag, value]) => [flag, String(value)])),
+  }
+  await replaceFile(path.join(settings.out, SETTINGS), `${JSON.stringify(recorded, null, 2)}\n`)
 }
 
 /**
@@ -102,13 +125,17 @@ const planOf = async ({ settings, source, packageRoot, signal }: EvaluateOptions
 export const runEvaluate = async (options: EvaluateOptions): Promise<number> => {
   const { settings, source, stderr, signal } = options
   const { concurrency, retryFailed, baseline, expectations } = settings
-  const { plan, ...described } = await planOf(options)
+  const { plan, data, described } = await planOf(options)
   const journal = await openJournal(settings)
+  const record = (): Promise<void> => recordSettings(options, plan.arms, data)
   const display = createProgressDisplay(stderr, () => performance.now())
   let end: EvaluationEnd
   try {
+    if (!settings.resume) await record()
     const onProgress = (progress: Progress): void => display.show(progress)
     end = await evaluate({ plan, source, journal, concurrency, retryFailed, signal, onProgress })
+    // Only now is it known that the runs that were there are of these settings.
+    if (settings.resume) await record()
   } finally {
     display.end()
     await journal.close()

@@ -187,3 +187,16 @@ export const evaluateSettings = (
     skipRefused: values['skip-refused'] === 'true',
   }
 }
+
+/** As `evaluateSettings`, with the files that flags name, and arms that come from elsewhere. */
+export const evaluationSettings = async (
+  parsed: ParsedArguments,
+  more: readonly object[] = [],
+): Promise<EvaluateSettings> => {
+  const listIn = async (flag: 'arms' | 'expectations') => {
+    const file = parsed.values[flag]
+    return file === undefined ? [] : await readListFile(flag, file)
+  }
+  const [arms, expectations] = [await listIn('arms'), await listIn('expectations')]
+  return evaluateSettings(parsed, { arms: [...arms, ...more], expectations })
+}

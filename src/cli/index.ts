@@ -21,9 +21,9 @@ import {
 } from './command.ts'
 import { CALIBRATE_COMMAND } from './calibrate.ts'
 import { DOCTOR_COMMAND } from './doctor.ts'
-import { COMPARE, compareSettings, tellComparison } from './compare.ts'
+import { COMPARE, compareSettings, requireTwo, tellComparison } from './compare.ts'
 import { replayComparison, replayFolder } from './compare-replay.ts'
-import { EVALUATE, evaluateSettings, readListFile, type EvaluateSettings } from './evaluate.ts'
+import { EVALUATE, evaluationSettings, type EvaluateSettings } from './evaluate.ts'
 import { runEvaluate, type EvaluateOptions } from './evaluate-run.ts'
 import { MODELS, STRATEGIES, modelTable, strategyDetails, strategyTable } from './lists.ts'
 import { MODEL_COMMANDS, printInstalled } from './model-commands.ts'
@@ -125,46 +125,35 @@ const models: Action = async ({ values }, io, deps) => {
   return EXIT_CODES.completed
 }
 
-const evaluationOf = async (parsed: ParsedArguments): Promise<EvaluateSettings> => {
-  const listIn = async (flag: 'arms' | 'expectations') => {
-    const file = parsed.values[flag]
-    return file === undefined ? [] : await readListFile(flag, file)
-  }
-  const [arms, expectations] = [await listIn('arms'), await listIn('expectations')]
-  return evaluateSettings(parsed, { arms, expectations })
-}
-
 /** Runs made here are kept beside the reports: never among those of a server, and not in memory. */
 const evaluateRuns = async (
   settings: EvaluateSettings,
   parsed: ParsedArguments,
   io: CommandIo,
   deps: CommandDependencies,
-  afterwards: Pick<EvaluateOptions, 'afterwards'> = {},
+  more: Pick<EvaluateOptions, 'afterwards' | 'analysis'> = {},
 ): Promise<number> => {
   const { packageRoot } = deps
   const { stdout, stderr, signal } = io
   const data = path.join(settings.out, 'store')
   const values = { ...parsed.values, data, database: 'sqlite' }
   return withRuns(values, io, deps, (source) =>
-    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...afterwards }),
+    runEvaluate({ settings, source, packageRoot, stdout, stderr, signal, ...more }),
   )
 }
 
 const evaluate: Action = async (parsed, io, deps) =>
-  evaluateRuns(await evaluationOf(parsed), parsed, io, deps)
+  evaluateRuns(await evaluationSettings(parsed), parsed, io, deps)
 
 const compare: Action = async (parsed, io, deps) => {
-  const asked = compareSettings(parsed)
   const folder = replayFolder(parsed)
-  const settings = await evaluationOf(parsed)
-  if (settings.arms.length < 2)
-    throw new UsageError('There is nothing to compare: give two arms or more.')
-  if (folder !== undefined) {
-    const out = parsed.values['out'] ?? folder
-    return replayComparison({ folder, settings: { ...settings, out }, asked, ...deps, io })
-  }
+  if (folder !== undefined) return replayComparison(folder, parsed, { ...deps, io })
+  const asked = compareSettings(parsed)
+  const settings = await evaluationSettings(parsed)
+  requireTwo(settings.arms)
+  const { alpha, margin, tunedFor } = asked
   return evaluateRuns(settings, parsed, io, deps, {
+    analysis: { alpha, margin, 'tuned-for': tunedFor },
     afterwards: (measures, baseline) =>
       tellComparison(measures, baseline, asked, { out: settings.out, stdout: io.stdout }),
   })

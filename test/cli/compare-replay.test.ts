@@ -1,6 +1,6 @@
 import test, { type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
-import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { runCommand, type CommandDependencies } from '../../src/cli/index.ts'
 import { createScriptedModel } from '../../src/models/scripted.ts'
@@ -60,6 +60,41 @@ test('a replay compares recorded runs to the same bytes, without a model, as oft
   assert.equal(await readFile(journal, 'utf8'), before)
 })
 
+test('a replay knows what the runs were made with, and writes nothing unless it is told where', async (t) => {
+  const flags = ['--repeat', '2', '--margin', '0.05', '--alpha', '0.1', '--seed', '3']
+  const { folder, live, made } = await record(t, 16, [...flags, '--baseline', 'single'])
+  const before = await readdir(live)
+  const plain = await compare(['--replay', live])
+  assert.equal(plain.code, 0, plain.err)
+  assert.ok(plain.out.trim() !== '' && made.out.endsWith(plain.out))
+  const out = path.join(folder, 'again')
+  assert.equal((await compare(['--replay', live, '--out', out])).code, 0)
+  assert.equal(await comparisonIn(out), await comparisonIn(live))
+  const two = ['--strategy', 'single', '--strategy', 'best-of-n', '--alpha', '0.05']
+  assert.equal((await compare(['--replay', live, '--out', out, ...two])).code, 0)
+  const { alpha, arms } = JSON.parse(await comparisonIn(out)) as { alpha: number; arms: object[] }
+  assert.deepEqual([alpha, arms.length], [0.05, 1])
+  assert.deepEqual(await readdir(live), before)
+  for (const [extra, message] of [
+    [['--seed', '4'], /--seed 4: the runs were made with --seed 3\. Leave it out/],
+    [['--repeat', '1'], /--repeat 1: the runs were made with --repeat 2/],
+    [['--budget', '{"calls":3}'], /--budget says how runs are made/],
+    [['--baseline', 'nobody'], /--baseline must name an arm/],
+  ] as const) {
+    const { code, err } = await compare(['--replay', live, ...extra])
+    assert.equal(code, 2, err)
+    assert.match(err, message)
+  }
+  const none = await compare(['--replay', folder])
+  assert.match(none.err, /--replay: there is no .*runs\.jsonl/)
+  await writeFile(path.join(live, 'settings.json'), '{"object":"other"}')
+  const broken = await compare(['--replay', live])
+  assert.deepEqual([broken.code, /settings\.json cannot be read/.test(broken.err)], [2, true])
+  await rm(path.join(live, 'settings.json'))
+  const old = await compare(['--replay', live])
+  assert.deepEqual([old.code, /give the same flags, --data first/.test(old.err)], [2, true])
+})
+
 test('a replay takes its labels from the data set', async (t) => {
   const { folder, data, live, given } = await record(t, 4)
   const lines = (await readFile(data, 'utf8')).trimEnd().split('\n')
@@ -87,7 +122,8 @@ test('what cannot be replayed is refused with what is wrong, and nothing is writ
     [[...given, ...replay, '--device', 'cpu'], 2, /leave out --device/],
     [[...given, ...replay, '--resume'], 2, /leave out --resume/],
     [[...given, ...replay, '--model', 'scripted'], 2, /--model/],
-    [[...given, ...replay, '--seed', '9'], 1, /other settings/],
+    [[...given, ...replay, '--seed', '9'], 2, /--seed 9: the runs were made with --seed 1/],
+    [[...given, ...replay, '--budget', '{"calls":2}'], 1, /other settings/],
     [['--data', data, '--strategy', 'single', ...replay], 2, /two arms or more/],
   ]
   const out = path.join(folder, 'out')

@@ -103,6 +103,7 @@ test('the scripted model is better the more is spent on it, and the reports say 
     'results.json',
     'results.md',
     'runs.jsonl',
+    'settings.json',
   ])
   assert.match(result.out, /\| self-consistency \| \d/)
   assert.match(result.err, /120\/120 runs/)
