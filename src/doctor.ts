@@ -50,6 +50,9 @@ const examineMachine = (version: string): Finding[] => {
   ]
 }
 
+/** Where the caches of samples lie in the memory that computes. */
+const KEEPS_CACHES: ReadonlySet<string> = new Set(['cpu', 'cuda', 'webgpu'])
+
 /** A device that is missing is broken only where somebody asked for it. */
 const deviceFinding = (wanted: ReadonlySet<string>, found: DeviceFinding): Finding => {
   const { device, speed, problem, advice } = found
@@ -58,7 +61,7 @@ const deviceFinding = (wanted: ReadonlySet<string>, found: DeviceFinding): Findi
       'devices',
       device,
       'ok',
-      `reads ${speed.gigabytesPerSecond.toFixed(1)} GB/s, computes ${speed.gigaflops.toFixed(0)} GFLOP/s${device === 'cpu' ? '' : '; the cache of a sample passes through main memory at every step'}`,
+      `reads ${speed.gigabytesPerSecond.toFixed(1)} GB/s, computes ${speed.gigaflops.toFixed(0)} GFLOP/s${KEEPS_CACHES.has(device) ? '' : '; the cache of a sample passes through main memory at every step'}`,
     )
   const verdict = wanted.has(device) || device === 'cpu' ? 'broken' : 'absent'
   return finding('devices', device, verdict, problem ?? '', advice && `Needs: ${advice}`)

@@ -1,16 +1,22 @@
-/** `npm run bench:inference -- [--model FOLDER|FILE] [--quick] [--json FILE] [--weights fp32|int8] [--threads N] [--soak]` */
+/**
+ * `npm run bench:inference -- [--model FOLDER|FILE] [--quick] [--json FILE] [--weights fp32|fp16|int8] [--threads N]
+ * [--soak] [--device cuda|webgpu]`
+ */
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, homedir, loadavg } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { probeSpeed, type Speed } from '../../src/inference/runtime/speed-probe.ts'
+import type { RealDevice } from '../../src/inference/runtime/devices.ts'
+import { benchDevice } from './device-bench.ts'
 import { findLlamaServer } from './llama-server.ts'
 import { prepareModel } from './model-files.ts'
 import { findPeers } from './peers.ts'
 import { openAll, runRounds, usualWeights, type Cell, type Plan } from './rounds.ts'
 import { measureEventLoop, measureFirstTokens, soak, withEngine } from './serving.ts'
 import { sharesOf, standingOf } from './summary.ts'
+import type { Precision } from './whetstone.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..', '..')
 const PEBBLE = path.join(ROOT, 'models', 'pebble')
@@ -23,9 +29,15 @@ const tell = (line: string): void => void process.stdout.write(`${line}\n`)
 
 type Weights = 'fp32' | 'int8'
 
-const readWeights = (text: string | undefined): Weights | undefined => {
-  if (text === undefined || text === 'fp32' || text === 'int8') return text
-  throw new Error(`--weights must be fp32 or int8, not ${text}`)
+const oneOf = <Choice extends string>(
+  option: string,
+  text: string | undefined,
+  choices: readonly Choice[],
+): Choice | undefined => {
+  const found = choices.find((choice) => choice === text)
+  if (text !== undefined && found === undefined)
+    throw new Error(`--${option} must be ${choices.join(' or ')}, not ${text}`)
+  return found
 }
 
 const readArguments = () => {
@@ -37,16 +49,19 @@ const readArguments = () => {
       weights: { type: 'string' },
       threads: { type: 'string', default: String(availableParallelism()) },
       soak: { type: 'boolean', default: false },
+      device: { type: 'string' },
       cache: { type: 'string' },
     },
   })
   const threads = Number(values.threads)
   if (!Number.isInteger(threads) || threads < 1)
     throw new Error(`--threads must be a whole number from 1, not ${values.threads}`)
-  const weights = readWeights(values.weights)
+  const device = oneOf('device', values.device, ['cuda', 'webgpu'])
+  const formats: readonly Precision[] = device === undefined ? ['fp32', 'int8'] : ['fp32', 'fp16']
+  const weights = oneOf('weights', values.weights, formats)
   const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache')
   const cache = values.cache ?? path.join(caches, 'whetstone', 'bench')
-  return { ...values, models: values.model ?? [PEBBLE], threads, weights, cache }
+  return { ...values, models: values.model ?? [PEBBLE], threads, weights, device, cache }
 }
 
 type Arguments = ReturnType<typeof readArguments>
@@ -95,7 +110,8 @@ const showShares = (location: string, cells: readonly Cell[], speed: Speed) => {
 
 const benchModel = async (location: string, args: Arguments, speed: Speed) => {
   const plan = args.quick ? QUICK : FULL
-  const weights = args.weights ?? usualWeights(location)
+  const weights =
+    args.weights === 'int8' || args.weights === 'fp32' ? args.weights : usualWeights(location)
   tell(`\n${location}, weights ${weights}, ${args.threads} threads`)
   const packages = await findPeers(args.cache, !args.quick, tell)
   const files = await prepareModel(location, weights, args.cache, packages, tell)
@@ -122,8 +138,20 @@ const benchModel = async (location: string, args: Arguments, speed: Speed) => {
   return { model: location, weights, summary, cells, shares, serving }
 }
 
+const benchOnDevice = async (device: RealDevice, args: Arguments): Promise<void> => {
+  const reports = []
+  for (const location of args.models) {
+    const weights: readonly Precision[] = args.weights ? [args.weights] : ['fp32', 'fp16']
+    const request = { location: path.resolve(location), device, weights, threads: args.threads }
+    tell(`\n${request.location}`)
+    reports.push({ model: request.location, ...(await benchDevice(request, tell)) })
+  }
+  if (args.json !== undefined) await writeFile(args.json, `${JSON.stringify(reports, null, 2)}\n`)
+}
+
 const main = async (): Promise<void> => {
   const args = readArguments()
+  if (args.device !== undefined) return benchOnDevice(args.device, args)
   const { chosen, ...speed } = await probeSpeed('cpu', args.threads)
   const machine = describeMachine(args.threads, speed)
   tell(

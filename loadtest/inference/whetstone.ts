@@ -2,22 +2,36 @@
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import type { EngineEvent } from '../../src/inference/protocol.ts'
 import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
-import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
+import type { RealDevice } from '../../src/inference/runtime/devices.ts'
+import { openRuntime } from '../../src/inference/runtime/open-runtime.ts'
 import { Scheduler } from '../../src/inference/scheduler.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Contestant, Job, OpenRequest, Timing } from './contestant.ts'
 import { plainSampling } from './serving.ts'
 
-const SETTINGS = { maxRows: 64, cacheBytes: 2 ** 32, promptBytes: 2 ** 27, prefillTokens: 128 }
+const SETTINGS = { maxRows: 256, cacheBytes: 2 ** 32, promptBytes: 2 ** 27, prefillTokens: 128 }
 
-export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Contestant> => {
-  const checkpoint = openCheckpoint(files.checkpoint)
+export type Precision = 'fp32' | 'fp16' | 'int8'
+
+export interface ScheduledRequest {
+  readonly location: string
+  readonly weights: Precision
+  readonly threads: number
+  readonly device: RealDevice
+}
+
+export interface Scheduled extends Contestant {
+  readonly weightBytes: number
+}
+
+export const openScheduled = async (request: ScheduledRequest): Promise<Scheduled> => {
+  const { location, weights: format, threads, device } = request
+  const checkpoint = openCheckpoint(location)
   const { decoder: shape, head } = checkpoint.config()
   const weights = checkpoint.weights()
-  const plan = { shape, format: files.weights, head }
-  const sessions = await openSessions(plan, weights, { threads, device: 'cpu' })
+  const runtime = await openRuntime({ shape, format, head }, weights, { threads, device })
   weights.close()
-  const decoder = new GraphDecoder(sessions, shape)
+  const decoder = new GraphDecoder(runtime, shape)
   const vocabulary = {
     text: readTokenText(checkpoint),
     endTokens: new Set<number>(),
@@ -50,5 +64,9 @@ export const openWhetstone = async ({ files, threads }: OpenRequest): Promise<Co
       tokens: samples * steps,
     }
   }
-  return { precision: files.weights, run, close: () => closeSessions(sessions) }
+  const { weightBytes } = decoder
+  return { precision: format, weightBytes, run, close: () => decoder.close() }
 }
+
+export const openWhetstone = ({ files, threads }: OpenRequest): Promise<Contestant> =>
+  openScheduled({ location: files.checkpoint, weights: files.weights, threads, device: 'cpu' })

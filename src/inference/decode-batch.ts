@@ -36,15 +36,15 @@ export class DecodeBatch {
   readonly #decoder: Decoder
   readonly #adjuster: Adjuster
   /** Stored once for all rows; the rows then hold what comes after it. */
-  readonly #prefix: CachedPrefix | undefined
+  readonly prefix: CachedPrefix | undefined
   readonly #cache: RowCache
   #rows: Row[] = []
 
   constructor(decoder: Decoder, adjuster: Adjuster, prefix?: CachedPrefix) {
     this.#decoder = decoder
     this.#adjuster = adjuster
-    this.#prefix = prefix
-    this.#cache = new RowCache(decoder.cache)
+    this.prefix = prefix
+    this.#cache = new RowCache(decoder.memory)
   }
 
   get rows(): readonly Row[] {
@@ -57,7 +57,7 @@ export class DecodeBatch {
 
   /** Tokens that are stored once for all rows. */
   get sharedTokens(): number {
-    return this.#prefix?.length ?? 0
+    return this.prefix?.length ?? 0
   }
 
   /**
@@ -80,9 +80,9 @@ export class DecodeBatch {
 
   /** Hands all rows, each with a copy of what they shared here, to a batch without a prefix. */
   moveTo(other: DecodeBatch): void {
-    if (this.#prefix === undefined) return
+    if (this.prefix === undefined) return
     for (const [index, row] of this.#rows.entries()) {
-      other.#cache.adopt(this.#cache, index, this.#prefix)
+      other.#cache.adopt(this.#cache, index, this.prefix)
       other.#rows.push(row)
     }
     this.removeWhere(() => true)
@@ -178,8 +178,8 @@ export class DecodeBatch {
       length,
       tokens,
       positions,
-      ...(this.#prefix && { prefix: this.#prefix }),
-      past: this.#cache.tensors(),
+      ...(this.prefix && { prefix: this.prefix }),
+      past: this.#cache.past(),
       head: {
         rows: BigInt64Array.from(counts, (count, row) => BigInt(row * length + count - 1)),
         outputs: wide ? [...outputs, 'logits'] : outputs,
@@ -188,7 +188,8 @@ export class DecodeBatch {
         topCount,
       },
     })
-    this.#cache.append(present, length, counts)
+    this.#cache.append(present, counts)
+    present.release()
     return head
   }
 }

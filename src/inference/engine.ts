@@ -21,7 +21,7 @@ import type {
   WorkerChunk,
   WorkerSettings,
 } from './protocol.ts'
-import type { ChosenDevice } from './runtime/session.ts'
+import type { ChosenDevice } from './runtime/choose-device.ts'
 
 export interface EngineOptions {
   /** A checkpoint in Hugging Face layout. */

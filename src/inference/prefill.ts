@@ -1,7 +1,7 @@
 /** Computes prompts: one request in chunks, or several short ones in one run. */
 import { commonLength, type PromptLibrary } from './cache/prompt-library.ts'
-import { PromptCache, type CachedPrefix } from './cache/prompt-cache.ts'
-import type { TokenSpan } from './cache/cache-shape.ts'
+import type { CachedPrefix, PromptCache } from './cache/prompt-cache.ts'
+import type { CacheBlock } from './cache/cache-memory.ts'
 import type { CallPriority } from '../core/language-model.ts'
 import { headFor, readResults, type Reading } from './reading.ts'
 import type { Decoder } from './runtime/decoder.ts'
@@ -60,12 +60,12 @@ export class Prefill {
     this.cachedTokens = this.#base?.length ?? 0
   }
 
-  accept(decoder: Decoder, computed: TokenSpan, count: number): void {
+  accept(library: PromptLibrary, computed: CacheBlock, row: number, count: number): void {
     if (this.#own === undefined) {
-      this.#own = new PromptCache(decoder.cache, this.tokens)
+      this.#own = library.create(this.tokens)
       if (this.#base !== undefined) this.#own.copyFrom(this.#base)
     }
-    this.#own.append(computed, count)
+    this.#own.append(computed, row, count)
   }
 }
 
@@ -105,6 +105,7 @@ const sharesMore = (earlier: Prefill, later: Prefill): boolean =>
  */
 export const runPrefills = async (
   decoder: Decoder,
+  library: PromptLibrary,
   jobs: readonly Prefill[],
   budget: number,
 ): Promise<number> => {
@@ -125,7 +126,7 @@ export const runPrefills = async (
   const run = { rows: jobs.length, length, tokens, positions, head: headFor(parts) }
   const { present, head } = await decoder.run(prefix === undefined ? run : { ...run, prefix })
   readResults(parts, head)
-  for (const [row, job] of jobs.entries())
-    job.accept(decoder, { parts: present, stride: length, row, at: 0 }, counts[row]!)
+  for (const [row, job] of jobs.entries()) job.accept(library, present, row, counts[row]!)
+  present.release()
   return counts.reduce((sum, count) => sum + count, 0)
 }

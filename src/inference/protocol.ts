@@ -4,7 +4,7 @@ import type { ErrorCode, FieldError } from '../core/errors.ts'
 import type { CallPriority, GenerationChunk } from '../core/language-model.ts'
 import type { Grammar, Opening } from './constraint/grammar.ts'
 import type { WeightChoice } from './graphs/linear.ts'
-import type { ChosenDevice } from './runtime/session.ts'
+import type { ChosenDevice } from './runtime/choose-device.ts'
 
 /** Sampling with nothing left to default. */
 export interface SamplingParameters {

@@ -1,7 +1,7 @@
 /** What is read off a prompt while it is computed: likelihoods of tokens, scores of labels, or the mean hidden state. */
 import type { DecoderShape } from './checkpoint/model-config.ts'
 import type { ScoreWork } from './protocol.ts'
-import type { HeadInputs } from './runtime/decoder.ts'
+import type { HeadInputs } from './runtime/head-inputs.ts'
 import type { Outputs } from './runtime/session.ts'
 
 /** A request's results as they come in, chunk by chunk. */

@@ -1,5 +1,6 @@
 /** Samples that are decoded, in batches, and those that wait for a place among them. */
 import { bytesPerToken } from './cache/cache-shape.ts'
+import type { PromptUser } from './cache/prompt-library.ts'
 import type { CachedPrefix } from './cache/prompt-cache.ts'
 import type { CallPriority } from '../core/language-model.ts'
 import { DecodeBatch, type Row } from './decode-batch.ts'
@@ -49,6 +50,11 @@ export class RunningSamples {
   /** Running and waiting. */
   get count(): number {
     return this.running + this.#waiting.length
+  }
+
+  /** Whatever holds a prompt. */
+  get prompts(): readonly PromptUser[] {
+    return [...this.#shared, ...this.#waiting]
   }
 
   get held(): Readonly<Record<string, number>> {
@@ -163,7 +169,7 @@ export class RunningSamples {
       const added = batch === candidate?.batch ? candidate.row.sample : undefined
       return sum + batch.tokensAfter(growth, added)
     }, 0)
-    return tokens * bytesPerToken(this.#decoder.cache)
+    return tokens * bytesPerToken(this.#decoder.memory.shape)
   }
 
   #batchFor(samples: number, prefix: CachedPrefix | undefined): DecodeBatch {
@@ -177,7 +183,7 @@ export class RunningSamples {
 
   /** Whether rows that share a prompt save more memory traffic per step than a run of their own costs. */
   #savesMore(rows: number, sharedTokens: number): boolean {
-    const saved = (rows - 1) * sharedTokens * bytesPerToken(this.#decoder.cache)
+    const saved = (rows - 1) * sharedTokens * bytesPerToken(this.#decoder.memory.shape)
     return saved > this.#decoder.weightBytes
   }
 

@@ -51,7 +51,7 @@ export class Scheduler {
   #prefills: Prefill[] = []
   #events: EngineEvent[] = []
   #cancelled = new Set<number>()
-  #running = false
+  #running: Promise<void> | undefined
   /** Calls so far, and prompt tokens that they were to compute. */
   #calls = 0
   #computed = 0
@@ -67,7 +67,7 @@ export class Scheduler {
     this.#settings = settings
     this.#post = post
     const size = decoder.shape.vocabulary
-    this.#library = new PromptLibrary(settings.promptBytes)
+    this.#library = new PromptLibrary(decoder.memory, settings.promptBytes)
     this.#constraints = new ConstraintLibrary({ ...vocabulary, size })
     this.#samples = new RunningSamples(decoder, new Adjuster(size, settings.threads), settings)
   }
@@ -77,6 +77,7 @@ export class Scheduler {
     return {
       ...this.#samples.held,
       prefills: this.#prefills.length,
+      prompts: this.#library.unkept,
       purposes: this.#purposes.size,
       events: this.#events.length,
       cancelled: this.#cancelled.size,
@@ -109,16 +110,15 @@ export class Scheduler {
     this.#cancelled.add(id)
   }
 
-  /** Works until nothing is left; returns at once when it is at work already. Rejects when the model fails. */
-  async run(): Promise<void> {
-    if (this.#running) return
-    this.#running = true
-    try {
-      while (this.#prefills.length > 0 || this.#samples.count > 0) await this.#turn()
-      this.#cancelled.clear()
-    } finally {
-      this.#running = false
-    }
+  /** Works until nothing is left. Rejects when the model fails. */
+  run(): Promise<void> {
+    this.#running ??= this.#work().finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
+  async #work(): Promise<void> {
+    while (this.#prefills.length > 0 || this.#samples.count > 0) await this.#turn()
+    this.#cancelled.clear()
   }
 
   #enqueue(
@@ -150,6 +150,7 @@ export class Scheduler {
     await this.#prefill()
     this.#dropCancelled()
     this.#samples.admit()
+    this.#library.release([...this.#prefills, ...this.#samples.prompts])
     this.#flush()
   }
 
@@ -178,7 +179,7 @@ export class Scheduler {
     const chosen = choosePrefills(ready, this.#library, budget)
     const unfinished = chosen.filter(({ remaining }) => remaining > 0)
     if (unfinished.length > 0)
-      this.#computed += await runPrefills(this.#decoder, unfinished, budget)
+      this.#computed += await runPrefills(this.#decoder, this.#library, unfinished, budget)
     const finished = chosen.filter(({ remaining }) => remaining === 0)
     this.#prefills = this.#prefills.filter((prefill) => !finished.includes(prefill))
     for (const prefill of finished) this.#finishPrefill(prefill)

@@ -2,11 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
-import type { DecoderShape, ModelConfig } from './checkpoint/model-config.ts'
+import type { DecoderShape, Head, ModelConfig } from './checkpoint/model-config.ts'
 import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
-import { openSessions } from './runtime/decoder-sessions.ts'
+import { openRuntime } from './runtime/open-runtime.ts'
 import { ExportDecoder } from './runtime/export-decoder.ts'
 import { mayLeaveProcessor } from './runtime/devices.ts'
 import { Scheduler } from './scheduler.ts'
@@ -28,6 +28,8 @@ const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): We
   )
 }
 
+const labelsOf = (head: Head): number => (head.type === 'labels' ? head.labels : 0)
+
 const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
   const exported = checkpoint.exported(settings.weights)
   if (exported !== undefined) {
@@ -39,15 +41,20 @@ const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise
   try {
     const format = formatFor(settings, config.decoder)
     const plan = { shape: config.decoder, format, head: config.head }
-    const sessions = await openSessions(plan, weights, settings)
-    post({ type: 'device', chosen: sessions.any.chosen })
-    return new GraphDecoder(sessions, config.decoder)
+    const runtime = await openRuntime(plan, weights, settings)
+    post({ type: 'device', chosen: runtime.chosen })
+    return new GraphDecoder(runtime, config.decoder, labelsOf(config.head))
   } finally {
     weights.close()
   }
 }
 
-const load = async (): Promise<Scheduler> => {
+interface Loaded {
+  readonly decoder: Decoder
+  readonly scheduler: Scheduler
+}
+
+const load = async (): Promise<Loaded> => {
   const checkpoint = openCheckpoint(settings.folder)
   const config = checkpoint.config()
   const decoder = await openDecoder(checkpoint, config)
@@ -56,7 +63,10 @@ const load = async (): Promise<Scheduler> => {
     endTokens: new Set(config.endTokens),
     contextLength: config.decoder.contextLength,
   }
-  return new Scheduler(decoder, vocabulary, settings, (events) => post({ type: 'events', events }))
+  const scheduler = new Scheduler(decoder, vocabulary, settings, (events) =>
+    post({ type: 'events', events }),
+  )
+  return { decoder, scheduler }
 }
 
 /** Nothing can be trusted after a failed run: the engine starts a new worker for the next call. */
@@ -67,7 +77,7 @@ const giveUp = (thrown: unknown): void => {
   parentPort!.close()
 }
 
-const obey = (scheduler: Scheduler, command: Command): void => {
+const obey = (scheduler: Scheduler, command: Exclude<Command, { type: 'close' }>): void => {
   switch (command.type) {
     case 'generate':
       scheduler.generate(command.id, command.work)
@@ -78,17 +88,29 @@ const obey = (scheduler: Scheduler, command: Command): void => {
     case 'cancel':
       scheduler.cancel(command.id)
       break
-    case 'close':
-      // Every call was cancelled before: what runs ends with its step, and the thread with it.
-      parentPort!.close()
-      break
   }
-  scheduler.run().catch(giveUp)
+}
+
+const serve = ({ decoder, scheduler }: Loaded): void => {
+  let ended = false
+  /** What a device holds is not given back by the end of a thread. */
+  const end = async (failure?: unknown): Promise<void> => {
+    if (ended) return
+    ended = true
+    if (failure !== undefined) giveUp(failure)
+    await decoder.close()
+    parentPort!.close()
+  }
+  parentPort!.on('message', (command: Command) => {
+    if (ended) return
+    if (command.type !== 'close') obey(scheduler, command)
+    // Every call was cancelled before it closes: what runs ends with its step.
+    scheduler.run().then(() => (command.type === 'close' ? end() : undefined), end)
+  })
 }
 
 try {
-  const scheduler = await load()
-  parentPort!.on('message', (command: Command) => obey(scheduler, command))
+  serve(await load())
   post({ type: 'ready' })
 } catch (error) {
   giveUp(error)

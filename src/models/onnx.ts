@@ -23,7 +23,7 @@ import { Readings, type StepReading } from './onnx/readings.ts'
 import { findCallFormat, holdToCalls, spokenTokens, type CallFormat } from './onnx/call-format.ts'
 import { readToolCalls } from './onnx/call-stream.ts'
 
-export type { ChosenDevice } from '../inference/runtime/session.ts'
+export type { ChosenDevice } from '../inference/runtime/choose-device.ts'
 
 /**
  * Texts of a model that was trained to judge steps: it reads `step` after each, and answers with the token `good` or

@@ -68,7 +68,7 @@ for (const model of MODELS.language) {
     const { decoder, close } = await openDecoder(folder)
     const [shared, steps] = [20, 6]
     const cache = await cacheInChunks(decoder, ids.slice(0, shared), [9, shared])
-    const rows = new RowCache(decoder.cache)
+    const rows = new RowCache(decoder.memory)
     const texts = [0, 1, 2].map((row) => ids.slice(shared + row, shared + row + steps))
     for (const _ of texts) rows.add(undefined)
     const logits: Float32Array[] = []
@@ -80,7 +80,7 @@ for (const model of MODELS.language) {
         tokens: BigInt64Array.from(texts, (text) => BigInt(text[step]!)),
         positions: BigInt64Array.from(texts, () => BigInt(shared + step)),
         prefix: { cache, length: shared },
-        past: rows.tensors(),
+        past: rows.past(),
         head: { rows: ascending(texts.length), outputs: ['logits'] },
       })
       rows.append(present)
@@ -98,7 +98,7 @@ for (const model of MODELS.language) {
 
 /** Logits of each of `text` after a prompt, token by token in one row. */
 const decodeAlone = async (decoder: Decoder, cache: PromptCache, text: readonly number[]) => {
-  const rows = new RowCache(decoder.cache)
+  const rows = new RowCache(decoder.memory)
   const start = cache.length
   rows.add({ cache, length: start })
   const logits: Float32Array[] = []
@@ -109,7 +109,7 @@ const decodeAlone = async (decoder: Decoder, cache: PromptCache, text: readonly 
       length: 1,
       tokens: BigInt64Array.of(BigInt(token)),
       positions: BigInt64Array.of(BigInt(start + step)),
-      past: rows.tensors(),
+      past: rows.past(),
       head: { rows: ascending(1), outputs: ['logits'] },
     })
     rows.append(present)

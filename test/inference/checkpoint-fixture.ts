@@ -7,7 +7,7 @@ import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import type { WeightFormat } from '../../src/inference/graphs/linear.ts'
 import { GraphDecoder, type Decoder } from '../../src/inference/runtime/decoder.ts'
-import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
+import { ProcessRuntime } from '../../src/inference/runtime/process-runtime.ts'
 import { ROOT } from './model-fixture.ts'
 
 export const FIXTURES = path.join(ROOT, 'test/fixtures/checkpoints')
@@ -88,7 +88,7 @@ export const writeCheckpoint = ({ config, tensors }: TinyModel): string => {
   return folder
 }
 
-const OPTIONS = { threads: 1, device: 'cpu' } as const
+const PROCESSOR = { device: 'cpu', reason: 'as configured' } as const
 
 export interface Opened {
   readonly decoder: Decoder
@@ -104,12 +104,12 @@ export const openDecoder = async (
   const checkpoint = openCheckpoint(location)
   const { decoder: shape, head } = checkpoint.config()
   const weights = checkpoint.weights()
-  const sessions = await openSessions({ shape, format, head }, weights, OPTIONS)
+  const runtime = await ProcessRuntime.open({ shape, format, head }, weights, PROCESSOR, 1)
   weights.close()
   return {
-    decoder: new GraphDecoder(sessions, shape),
-    general: new GraphDecoder({ any: sessions.any }, shape),
-    close: () => closeSessions(sessions),
+    decoder: new GraphDecoder(runtime, shape),
+    general: new GraphDecoder(runtime.withoutSingle(), shape),
+    close: () => runtime.close(),
   }
 }
 
@@ -143,7 +143,7 @@ export const cacheInChunks = async (
   ids: readonly number[],
   ends: readonly number[],
 ): Promise<PromptCache> => {
-  const cache = new PromptCache(decoder.cache, Int32Array.from(ids))
+  const cache = new PromptCache(decoder.memory, Int32Array.from(ids))
   for (const end of ends) {
     const start = cache.length
     const { present } = await decoder.run({
@@ -154,7 +154,8 @@ export const cacheInChunks = async (
       ...(start > 0 && { prefix: { cache, length: start } }),
       head: { rows: ascending(0), outputs: [] },
     })
-    cache.append({ parts: present, stride: end - start, row: 0, at: 0 }, end - start)
+    cache.append(present, 0, end - start)
+    present.release()
   }
   return cache
 }

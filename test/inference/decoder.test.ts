@@ -1,23 +1,23 @@
 import assert from 'node:assert/strict'
 import test, { after } from 'node:test'
-import type { CacheParts } from '../../src/inference/cache/cache-shape.ts'
+import type { ProcessBlock } from '../../src/inference/cache/process-memory.ts'
 import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
 import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
-import { closeSessions, openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
+import { openRuntime } from '../../src/inference/runtime/open-runtime.ts'
 import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
 
 const { decoder: shape } = openCheckpoint(FOLDER).config()
 const weights = openSafetensors(FOLDER)
-const sessions = await openSessions({ shape, format: 'fp32' }, weights, {
+const runtime = await openRuntime({ shape, format: 'fp32' }, weights, {
   threads: 1,
   device: 'cpu',
 })
 weights.close()
-const decoder = new GraphDecoder(sessions, shape)
-after(() => closeSessions(sessions))
+const decoder = new GraphDecoder(runtime, shape)
+after(() => runtime.close())
 
 const TOLERANCE = 1e-3
 const SCORES = ['target_logits', 'normaliser', 'logits', 'top_logits', 'top_tokens'] as const
@@ -42,8 +42,6 @@ const compute = async (ids: readonly number[], start = 0, cache?: PromptCache) =
   )
   return { head, present, logProbabilities }
 }
-
-const spanOf = (parts: CacheParts, stride: number) => ({ parts, stride, row: 0, at: 0 })
 
 const assertClose = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => {
   assert.equal(actual.length, expected.length)
@@ -79,12 +77,12 @@ for (const {
 
 test('a prompt computed in chunks has the same log-probabilities', async () => {
   const { ids, token_log_probabilities } = reference('review')
-  const cache = new PromptCache(decoder.cache, Int32Array.from(ids))
+  const cache = new PromptCache(decoder.memory, Int32Array.from(ids))
   const found: number[] = []
   for (const end of [1, 40, 41, 90, ids.length]) {
     const start = cache.length
     const chunk = await compute(ids.slice(0, end), start, start > 0 ? cache : undefined)
-    cache.append(spanOf(chunk.present, end - start), end - start)
+    cache.append(chunk.present, 0, end - start)
     found.push(...chunk.logProbabilities.slice(0, -1))
     if (end < ids.length) {
       const logits = chunk.head['logits']!.slice(-shape.vocabulary)
@@ -100,7 +98,7 @@ const teacherForce = async (
   steps: number,
   shared?: PromptCache,
 ) => {
-  const rows = new RowCache(decoder.cache)
+  const rows = new RowCache(decoder.memory)
   const prefix = shared && { cache: shared, length: shared.length }
   const starts: number[] = []
   for (const ids of texts) {
@@ -110,8 +108,8 @@ const teacherForce = async (
       rows.add(undefined)
       continue
     }
-    const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, start)))
-    cache.append(spanOf((await compute(ids.slice(0, start))).present, start), start)
+    const cache = new PromptCache(decoder.memory, Int32Array.from(ids.slice(0, start)))
+    cache.append((await compute(ids.slice(0, start))).present, 0, start)
     rows.add({ cache, length: start })
   }
   const found = texts.map((): number[] => [])
@@ -125,7 +123,7 @@ const teacherForce = async (
       tokens: BigInt64Array.from(order, (row) => at(row, step)),
       positions: BigInt64Array.from(order, (row) => BigInt(starts[row]! + step)),
       ...(prefix && { prefix }),
-      past: rows.tensors(),
+      past: rows.past(),
       head: {
         rows: ascending(texts.length),
         outputs: SCORES,
@@ -153,30 +151,31 @@ test('rows that share one stored prefix equal the independent implementation', a
   const { ids, token_log_probabilities } = reference('solve')
   const steps = 12
   const length = ids.length - steps - 1
-  const cache = new PromptCache(decoder.cache, Int32Array.from(ids.slice(0, length)))
-  cache.append(spanOf((await compute(ids.slice(0, length))).present, length), length)
+  const cache = new PromptCache(decoder.memory, Int32Array.from(ids.slice(0, length)))
+  cache.append((await compute(ids.slice(0, length))).present, 0, length)
   const found = await teacherForce([ids, ids, ids], steps, cache)
   for (const row of found) assertClose(row, token_log_probabilities.slice(-steps))
 })
 
 test('a row keeps its text when another leaves and when the room grows', async () => {
   const texts = REFERENCE.map(({ ids }) => Int32Array.from(ids.slice(0, 40)))
-  const rows = new RowCache(decoder.cache)
+  const rows = new RowCache(decoder.memory)
   const caches: PromptCache[] = []
   for (const tokens of texts) {
-    const cache = new PromptCache(decoder.cache, tokens)
+    const cache = new PromptCache(decoder.memory, tokens)
     const { present } = await compute([...tokens])
-    cache.append(spanOf(present, tokens.length), tokens.length)
+    cache.append(present, 0, tokens.length)
     caches.push(cache)
     rows.add({ cache, length: cache.length })
   }
   rows.remove(0)
   assert.equal(rows.rows, 2)
-  const { mask, parts } = rows.tensors()
-  assert.deepEqual(mask.dims, [2, 1, 1, 1, 64])
+  const { mask, block } = rows.past()
+  assert.equal(mask.length, 2 * 64)
   // The last row took the place of the first.
-  const tokens = (data: unknown) => (data as Float32Array).subarray(0, 40 * shape.headSize)
-  assert.deepEqual(tokens(parts[3]!.data), tokens(caches[2]!.tensors[3]!.data))
+  const tokens = (from: unknown) =>
+    (from as ProcessBlock).parts[3]!.subarray(0, 40 * shape.headSize)
+  assert.deepEqual(tokens(block), tokens(caches[2]!.block))
 })
 
 test('a draw inverts the cumulative distribution at the given number', async () => {

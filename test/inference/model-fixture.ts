@@ -9,7 +9,7 @@ import type {
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
 import { GraphDecoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
-import { openSessions } from '../../src/inference/runtime/decoder-sessions.ts'
+import { openRuntime } from '../../src/inference/runtime/open-runtime.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
 import type { Message } from '../../src/core/task.ts'
 
@@ -124,8 +124,8 @@ export const loadDecoder = async () => {
   const weights = checkpoint.weights()
   try {
     const plan = { shape: config.decoder, format: 'fp32', head: config.head } as const
-    const sessions = await openSessions(plan, weights, { threads: 1, device: 'cpu' })
-    const decoder = new CountingDecoder(sessions, config.decoder)
+    const runtime = await openRuntime(plan, weights, { threads: 1, device: 'cpu' })
+    const decoder = new CountingDecoder(runtime, config.decoder)
     const vocabulary = {
       text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),

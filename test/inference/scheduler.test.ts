@@ -8,7 +8,7 @@ import { generateWork, loadDecoder, reference, samplingParameters } from './mode
 const { decoder, vocabulary } = await loadDecoder()
 const PROMPT = Int32Array.from(reference('solve').ids)
 const ANSWER = reference('solve').greedy_text.replace('<|im_end|>', '')
-const BYTES = bytesPerToken(decoder.cache)
+const BYTES = bytesPerToken(decoder.memory.shape)
 
 /** A scheduler on this thread, with the events it has posted. */
 const start = (settings: Partial<SchedulerSettings> = {}) => {

@@ -1,14 +1,6 @@
 /** Keys and values of one token sequence: filled from the front, then shared by whoever begins with these tokens. */
-import { makeTensor, type Tensor } from '../runtime/session.ts'
-import {
-  allocateParts,
-  bytesPerToken,
-  copyTokens,
-  MASKED,
-  type CacheParts,
-  type CacheShape,
-  type TokenSpan,
-} from './cache-shape.ts'
+import type { CacheBlock, CacheMemory } from './cache-memory.ts'
+import { bytesPerToken, MASKED } from './cache-shape.ts'
 
 /** The first `length` tokens of a cache, at most those that are filled. */
 export interface CachedPrefix {
@@ -18,18 +10,15 @@ export interface CachedPrefix {
 
 export class PromptCache {
   readonly tokens: Int32Array
-  /** Per part [K, capacity, H]; they see what is filled in later. */
-  readonly tensors: readonly Tensor[]
-  readonly #shape: CacheShape
-  readonly #parts: CacheParts
+  /** One row; it is seen how it is filled. */
+  readonly block: CacheBlock
+  readonly bytes: number
   #length = 0
 
-  constructor(shape: CacheShape, tokens: Int32Array) {
-    const dimensions = [shape.heads, tokens.length, shape.headSize]
-    this.#shape = shape
+  constructor(memory: CacheMemory, tokens: Int32Array) {
     this.tokens = tokens
-    this.#parts = allocateParts(shape, 1, tokens.length)
-    this.tensors = this.#parts.map((data) => makeTensor(data, dimensions))
+    this.block = memory.allocate(1, tokens.length)
+    this.bytes = tokens.length * bytesPerToken(memory.shape)
   }
 
   get capacity(): number {
@@ -41,33 +30,20 @@ export class PromptCache {
     return this.#length
   }
 
-  get bytes(): number {
-    return this.capacity * bytesPerToken(this.#shape)
-  }
-
-  /** Mask [1, 1, capacity] that lets the first `length` positions through. */
-  mask(length: number): Tensor {
-    const mask = new Float32Array(this.capacity).fill(MASKED, length)
-    return makeTensor(mask, [1, 1, this.capacity])
-  }
-
-  /** Where the first tokens lie, for copying them elsewhere. */
-  get span(): TokenSpan {
-    return this.#span(0)
+  /** Mask over the capacity that lets the first `length` positions through. */
+  mask(length: number): Float32Array {
+    return new Float32Array(this.capacity).fill(MASKED, length)
   }
 
   /** Takes over the tokens of a prefix; this cache must be empty. */
   copyFrom({ cache, length }: CachedPrefix): void {
-    this.append(cache.span, length)
+    this.append(cache.block, 0, length)
   }
 
-  /** Adds `count` tokens that were computed to follow those that are here. */
-  append(computed: TokenSpan, count: number): void {
-    copyTokens(this.#shape, computed, this.#span(this.#length), count)
+  /** Adds the first `count` tokens of a row, which follow those that are here. */
+  append(computed: CacheBlock, row: number, count: number): void {
+    const to = { toRow: 0, toAt: this.#length }
+    this.block.copyFrom(computed, [{ fromRow: row, fromAt: 0, ...to, count }])
     this.#length += count
-  }
-
-  #span(at: number): TokenSpan {
-    return { parts: this.#parts, stride: this.capacity, row: 0, at }
   }
 }

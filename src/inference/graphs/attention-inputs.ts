@@ -4,13 +4,19 @@ import type { GraphBuilder } from './graph-builder.ts'
 import { rotaryTables } from './rotary.ts'
 
 /**
- * What runs a graph is for: any, or only those of one new token of one row that shares no prefix. The latter need a
- * quarter fewer operators, and each costs a run the same however little it computes.
+ * What runs a graph is for. On the processor any, or only those of one new token of one row that shares no prefix: these
+ * need a quarter fewer operators, and each costs a run the same however little it computes. On a device any too, in
+ * operators that it has.
  */
-export type RunForm = 'any' | 'single'
+export type RunForm = 'any' | 'single' | DeviceForm
+export type DeviceForm = 'cuda' | 'webgpu'
+
+/** Dimensions of past.N.key, before those of the positions: only the processor wants one more; see `pastSource`. */
+export const pastRank = (form: RunForm): 4 | 5 => (form === 'any' || form === 'single' ? 5 : 4)
 
 /** Names of the inputs and of the int64 size vectors that all layers share. */
 export interface AttentionInputs {
+  readonly form: RunForm
   readonly positions: string
   readonly pastMask: string
   readonly cosines: string
@@ -53,7 +59,7 @@ const sizesOf = (
   { heads, keyValueHeads, headSize }: DecoderShape,
   ids: string,
   prefixMask: string,
-  pastMask: string,
+  past: string,
 ) => {
   const dimension = (value: string, axis: number): string =>
     builder.node('Shape', [value], { attributes: { start: axis, end: axis + 1 } })
@@ -67,7 +73,7 @@ const sizesOf = (
     prefixByRow: sizes(perHead, batch, queries, prefix),
     prefixByHead: sizes(perHead, rows, prefix),
     valuesByRow: sizes(perHead, batch, queries, builder.integers([headSize])),
-    parts: sizes(prefix, dimension(pastMask, 4), length),
+    parts: sizes(prefix, past, length),
   }
 }
 
@@ -84,13 +90,16 @@ export const addAttentionInputs = (
     const past = builder.node('Shape', [pastMask], { attributes: { start: 4, end: 5 } })
     const parts = builder.node('Concat', [past, builder.integers([1])], ALONG_FIRST)
     const positions = builder.input('position_ids', 'int64', [1])
-    return { positions, pastMask, ...tables, parts, general: undefined }
+    return { form, positions, pastMask, ...tables, parts, general: undefined }
   }
   const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
-  const pastMask = builder.input('past_mask', 'float32', ['B', 1, 1, 1, 'PAST'])
+  const ones = Array.from({ length: pastRank(form) - 2 }, () => 1)
+  const pastMask = builder.input('past_mask', 'float32', ['B', ...ones, 'PAST'])
+  const last = { attributes: { start: ones.length + 1, end: ones.length + 2 } }
+  const past = builder.node('Shape', [pastMask], last)
   const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
-  const { parts, ...sizes } = sizesOf(builder, shape, ids, prefixMask, pastMask)
+  const { parts, ...sizes } = sizesOf(builder, shape, ids, prefixMask, past)
   const positions = builder.input('position_ids', 'int64', ['B', 'S'])
   const general = { prefixMask, causalMask, ...sizes }
-  return { positions, pastMask, ...tables, parts, general }
+  return { form, positions, pastMask, ...tables, parts, general }
 }

@@ -1,6 +1,11 @@
 /** Grouped-query attention over a shared prefix, a past per row and the new tokens; see `decoder-graph.ts`. */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
-import type { AttentionInputs, GeneralInputs } from './attention-inputs.ts'
+import {
+  pastRank,
+  type AttentionInputs,
+  type GeneralInputs,
+  type RunForm,
+} from './attention-inputs.ts'
 import { CONTRIB, type GraphBuilder } from './graph-builder.ts'
 
 /** Of the new tokens. */
@@ -76,8 +81,22 @@ const splitHeads = (
 const multiply = (builder: GraphBuilder, left: string, right: string): string =>
   builder.node('MatMul', [left, right])
 
-const scoresOf = (builder: GraphBuilder, query: string, key: string, mask?: string): string => {
-  const scores = builder.node('FusedMatMul', [query, key], TRANSPOSE_RIGHT)
+/** WebGPU lacks the operator for products with a transposed matrix, and would leave it to the processor. */
+const scoresOf = (
+  builder: GraphBuilder,
+  form: RunForm,
+  query: string,
+  key: string,
+  rank: 3 | 4,
+  mask?: string,
+): string => {
+  const perm = rank === 3 ? [0, 2, 1] : [0, 1, 3, 2]
+  const swap = (matrices: string): string =>
+    builder.node('Transpose', [matrices], { attributes: { perm } })
+  const scores =
+    form === 'webgpu'
+      ? swap(multiply(builder, key, swap(query)))
+      : builder.node('FusedMatMul', [query, key], TRANSPOSE_RIGHT)
   return mask === undefined ? scores : builder.node('Add', [scores, mask])
 }
 
@@ -88,6 +107,7 @@ const prefixSource = (
   key: string,
   value: string,
   { prefixMask, prefixByRow, prefixByHead, valuesByRow }: GeneralInputs,
+  form: RunForm,
 ): Source => {
   const swap = (lines: string): string => builder.node('Transpose', [lines], SWAP_FIRST)
   const reshape = (lines: string, sizes: string): string =>
@@ -97,8 +117,10 @@ const prefixSource = (
       const sizes = builder.integers([keyValueHeads, -1, headSize])
       const scores = scoresOf(
         builder,
+        form,
         builder.node('Reshape', [swap(query), sizes]),
         key,
+        3,
         prefixMask,
       )
       return swap(reshape(scores, prefixByRow))
@@ -111,22 +133,22 @@ const prefixSource = (
 }
 
 /**
- * The runtime multiplies a single line with a matrix without repacking the matrix, which costs more than the
- * multiplication itself: so each line is a matrix of its own here.
+ * On the processor the runtime multiplies a single line with a matrix without repacking the matrix, which costs more than
+ * the multiplication itself: so each line is a matrix of its own there.
  */
 const pastSource = (
   builder: GraphBuilder,
   key: string,
   value: string,
-  { pastMask, general }: AttentionInputs,
+  { form, pastMask }: AttentionInputs,
 ): Source => {
   const axis = builder.integers([3])
   const apart = (lines: string): string =>
-    general === undefined ? lines : builder.node('Unsqueeze', [lines, axis])
+    form === 'any' ? builder.node('Unsqueeze', [lines, axis]) : lines
   const together = (lines: string): string =>
-    general === undefined ? lines : builder.node('Squeeze', [lines, axis])
+    form === 'any' ? builder.node('Squeeze', [lines, axis]) : lines
   return {
-    scores: (query) => together(scoresOf(builder, apart(query), key, pastMask)),
+    scores: (query) => together(scoresOf(builder, form, apart(query), key, 4, pastMask)),
     attended: (weights) => together(multiply(builder, apart(weights), value)),
   }
 }
@@ -139,13 +161,14 @@ const newSource = (
   builder: GraphBuilder,
   { keyValueHeads, headSize }: DecoderShape,
   { key, value }: Heads,
-  general: GeneralInputs | undefined,
+  { form, general }: AttentionInputs,
 ): Source => ({
   scores: (query) => {
-    if (general !== undefined) return scoresOf(builder, query, key, general.causalMask)
+    if (general !== undefined) return scoresOf(builder, form, query, key, 4, general.causalMask)
     const reshape = (lines: string, ...sizes: readonly number[]): string =>
       builder.node('Reshape', [lines, builder.integers(sizes)])
-    const scores = scoresOf(builder, reshape(query, keyValueHeads, 1, -1, headSize), key)
+    const lines = reshape(query, keyValueHeads, 1, -1, headSize)
+    const scores = scoresOf(builder, form, lines, key, 4)
     return reshape(scores, 1, keyValueHeads, -1, 1, 1)
   },
   attended: (weights) => multiply(builder, weights, value),
@@ -176,7 +199,7 @@ export const addAttention = (
   norms?: HeadNorms,
 ): string => {
   const { heads, keyValueHeads: K, headSize: H } = shape
-  const { general } = inputs
+  const { form, general } = inputs
   const fresh = splitHeads(builder, shape, projected, inputs, norms)
   const cached = (kind: string, dimensions: readonly (string | number)[]): [string, string] => [
     builder.input(`${kind}.${layer}.key`, 'float32', dimensions),
@@ -186,10 +209,13 @@ export const addAttention = (
   builder.output(`present.${layer}.key`, fresh.key, 'float32', present)
   builder.output(`present.${layer}.value`, fresh.value, 'float32', present)
 
-  const past = pastSource(builder, ...cached('past', ['B', K, 1, 'PAST', H]), inputs)
-  const sources = [past, newSource(builder, shape, fresh, general)]
-  if (general !== undefined)
-    sources.unshift(prefixSource(builder, shape, ...cached('prefix', [K, 'PREFIX', H]), general))
+  const pastHeads = pastRank(form) === 5 ? ['B', K, 1] : ['B', K]
+  const past = pastSource(builder, ...cached('past', [...pastHeads, 'PAST', H]), inputs)
+  const sources = [past, newSource(builder, shape, fresh, inputs)]
+  if (general !== undefined) {
+    const prefix = cached('prefix', [K, 'PREFIX', H])
+    sources.unshift(prefixSource(builder, shape, ...prefix, general, form))
+  }
   const attended = attend(builder, fresh.query, sources, inputs.parts)
   const flat = builder.integers([-1, heads * H])
   if (general === undefined) return builder.node('Reshape', [attended, flat])

@@ -12,7 +12,7 @@
  * Inputs, float32 unless noted; G = heads / key-value heads, K = key-value heads, H = head size:
  *   input_ids, position_ids  int64 [B, S]
  *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
- *   past.N.key, past.N.value [B, K, 1, PAST, H], past_mask [B, 1, 1, 1, PAST]
+ *   past.N.key, past.N.value [B, K, 1, PAST, H], past_mask [B, 1, 1, 1, PAST]; for a device one axis of 1 less
  *   causal_mask [G * S, S]
  * Masks are added to the scores: 0 lets a position through, a large negative number does not.
  * Outputs: present.N.key, present.N.value [B, K, S, H], hidden [B * S, hidden] (normalised, only fetched for embeddings)

@@ -30,6 +30,7 @@ export interface NodeOptions {
 export const CONTRIB = 'com.microsoft'
 
 export interface OnnxModel {
+  readonly inputs: readonly string[]
   readonly bytes: Uint8Array
   /** One entry per weight; `path` is the name that the model refers to. */
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[]
@@ -88,6 +89,7 @@ interface GraphNode {
 export class GraphBuilder {
   readonly #graph = new ProtobufMessage()
   readonly #externalData: { path: string; data: Uint8Array }[] = []
+  readonly #inputs: string[] = []
   readonly #constants = new Map<string, string>()
   readonly #nodes: GraphNode[] = []
   /** Names of values that are outputs. */
@@ -95,6 +97,7 @@ export class GraphBuilder {
   #values = 0
 
   input(name: string, type: ElementType, dimensions: readonly Dimension[]): string {
+    this.#inputs.push(name)
     this.#graph.message(11, encodeValue(name, type, dimensions))
     return name
   }
@@ -165,7 +168,7 @@ export class GraphBuilder {
       .message(8, operatorSet('', OPERATOR_SET))
       .message(8, operatorSet(CONTRIB, 1))
       .message(7, this.#graph.text(2, 'decoder'))
-    return { bytes: model.encode(), externalData: this.#externalData }
+    return { inputs: this.#inputs, bytes: model.encode(), externalData: this.#externalData }
   }
 
   #encodeNode({ operator, inputs, outputs, options }: GraphNode): ProtobufMessage {

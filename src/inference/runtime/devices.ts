@@ -33,7 +33,7 @@ const HOME: Readonly<Record<RealDevice, string>> = {
 /** How to get what a device needs beside the runtime. */
 export const ADVICE: Readonly<Record<RealDevice, string>> = {
   cpu: '',
-  cuda: 'An NVIDIA driver, the CUDA 12 runtime libraries (cudart, cublas, curand) and the provider: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false (it comes from api.nuget.org)',
+  cuda: 'An NVIDIA driver, the CUDA 13 runtime libraries (cudart, cublas, curand) on the path of the loader, and ONNX Runtime’s provider for CUDA; the README says where it comes from',
   webgpu:
     'A driver for Vulkan on Linux (SwiftShader, which is software, will do; that of Mesa 22.3 will not), Direct3D 12 on Windows, Metal on macOS',
   coreml: 'macOS on Apple silicon',
@@ -41,7 +41,7 @@ export const ADVICE: Readonly<Record<RealDevice, string>> = {
 }
 
 /** Where the runtime loads its providers from; undefined when it is not installed as we know it. */
-const libraryFolder = (): string | undefined => {
+export const libraryFolder = (): string | undefined => {
   const require = createRequire(import.meta.url)
   const home = path.dirname(require.resolve('onnxruntime-node/package.json'))
   const folder = path.join(home, 'bin', 'napi-v6', process.platform, process.arch)

@@ -7,25 +7,15 @@
  * only where they need no padding between cache and new tokens: rows with a cache of the same length and one new token,
  * or rows without a cache.
  */
-import { cacheShape, type CacheShape } from '../cache/cache-shape.ts'
+import { cacheShape } from '../cache/cache-shape.ts'
+import { type ProcessBlock, ProcessMemory } from '../cache/process-memory.ts'
 import type { DecoderShape } from '../checkpoint/model-config.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 import { writeHeadGraph } from '../graphs/head-graph.ts'
-import {
-  headFeeds,
-  partNames,
-  type Decoder,
-  type DecoderResults,
-  type DecoderRun,
-} from './decoder.ts'
-import {
-  makeTensor,
-  Session,
-  type ChosenDevice,
-  type Outputs,
-  type SessionOptions,
-  type Tensor,
-} from './session.ts'
+import { partNames, type Decoder, type DecoderResults, type DecoderRun } from './decoder.ts'
+import type { ChosenDevice } from './choose-device.ts'
+import { headFeeds } from './head-inputs.ts'
+import { makeTensor, Session, type Outputs, type SessionOptions, type Tensor } from './session.ts'
 
 /** Rows that run together, and the tokens in the cache of each. */
 interface Group {
@@ -46,13 +36,11 @@ const groupRows = (run: DecoderRun): Group[] => {
   return [...groups.values()].map((rows) => ({ rows, cached: cachedTokens(run, rows[0]!) }))
 }
 
-const data = (tensor: Tensor): Float32Array => tensor.data as Float32Array
-
 const OPTIONAL_INPUTS = ['position_ids', 'num_logits_to_keep']
 
 export class ExportDecoder implements Decoder {
   readonly shape: DecoderShape
-  readonly cache: CacheShape
+  readonly memory: ProcessMemory
   readonly #model: Session
   readonly #head: Session
   readonly #past: readonly string[]
@@ -62,7 +50,7 @@ export class ExportDecoder implements Decoder {
     this.#model = model
     this.#head = head
     this.shape = shape
-    this.cache = cacheShape(shape)
+    this.memory = new ProcessMemory(cacheShape(shape))
     this.#past = partNames('past_key_values', shape.layers)
     this.#present = partNames('present', shape.layers)
   }
@@ -89,16 +77,13 @@ export class ExportDecoder implements Decoder {
   }
 
   async run(run: DecoderRun): Promise<DecoderResults> {
-    const { heads, headSize } = this.cache
-    const present = this.#present.map(
-      () => new Float32Array(run.rows * heads * run.length * headSize),
-    )
+    const present = this.memory.allocate(run.rows, run.length)
     const { vocabulary } = this.shape
     const wanted = run.head.outputs.length === 0 ? [] : [...run.head.rows].map(Number)
     const logits = new Float32Array(wanted.length * vocabulary)
     for (const group of groupRows(run)) {
       const outputs = await this.#runGroup(run, group, wanted.length > 0)
-      this.#takeNew(outputs, group, run.length, present)
+      this.#takeNew(outputs, group, run.length, present.parts)
       for (const [index, position] of wanted.entries()) {
         const row = group.rows.indexOf(Math.floor(position / run.length))
         if (row < 0) continue
@@ -161,7 +146,7 @@ export class ExportDecoder implements Decoder {
 
   /** The cache of the group's rows, each with its copy of the prefix: [B, K, cached, H]. */
   #pastOf({ prefix, past }: DecoderRun, { rows, cached }: Group, part: number): Tensor {
-    const { heads, headSize } = this.cache
+    const { heads, headSize } = this.memory.shape
     const values = new Float32Array(rows.length * heads * cached * headSize)
     const shared = (prefix?.length ?? 0) * headSize
     const own = cached * headSize - shared
@@ -170,12 +155,13 @@ export class ExportDecoder implements Decoder {
         const to = (index * heads + head) * cached * headSize
         if (prefix !== undefined) {
           const from = head * prefix.cache.capacity * headSize
-          values.set(data(prefix.cache.tensors[part]!).subarray(from, from + shared), to)
+          const source = (prefix.cache.block as ProcessBlock).parts[part]!
+          values.set(source.subarray(from, from + shared), to)
         }
         if (past !== undefined) {
-          const [tensor, stride] = [past.parts[part]!, past.parts[part]!.dims[3]! * headSize]
-          const from = (row * heads + head) * stride
-          values.set(data(tensor).subarray(from, from + own), to + shared)
+          const { parts, stride } = past.block as ProcessBlock
+          const from = (row * heads + head) * stride * headSize
+          values.set(parts[part]!.subarray(from, from + own), to + shared)
         }
       }
     return makeTensor(values, [rows.length, heads, cached, headSize])
@@ -188,7 +174,7 @@ export class ExportDecoder implements Decoder {
     length: number,
     present: readonly Float32Array[],
   ): void {
-    const { heads, headSize } = this.cache
+    const { heads, headSize } = this.memory.shape
     const [all, fresh] = [(cached + length) * headSize, length * headSize]
     for (const [part, target] of present.entries()) {
       const source = outputs[this.#present[part]!] as Float32Array

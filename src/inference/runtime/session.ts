@@ -1,10 +1,10 @@
-/** The only file that touches ONNX Runtime. Its run blocks the thread, so sessions live in a worker. */
+/** ONNX Runtime through onnxruntime-node. Its run blocks the thread, so sessions live in a worker. */
 import { statSync } from 'node:fs'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { RefineError } from '../../core/errors.ts'
 import type { Device } from '../../core/device.ts'
 import type { OnnxModel } from '../graphs/graph-builder.ts'
-import { ADVICE, AUTO_DEVICES, obstacleOf, PROVIDERS, type RealDevice } from './devices.ts'
+import { onDevice, type ChosenDevice } from './choose-device.ts'
+import { PROVIDERS } from './devices.ts'
 
 /** Bytes are truth values. */
 export type TensorData = Float32Array | BigInt64Array | Uint8Array
@@ -34,12 +34,6 @@ export interface SessionOptions {
   readonly device: Device
 }
 
-/** What a session computes on, and why that. */
-export interface ChosenDevice {
-  readonly device: RealDevice
-  readonly reason: string
-}
-
 export class Session {
   /** Bytes of the weights. */
   readonly weightBytes: number
@@ -58,67 +52,36 @@ export class Session {
   }
 
   /**
-   * Makes a session on the device; `auto` tries the faster ones and falls back to the processor, anything else is used
-   * or fails.
+   * Makes a session on the device, as `onDevice` has it.
    * @param model a graph of ours, or the path of an ONNX file; the runtime finds the data that lie beside it
-   * @throws RefineError model_failed when the runtime refuses the graph, or the device is not to be had: then it says
-   *   what was tried and what is missing.
+   * @throws RefineError model_failed when the runtime refuses the graph, or the device is not to be had.
    */
-  static async create(
-    model: OnnxModel | string,
-    { threads, device }: SessionOptions,
-  ): Promise<Session> {
-    if (device !== 'auto') return Session.#on(device, model, threads, 'as configured')
-    const passed: string[] = []
-    for (const candidate of AUTO_DEVICES) {
-      const obstacle = obstacleOf(candidate)
-      if (obstacle === undefined) {
-        try {
-          return await Session.#on(candidate, model, threads, 'the first that works')
-        } catch (thrown) {
-          passed.push((thrown as Error).message)
-        }
-      } else passed.push(`${candidate}: ${obstacle}`)
-    }
-    return Session.#on('cpu', model, threads, `no faster device: ${passed.join('; ')}`)
+  static create(model: OnnxModel | string, { threads, device }: SessionOptions): Promise<Session> {
+    return onDevice(device, (chosen) => Session.open(model, chosen, threads))
   }
 
-  static async #on(
-    device: RealDevice,
+  /** @throws Error with the runtime's own words. */
+  static async open(
     model: OnnxModel | string,
+    chosen: ChosenDevice,
     threads: number,
-    reason: string,
   ): Promise<Session> {
-    const obstacle = obstacleOf(device)
-    if (obstacle !== undefined) throw noDevice(device, obstacle)
-    try {
-      const options: InferenceSession.SessionOptions = {
-        executionProviders: [PROVIDERS[device]],
-        intraOpNumThreads: threads,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 4, // failures are thrown, and told by whoever catches them
-        extra: SPIN_BRIEFLY,
-      }
-      const chosen = { device, reason }
-      if (typeof model === 'string')
-        return new Session(
-          await InferenceSession.create(model, options),
-          statSync(model).size,
-          chosen,
-        )
-      const { bytes, externalData } = model
-      return new Session(
-        await InferenceSession.create(bytes, { ...options, externalData }),
-        externalData.reduce((sum, { data }) => sum + data.byteLength, 0),
-        chosen,
-      )
-    } catch (cause) {
-      if (device !== 'cpu') throw noDevice(device, String(cause), cause)
-      throw new RefineError('model_failed', `ONNX Runtime refused the model: ${String(cause)}`, {
-        cause,
-      })
+    const options: InferenceSession.SessionOptions = {
+      executionProviders: [PROVIDERS[chosen.device]],
+      intraOpNumThreads: threads,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 4, // failures are thrown, and told by whoever catches them
+      extra: SPIN_BRIEFLY,
     }
+    if (typeof model === 'string') {
+      const session = await InferenceSession.create(model, options)
+      return new Session(session, statSync(model).size, chosen)
+    }
+    const { bytes, externalData } = model
+    const session = await InferenceSession.create(bytes, { ...options, externalData })
+    const weightBytes = externalData.reduce((sum, { data }) => sum + data.byteLength, 0)
+    return new Session(session, weightBytes, chosen)
   }
 
   /** Computes the named outputs; only these are copied out of the runtime. Blocks this thread while it runs. */
@@ -133,10 +96,3 @@ export class Session {
     await this.#session.release()
   }
 }
-
-const noDevice = (device: RealDevice, why: string, cause?: unknown): RefineError =>
-  new RefineError(
-    'model_failed',
-    `device ${device} cannot be used: ${why}. It needs: ${ADVICE[device]}. "whetstone doctor" shows every device; device: cpu always works.`,
-    cause === undefined ? {} : { cause },
-  )

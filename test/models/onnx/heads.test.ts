@@ -4,6 +4,7 @@ import path from 'node:path'
 import test, { after, type TestContext } from 'node:test'
 import type { LanguageModel } from '../../../src/core/language-model.ts'
 import type { RolePrompts } from '../../../src/core/prompts.ts'
+import { PromptLibrary } from '../../../src/inference/cache/prompt-library.ts'
 import { Engine } from '../../../src/inference/engine.ts'
 import { Prefill, runPrefills } from '../../../src/inference/prefill.ts'
 import type { ScoreWork } from '../../../src/inference/protocol.ts'
@@ -80,6 +81,7 @@ test('what is read of texts in chunks, several at a time, is what is read of the
     ['no-head', 'mean'],
   ] as const) {
     const { decoder, close } = await openDecoder(folderOf(name))
+    const library = new PromptLibrary(decoder.memory, 2 ** 20)
     const read = async (texts: readonly Int32Array[], budget: number) => {
       const jobs = texts.map((text, id) => {
         const positions = Int32Array.of(3, text.length - 1)
@@ -88,7 +90,7 @@ test('what is read of texts in chunks, several at a time, is what is read of the
         return new Prefill(id, text, rank, createReading(work, decoder.shape))
       })
       for (let left = jobs; left.length > 0; left = left.filter(({ remaining }) => remaining > 0))
-        await runPrefills(decoder, left.slice(0, left[0]!.started ? 1 : undefined), budget)
+        await runPrefills(decoder, library, left.slice(0, left[0]!.started ? 1 : undefined), budget)
       return jobs.map(({ reading }) => reading!.values)
     }
     const texts = [tokens, tokens.slice(0, 30)]
