@@ -208,5 +208,9 @@ export const buildServer = (
     keys: config.apiKeys.map(({ name, hash }) => ({ name, sha256: hash })),
     origins: config.origins,
     mayForce: mayForceOf(config),
-    limits: { bodyBytes: config.limits.bodyBytes },
+    limits: {
+      bodyBytes: config.limits.bodyBytes,
+      imageBodyBytes: config.limits.imageBodyBytes,
+      bodiesBytes: config.limits.bodiesBytes,
+    },
   })

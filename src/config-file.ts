@@ -93,6 +93,8 @@ export const ConfigFile = Type.Object(
           running: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
           waiting: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
           body_bytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1_073_741_824 })),
+          image_body_bytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1_073_741_824 })),
+          bodies_bytes: Type.Optional(Type.Integer({ minimum: 1024, maximum: 1_099_511_627_776 })),
           drain_seconds: Type.Optional(Type.Number({ minimum: 0, maximum: 3600 })),
         },
         { additionalProperties: false },

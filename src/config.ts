@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
+import { limitsOf, type ConfiguredLimits } from './config-limits.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
 import { cachedModels, hubOf, type Environment, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
@@ -51,12 +52,7 @@ export interface Config {
   readonly webhooks: { readonly secrets: readonly string[]; readonly allowPrivate: boolean }
   /** Definitions, unchecked: what they name is known only when everything is put together. */
   readonly experiments: readonly unknown[]
-  readonly limits: {
-    readonly running: number
-    readonly waiting: number
-    readonly bodyBytes: number
-    readonly drainSeconds: number
-  }
+  readonly limits: ConfiguredLimits
   readonly retention: RetentionDays
   /** Origins of pages that may open a socket, besides the server's own. */
   readonly origins: readonly string[]
@@ -232,12 +228,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     rateLimits: file.rate_limits ?? {},
     webhooks: webhooksOf(file, environment),
     experiments: file.experiments ?? [],
-    limits: {
-      running: file.limits?.running ?? 256,
-      waiting: file.limits?.waiting ?? 1024,
-      bodyBytes: file.limits?.body_bytes ?? 1_048_576,
-      drainSeconds: file.limits?.drain_seconds ?? 20,
-    },
+    limits: limitsOf(file),
     retention: retentionOf(file),
     origins: file.origins ?? [],
     log: {

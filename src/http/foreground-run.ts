@@ -75,6 +75,7 @@ export const createRun = async (
       ? { id: await runs.create(run, owner), isReplay: false }
       : await runs.createOnce(run, owner, own)
   request.runId = id
+  request.lease?.hold(() => runs.ended(id, owner, new AbortController().signal))
   if (isReplay) reply?.header('idempotency-replayed', 'true')
   return { id, isKeyed: own !== undefined }
 }

@@ -18,6 +18,10 @@ export interface ApiKey {
 export interface Limits {
   /** Largest request body, in bytes. */
   readonly bodyBytes: number
+  /** Largest body of a request that takes a conversation, with images in base64. */
+  readonly imageBodyBytes: number
+  /** Bytes of all bodies that are read or kept at the same time; a run keeps its own. */
+  readonly bodiesBytes: number
   /** Pause after which an idle event stream gets a comment, in seconds. */
   readonly heartbeatSeconds: number
   /** How long a reader of an event stream may leave a full buffer unread before it is closed, in seconds. */
@@ -36,6 +40,8 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   bodyBytes: 1_048_576,
+  imageBodyBytes: 20_971_520,
+  bodiesBytes: 268_435_456,
   heartbeatSeconds: 15,
   stallSeconds: 30,
   messageBytes: 1_048_576,

@@ -98,16 +98,15 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   const app = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: limits.bodyBytes,
     genReqId: requestIdOf,
     requestIdHeader: false,
-    frameworkErrors: onFrameworkError(limits.bodyBytes),
+    frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   registerRequestId(app)
-  registerErrors(app, limits.bodyBytes)
-  registerBodies(app)
+  registerErrors(app)
+  registerBodies(app, limits)
   registerValidation(app)
   registerClosing(app)
   const cancellation = registerCancellation(app)

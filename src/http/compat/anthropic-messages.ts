@@ -152,7 +152,7 @@ export const registerAnthropicMessages = (
     '/v1/messages',
     {
       schema: SCHEMA,
-      config: { errorBody },
+      config: { errorBody, images: true },
       preValidation: async (request) => {
         // The type is that of a valid body, which this one becomes, or is refused.
         request.body = withoutNulls(request.body) as MessagesRequest

@@ -190,6 +190,7 @@ export const registerChatCompletions = (instance: FastifyInstance, context: Http
     '/v1/chat/completions',
     {
       schema: SCHEMA,
+      config: { images: true },
       preValidation: async (request) => {
         // The type is that of a valid body, which this one becomes, or is refused.
         request.body = withoutNulls(request.body) as ChatRequest

@@ -174,7 +174,8 @@ export const registerResponses = (instance: FastifyInstance, context: HttpContex
     request.body = withoutNulls(request.body)
   }
 
-  app.post('/v1/responses', { schema: CREATE_SCHEMA, preValidation }, async (request, reply) => {
+  const creation = { schema: CREATE_SCHEMA, config: { images: true }, preValidation }
+  app.post('/v1/responses', creation, async (request, reply) => {
     const body = request.body as ResponsesRequest
     const refine = withHeaders(body.refine, request.headers)
     return create(context, { ...body, ...(refine && { refine }) }, request, reply)

@@ -154,8 +154,10 @@ export const registerUiChat = (instance: FastifyInstance, context: HttpContext):
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const chats = new ActiveChats(context.runs)
 
-  app.post('/v1/ui/chat', { schema: CREATE_SCHEMA }, async (request, reply) =>
-    create(context, chats, request, reply),
+  app.post(
+    '/v1/ui/chat',
+    { schema: CREATE_SCHEMA, config: { images: true } },
+    async (request, reply) => create(context, chats, request, reply),
   )
 
   const options = { schema: RESUME_SCHEMA, exposeHeadRoute: false } // a HEAD would never end

@@ -1,21 +1,116 @@
-/** What bodies are taken: JSON, and nothing else. An empty one is no body, whatever its headers say. */
-import type { FastifyInstance } from 'fastify'
+/**
+ * What bodies are taken: JSON, and nothing else. An empty one is no body, whatever its headers say. Bytes are counted as
+ * they come, for each request and for all together, so that no crowd of large requests fills the memory.
+ */
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { RefineError } from '../../core/errors.ts'
 import { checkDepth } from '../json-text.ts'
+import type { Limits } from '../server-options.ts'
 
-export const registerBodies = (app: FastifyInstance): void => {
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The memory that the body takes; undefined where there was none. */
+    lease: BodyLease | undefined
+  }
+  interface FastifyContextConfig {
+    /** Takes conversations, which may hold images. */
+    images?: boolean
+  }
+}
+
+type BodyLimits = Pick<Limits, 'bodyBytes' | 'imageBodyBytes' | 'bodiesBytes'>
+
+/** The bytes of all bodies that are read or kept at the moment. */
+interface Shelf {
+  held: number
+  readonly most: number
+}
+
+const WORTH_WATCHING = 65_536
+
+/** Counts the bytes of one body until nobody needs it any more: neither the reply, nor what was begun with it. */
+export class BodyLease {
+  readonly #shelf: Shelf
+  #bytes = 0
+  #holders = 1
+
+  constructor(shelf: Shelf) {
+    this.#shelf = shelf
+  }
+
+  /** False when there is no room for so much more. */
+  take(bytes: number): boolean {
+    if (this.#shelf.held + bytes > this.#shelf.most) return false
+    this.#shelf.held += bytes
+    this.#bytes += bytes
+    return true
+  }
+
+  /** Keeps the bytes counted until the work has ended, however it does; a few are not worth watching it. */
+  hold(work: () => Promise<unknown>): void {
+    if (this.#bytes < WORTH_WATCHING) return
+    this.#holders++
+    work().then(this.release, this.release)
+  }
+
+  readonly release = (): void => {
+    if (--this.#holders > 0) return
+    this.#shelf.held -= this.#bytes
+    this.#bytes = 0
+  }
+}
+
+const tooLarge = (limit: number): RefineError =>
+  new RefineError('request_too_large', `The body may have at most ${limit} bytes.`)
+
+const noRoom = (): RefineError =>
+  new RefineError('overloaded', 'The requests under way take all the memory there is for them.', {
+    retryAfter: 1,
+  })
+
+type Done = (error: Error | null, text?: string) => void
+
+/** Not by iterating, which would destroy the connection of a body that is too large before anybody could say so. */
+const readText = (payload: Readable, lease: BodyLease, limit: number, done: Done): void => {
+  const chunks: Buffer[] = []
+  let size = 0
+  const finish = (error: Error | null, text?: string): void => {
+    payload.off('data', onData).off('end', onEnd).off('error', finish)
+    done(error, text)
+  }
+  const onEnd = (): void => finish(null, Buffer.concat(chunks, size).toString())
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length
+    if (size > limit) return finish(tooLarge(limit))
+    if (!lease.take(chunk.length)) return finish(noRoom())
+    chunks.push(chunk)
+  }
+  payload.on('data', onData).on('end', onEnd).on('error', finish)
+}
+
+const limitFor = ({ routeOptions }: FastifyRequest, limits: BodyLimits): number =>
+  routeOptions.config?.images === true ? limits.imageBodyBytes : limits.bodyBytes
+
+export const registerBodies = (app: FastifyInstance, limits: BodyLimits): void => {
+  const shelf: Shelf = { held: 0, most: limits.bodiesBytes }
   const parse = app.getDefaultJsonParser('error', 'error')
+  app.decorateRequest('lease', undefined)
+  app.addHook('onResponse', async ({ lease }) => lease?.release())
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser<string>(
-    'application/json',
-    { parseAs: 'string' },
-    (request, body, done) => {
-      if (body === '') return done(null)
+  app.addContentTypeParser('application/json', (request, payload, done) => {
+    const limit = limitFor(request, limits)
+    if (Number(request.headers['content-length']) > limit) return done(tooLarge(limit))
+    const lease = new BodyLease(shelf)
+    request.lease = lease
+    readText(payload, lease, limit, (error, text = '') => {
+      if (error !== null || text === '') return done(error)
       try {
-        checkDepth(body)
-      } catch (error) {
-        return done(error as Error)
+        checkDepth(text)
+      } catch (thrown) {
+        return done(thrown as Error)
       }
-      return void parse(request, body, done)
-    },
-  )
+      return void parse(request, text, done)
+    })
+  })
 }

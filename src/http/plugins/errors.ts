@@ -26,11 +26,8 @@ const isFastifyError = (
   thrown instanceof Error && typeof (thrown as FastifyError).statusCode === 'number'
 
 /** What Fastify throws on bad input is the caller's fault and its text is about the input; all else is internal. */
-const fromFramework = (thrown: unknown, bodyBytes: number): RefineError => {
+const fromFramework = (thrown: unknown): RefineError => {
   if (thrown instanceof RefineError || !isFastifyError(thrown)) return toRefineError(thrown)
-  if (thrown.statusCode === 413) {
-    return new RefineError('request_too_large', `The body may have at most ${bodyBytes} bytes.`)
-  }
   if (thrown.statusCode === 415) {
     return new RefineError(
       'unsupported_media_type',
@@ -55,17 +52,12 @@ const bodyOf = (error: RefineError, request: FastifyRequest): object =>
   request.routeOptions.config?.errorBody?.(error, request.id) ??
   problemOf(error, request.id, request.runId)
 
-const sendError = (
-  thrown: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  bodyBytes: number,
-): FastifyReply => {
+const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   if (reply.raw.destroyed) {
     request.log.debug({ run_id: request.runId }, 'client left')
     return reply.code(CLIENT_CLOSED_REQUEST).send()
   }
-  const error = fromFramework(thrown, bodyBytes)
+  const error = fromFramework(thrown)
   logError(request, error)
   if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter))
   return reply.code(error.status).type('application/problem+json').send(bodyOf(error, request))
@@ -97,11 +89,11 @@ class MethodTable {
 }
 
 /** Must come before the routes, which it watches. */
-export const registerErrors = (app: FastifyInstance, bodyBytes: number): void => {
+export const registerErrors = (app: FastifyInstance): void => {
   const table = new MethodTable()
   app.decorateRequest('runId', undefined)
   app.addHook('onRoute', ({ url, method }) => table.add(url, method))
-  app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply, bodyBytes))
+  app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply))
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!
     const allowed = table.allowed(path)
@@ -117,16 +109,18 @@ export const registerErrors = (app: FastifyInstance, bodyBytes: number): void =>
 }
 
 /** For errors before routing, such as a path that cannot be decoded. */
-export const onFrameworkError =
-  (bodyBytes: number) =>
-  (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    reply.headers({ 'x-request-id': request.id, 'request-id': request.id })
-    // No hook runs, so nobody else would close the connection of an upgrade.
-    if (request.headers.upgrade !== undefined) {
-      reply.raw.once('finish', () => request.raw.socket.destroy())
-    }
-    void sendError(thrown, request, reply, bodyBytes)
+export const onFrameworkError = (
+  thrown: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void => {
+  reply.headers({ 'x-request-id': request.id, 'request-id': request.id })
+  // No hook runs, so nobody else would close the connection of an upgrade.
+  if (request.headers.upgrade !== undefined) {
+    reply.raw.once('finish', () => request.raw.socket.destroy())
   }
+  void sendError(thrown, request, reply)
+}
 
 /** What Node's parser refuses before there is a request. */
 const UNREAD = {

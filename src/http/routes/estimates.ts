@@ -45,7 +45,7 @@ const SCHEMA = {
 
 export const registerEstimates = (instance: FastifyInstance, { runs }: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  app.post('/v1/estimates', { schema: SCHEMA }, async ({ body }) => {
+  app.post('/v1/estimates', { schema: SCHEMA, config: { images: true } }, async ({ body }) => {
     const { worst_case, expected, by_role } = await runs.estimate(body)
     return {
       worst_case,

@@ -132,7 +132,7 @@ const createInForeground = async (
 
 export const registerRunCreation = (instance: FastifyInstance, context: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  app.post('/v1/runs', { schema: SCHEMA }, async (request, reply) => {
+  app.post('/v1/runs', { schema: SCHEMA, config: { images: true } }, async (request, reply) => {
     const { respondAsync } = preferencesOf(request.headers)
     const inBackground = request.body.background ?? (respondAsync && request.body.stream !== true)
     return (inBackground ? createInBackground : createInForeground)(context, request, reply)
