@@ -27,10 +27,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
   'config-hub.ts': ['core'],
+  'config-limits.ts': ['core', 'config-file.ts'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
     'config-hub.ts',
+    'config-limits.ts',
     'core',
     'experiments',
     'models',
