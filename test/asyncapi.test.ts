@@ -42,6 +42,84 @@ test('the socket’s contract is valid AsyncAPI 3', async () => {
   )
 })
 
+interface Contract {
+  readonly operations: Record<'hear' | 'say', { readonly messages: { readonly $ref: string }[] }>
+  readonly components: {
+    readonly messages: Record<string, { readonly payload: object }>
+    readonly schemas: Record<string, object>
+  }
+}
+
+/** Checks messages by the file itself, as a client that was generated from it would. */
+const byContract = () => {
+  const { components, operations } = parse(text) as Contract
+  const $defs = components.schemas
+  const local = (schema: object): object =>
+    JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/')) as object
+  const typesOf = (way: 'hear' | 'say'): string[] =>
+    operations[way].messages.map(({ $ref }) => $ref.split('/').at(-1)!)
+  const check = (way: 'hear' | 'say', message: Record<string, unknown>): void => {
+    const type = String(message['type'])
+    assert.ok(typesOf(way).includes(type), `${type} is not in the contract`)
+    const schema = { ...local(components.messages[type]!.payload), $defs: local($defs) }
+    const errors = Compile(schema).Errors(message)
+    assert.deepEqual(errors, [], `${JSON.stringify(message)}: ${JSON.stringify(errors)}`)
+  }
+  return { check, typesOf }
+}
+
+test('a live conversation, every message of it, is valid by the file', async (t) => {
+  const { check, typesOf } = byContract()
+  const { url } = await listen(t, new FakeRuns(endless(refinement.slice(0, -1))), {
+    limits: { socketSeconds: 3 },
+  })
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'whetstone.v1')
+  t.after(() => socket.terminate())
+  const heard = new Set<string>()
+  let wake = (): void => undefined
+  socket.on('message', (data) => {
+    const message = JSON.parse((data as Buffer).toString()) as Record<string, unknown>
+    check('say', message)
+    heard.add(String(message['type']))
+    wake()
+  })
+  await once(socket, 'open')
+  const until = async (type: string): Promise<void> => {
+    while (!heard.has(type)) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  const said = new Set<string>()
+  const say = (message: Record<string, unknown>): void => {
+    check('hear', message)
+    said.add(String(message['type']))
+    socket.send(JSON.stringify(message))
+  }
+  // What is wrong behind a reference is found as well.
+  for (const run of [{ input: 5 }, { input: 'a', budget: { calls: 'many' } }, { colour: 'red' }])
+    assert.throws(() => check('hear', { type: 'run.create', stream_id: 'a', run }))
+  say({ type: 'run.create', stream_id: 'a', run: { input: 'What?', options: {}, seed: 1 } })
+  await until('answer.revised')
+  const feedback = { metric: 'm', value: 1, source: 'u' }
+  say({ type: 'feedback.create', run_id: 'run_1', feedback, idempotency_key: 'k' })
+  say({ type: 'run.steer', run_id: 'run_1', steering: { action: 'hint', text: 'Again.' } })
+  await until('run.steered')
+  say({ type: 'run.subscribe', stream_id: 'b', run_id: 'run_none', after: 0 })
+  await until('error')
+  say({ type: 'run.unsubscribe', stream_id: 'a' })
+  say({ type: 'run.subscribe', stream_id: 'c', run_id: 'run_1', after: 1 })
+  say({ type: 'run.cancel', run_id: 'run_1' })
+  await until('run.cancelled')
+  say({ type: 'ping' })
+  await until('pong')
+  await until('session.expiring')
+  assert.deepEqual([...said].toSorted(), typesOf('hear').toSorted(), 'all that a client may say')
+  const replies = Object.keys(SERVER_MESSAGES)
+  assert.deepEqual(
+    replies.filter((type) => !heard.has(type)),
+    [],
+    'all that the server replies',
+  )
+})
+
 test('what the server says is in the contract', async (t) => {
   const { url } = await listen(t, new FakeRuns(endless(refinement.slice(0, 4))))
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'whetstone.v1')

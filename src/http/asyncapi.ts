@@ -27,7 +27,8 @@ const REPLIES: Readonly<Record<keyof typeof CLIENT_MESSAGES, readonly string[]>>
 const DESCRIPTION =
   'Many runs on one WebSocket. Nothing is tied to the connection: when it closes, runs go on, and `run.subscribe` with ' +
   '`after` takes a stream up again behind the last event received. Messages are handled in order. The key, where the ' +
-  'server has keys, goes as `Authorization: Bearer`, or from a browser as the subprotocol `bearer.<base64url of the key>`.'
+  'server has keys, goes as `Authorization: Bearer`; a page offers the subprotocol `ticket.<ticket>`, with one of ' +
+  '`POST /v1/ws-tickets`, or `bearer.<base64url of the key>`.'
 
 const typeOf = (schema: TSchema): string =>
   (schema as TSchema & { properties: { type: { const: string } } }).properties.type.const

@@ -111,6 +111,36 @@ test('an address that leads inside is refused, as a number, as a name, and when 
   await assert.rejects(postWebhook(false)('https://127.0.0.1/', {}, '', signal), /public/)
 })
 
+test('a redirect is not followed, wherever it leads: it counts as not delivered', async (t) => {
+  const inside = await receiver(t, 204)
+  const server = createServer((_, response) => {
+    response.writeHead(307, { location: inside.url }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  assert.equal(await postWebhook(true)(`http://127.0.0.1:${port}/`, {}, '{}', signal), 307)
+  assert.equal(inside.received.length, 0)
+})
+
+test('each secret signs while receivers change over', async (t) => {
+  const { url, received, until } = await receiver(t, 204)
+  const secrets = [SECRET, Buffer.alloc(32, 7)]
+  const { runner } = buildRunner(t, {
+    webhooks: (store) => new WebhookDispatcher({ store, secrets, allowPrivate: true, log: silent }),
+  })
+  await runner.create({ input: 'Go.', webhook: { url } }, '')
+  await until(1)
+  const { headers, body } = received[0]!
+  const timestamp = Number(headers['webhook-timestamp'])
+  const id = String(headers['webhook-id'])
+  const signatures = String(headers['webhook-signature']).split(' ')
+  assert.deepEqual(
+    signatures,
+    secrets.map((secret) => signWebhook([secret], id, timestamp, body)),
+  )
+})
+
 test('the end of a run is delivered, signed, and tried again under the same id until it arrives', async (t) => {
   const { url, received, until } = await receiver(t, 500, 302, 204)
   let webhooks: WebhookDispatcher | undefined
