@@ -92,10 +92,6 @@ export const subtractSums = (a: Sums, b: Sums): Sums => combine(a, b, -1)
 /** Adds a unit that was not there before. */
 export const addUnit = (sums: Sums, unit: UnitOutcome): Sums => combine(sums, sumsOf(unit), 1)
 
-/** A unit had another run, or its feedback changed: its earlier contribution is taken out, the new one put in. */
-export const replaceUnit = (sums: Sums, before: UnitOutcome, after: UnitOutcome): Sums =>
-  combine(combine(sums, sumsOf(before), -1), sumsOf(after), 1)
-
 /** Sums of a list of units. */
 export const collect = (units: Iterable<UnitOutcome>): Sums => {
   let sums = NO_SUMS

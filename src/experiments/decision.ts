@@ -105,6 +105,22 @@ const waitingFor = ({ stop }: Experiment, { planned_looks }: Undecided): string 
   return `Look ${look} of ${stop.planned_looks.number} is due at ${due} units with a value.`
 }
 
+/** Under track-and-stop the likelihood ratio of the leader decides, and nothing else. */
+const decideByLead = (experiment: Experiment, results: Undecided): Decision => {
+  const [control] = results.arms
+  const { arm: name, evidence, threshold, found } = results.best_arm!
+  const lead = `${name} leads with evidence ${figure(evidence)}, of ${figure(threshold)} that it takes`
+  if (!found) {
+    return isOver(experiment, results) ? keep(results, control!) : undecided(`${lead}.`)
+  }
+  const leader = results.arms.find((arm) => arm.name === name)!
+  if (leader === control) return decided(results, 'keep', control, `${lead}: it is the best.`)
+  const waiting = pendingGuardrails(experiment, leader)
+  if (waiting.length === 0) return decided(results, 'ship', leader, `${lead}: it is the best.`)
+  if (isOver(experiment, results)) return keep(results, control!)
+  return undecided(`${lead}. Not yet shown to hold: ${waiting.join(', ')}.`)
+}
+
 /**
  * Ships an arm when at least one primary metric is superior (always-valid p after Holm, or a bound crossed at a planned
  * look; the good direction), none is inferior, every guardrail is shown non-inferior and the split is not mismatched. Keeps the control when every other
@@ -130,6 +146,7 @@ export const decide = (
     if (isOver(experiment, results)) return keep(results, control)
     return undecided(`Every arm needs ${minimum_units} units first.`)
   }
+  if (results.best_arm !== null) return decideByLead(experiment, results)
   const superior = running.filter(
     (arm) =>
       significant(experiment, arm, true).length > 0 &&

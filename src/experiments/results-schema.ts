@@ -187,6 +187,14 @@ export const PlannedResults = Type.Object({
 })
 export type PlannedResults = Static<typeof PlannedResults>
 
+export const BestArm = Type.Object({
+  arm: Type.String({ description: 'The one that leads.' }),
+  evidence: Type.Number({ description: 'Likelihood ratio of its lead over the next best.' }),
+  threshold: Type.Number({ description: 'At which it is the best with probability 1 − α.' }),
+  found: Type.Boolean(),
+})
+export type BestArm = Static<typeof BestArm>
+
 export const DuelResults = Type.Object({
   judge: Type.String(),
   pairs: Type.Array(DuelResult),
@@ -216,6 +224,7 @@ export const ExperimentResults = Type.Object(
     arms: Type.Array(ArmResult),
     srm: SampleRatio,
     planned_looks: Nullable(PlannedResults),
+    best_arm: Nullable({ ...BestArm, description: 'Under the allocation `track_and_stop`.' }),
     duels: Nullable(DuelResults),
     decision: Decision,
   },

@@ -7,6 +7,7 @@ import { readMetric, type ArmData, type Look } from './metric-results.ts'
 import { eBenjaminiHochberg, holm } from './multiplicity.ts'
 import { readPlannedLooks } from './planned-looks.ts'
 import type { ArmResult, ExperimentResults, SampleRatio } from './results-schema.ts'
+import { bestArmOf } from './shares.ts'
 import { chiSquareMismatch, MISMATCH_BELOW, sequentialMismatch } from './sample-ratio.ts'
 
 export type { ArmData } from './metric-results.ts'
@@ -87,6 +88,7 @@ export const resultsOf = (
     })),
     srm: sampleRatio(look),
     planned_looks: null,
+    best_arm: bestArmOf(experiment, arms),
     duels: readDuels(experiment, duels, previous?.duels ?? null),
   }
   adjustPrimaries(experiment, results.arms)

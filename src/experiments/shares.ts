@@ -1,42 +1,77 @@
-/** Which share of the units each arm gets next, from what is known of the arms. */
+/** Which share of the units each arm gets next, and which arm is best by now, from what is known of the arms. */
 import { allocate } from './bandit.ts'
 import { normalPosterior } from './bayes.ts'
-import { estimateOf } from './estimate.ts'
-import type { Experiment } from './experiment.ts'
+import { estimateOf, type Estimate } from './estimate.ts'
+import type { Experiment, Metric } from './experiment.ts'
 import type { ArmData } from './results.ts'
-import { TRACK_AND_STOP_DEFAULTS, trackingShares } from './track-and-stop.ts'
+import type { BestArm } from './results-schema.ts'
+import {
+  checkStop,
+  TRACK_AND_STOP_DEFAULTS,
+  trackingShares,
+  type ArmMoments,
+} from './track-and-stop.ts'
 
-/**
- * Shares in the order of the arms; undefined where the weights stand: under a fixed split, and until every arm has the
- * units and the spread that an estimate needs. The first primary metric decides, the first of all if none is primary.
- */
-export const sharesOf = (
+/** The first primary metric decides, the first of all if none is primary. */
+const metricOf = ({ metrics }: Experiment): Metric =>
+  metrics.find(({ primary }) => primary === true) ?? metrics[0]!
+
+/** In the order of the arms; undefined until every arm has the units and the spread that an estimate needs. */
+const estimatesOf = (
   experiment: Experiment,
   data: readonly ArmData[],
-): number[] | undefined => {
-  const { allocation, arms, metrics } = experiment
-  if (allocation.type === 'fixed') return undefined
-  const metric = metrics.find(({ primary }) => primary === true) ?? metrics[0]!
+): readonly Estimate[] | undefined => {
+  const { allocation, arms } = experiment
+  const { name: metric } = metricOf(experiment)
   const estimates = arms.flatMap(({ name }) => {
     const own = data.find((arm) => arm.name === name)
-    const sums = own?.metrics[metric.name]?.sums
+    const sums = own?.metrics[metric]?.sums
     if (sums === undefined || own!.exposures < allocation.minimum_units) return []
     const estimate = estimateOf(sums)
     return estimate.variance > 0 && Number.isFinite(estimate.variance) ? [estimate] : []
   })
-  if (estimates.length < arms.length) return undefined
-  const { type, floor } = allocation
-  if (type !== 'track_and_stop') {
-    const posteriors = estimates.map(({ value, variance }) =>
-      normalPosterior(value, Math.sqrt(variance)),
-    )
-    return allocate(posteriors, { type, floor, direction: metric.direction })
-  }
-  const sign = metric.direction === 'up' ? 1 : -1
-  const moments = estimates.map(({ value, variance, units }) => ({
+  return estimates.length < arms.length ? undefined : estimates
+}
+
+/** Turned so that more is better. */
+const momentsOf = (experiment: Experiment, estimates: readonly Estimate[]): ArmMoments[] => {
+  const sign = metricOf(experiment).direction === 'up' ? 1 : -1
+  return estimates.map(({ value, variance, units }) => ({
     mean: sign * value,
     variance: variance * units,
     count: units,
   }))
-  return trackingShares(moments, { ...TRACK_AND_STOP_DEFAULTS, floor })
+}
+
+/** Shares in the order of the arms; undefined where the weights stand: under a fixed split, and until enough is known. */
+export const sharesOf = (
+  experiment: Experiment,
+  data: readonly ArmData[],
+): number[] | undefined => {
+  const { type, floor } = experiment.allocation
+  const estimates = type === 'fixed' ? undefined : estimatesOf(experiment, data)
+  if (type === 'fixed' || estimates === undefined) return undefined
+  if (type === 'track_and_stop') {
+    const moments = momentsOf(experiment, estimates)
+    return trackingShares(moments, { ...TRACK_AND_STOP_DEFAULTS, floor })
+  }
+  const posteriors = estimates.map(({ value, variance }) =>
+    normalPosterior(value, Math.sqrt(variance)),
+  )
+  return allocate(posteriors, { type, floor, direction: metricOf(experiment).direction })
+}
+
+/** Under track-and-stop: the arm that leads, and whether it is the best with probability 1 − α. */
+export const bestArmOf = (experiment: Experiment, data: readonly ArmData[]): BestArm | null => {
+  if (experiment.allocation.type !== 'track_and_stop') return null
+  const estimates = estimatesOf(experiment, data)
+  if (estimates === undefined) return null
+  const { epsilon } = TRACK_AND_STOP_DEFAULTS
+  const running = experiment.arms.filter(({ killed }) => killed === undefined)
+  const moments = momentsOf(experiment, estimates).filter((_, arm) =>
+    running.includes(experiment.arms[arm]!),
+  )
+  if (running.length < 2) return null
+  const { leader, evidence, threshold, stop } = checkStop(moments, epsilon, experiment.stop.alpha)
+  return { arm: running[leader]!.name, evidence, threshold, found: stop }
 }

@@ -24,10 +24,6 @@ export const TRACK_AND_STOP_DEFAULTS = {
   epsilon: 0,
   floor: 1e-6,
   regularization: 0.01,
-  /** Rewards per arm before the first allocation; arms take turns until then. */
-  minimumPerArm: 10,
-  /** Allowed probability of stopping with a worse arm. */
-  delta: 0.05,
 } as const
 
 const VARIANCE_FLOOR = 1e-12

@@ -14,7 +14,7 @@ import { cuped, estimateOf, proportion } from '../../src/experiments/estimate.ts
 import { nonInferiority, slackOf } from '../../src/experiments/guardrail.ts'
 import { benjaminiHochberg, eBenjaminiHochberg, holm } from '../../src/experiments/multiplicity.ts'
 import { quantileRanks, readQuantile, sketchOf } from '../../src/experiments/quantile.ts'
-import { collect, mergeSums, replaceUnit, successes } from '../../src/core/sums.ts'
+import { addUnit, collect, mergeSums, subtractSums, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 
 const control = proportion(420, 1000)
@@ -129,7 +129,10 @@ test('sums merge in any order and forget what a unit was before', () => {
   const whole = units([1, 2, 3, 4], [1, 2, 1, 3])
   const parts = mergeSums(units([4, 2], [3, 2]), units([3, 1], [1, 1]))
   assert.deepEqual(parts, whole)
-  const changed = replaceUnit(units([1, 9], [1, 5]), { total: 9, base: 5 }, { total: 2, base: 2 })
+  const changed = addUnit(subtractSums(units([1, 9], [1, 5]), units([9], [5])), {
+    total: 2,
+    base: 2,
+  })
   assert.deepEqual(changed, units([1, 2], [1, 2]))
   assert.deepEqual(successes(2, 3), units([1, 0, 1]))
 })

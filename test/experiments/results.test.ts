@@ -343,3 +343,29 @@ test('a lift is believed less the less is known of it', () => {
   close(worse.lift_believed!.chance_better, 1 - few.lift_believed!.chance_better)
   close(worse.lift_believed!.interval!.map(Number), few.lift_believed!.interval!.map(Number))
 })
+
+test('track-and-stop ends with the likelihood ratio of the leader, and with nothing else', () => {
+  const look = (hits: readonly [number, number], units: number, changes: object = {}) =>
+    resultsOf(
+      running({ allocation: { type: 'track_and_stop' }, ...changes }),
+      [arm('control', hits[0], units), arm('treatment', hits[1], units)],
+      { at: AT },
+    )
+  const early = look([210, 240], 500)
+  assert.deepEqual(early.best_arm!.arm, 'treatment')
+  close([early.best_arm!.evidence, early.best_arm!.threshold], [1.824_817_5, 5.063_576_2], 0.01)
+  assert.match(
+    early.decision.reason,
+    /treatment leads with evidence 1\.8\d+, of 5\.064 that it takes/,
+  )
+  const late = look([840, 960], 2000)
+  close([late.best_arm!.evidence, late.best_arm!.threshold], [7.299_270_1, 5.225_106_6], 0.01)
+  assert.deepEqual([late.decision.action, late.decision.arm], ['ship', 'treatment'])
+  assert.equal(look([960, 840], 2000).decision.arm, 'control')
+  const guarded = look([840, 960], 2000, { metrics: [CORRECT, { ...COST, margin: 1 }] })
+  assert.match(guarded.decision.reason, /Not yet shown to hold: cost/)
+  assert.equal(resultsOf(running(), [], { at: AT }).best_arm, null)
+  const { arms } = running()
+  const killed = arms.map((each, index) => (index === 1 ? { ...each, killed: 'slow' } : each))
+  assert.equal(look([840, 960], 2000, { arms: killed }).best_arm, null, 'nothing is left to lead')
+})

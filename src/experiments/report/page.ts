@@ -176,6 +176,12 @@ const costPlot = ({ metrics }: Experiment, { arms }: ExperimentResults): string 
   return drawPlot({ title, x: cost, y: quality.name, lines, isScatter: true })
 }
 
+const leadOf = ({ best_arm: best }: ExperimentResults): string => {
+  if (best === null) return ''
+  const { arm, evidence, threshold } = best
+  return `<p>${escapeText(arm)} leads: evidence ${figure(evidence)}, of ${figure(threshold)} that it takes.</p>`
+}
+
 const decisionOf = ({ decision, status }: ExperimentResults): string => {
   const verdict =
     decision.action === 'continue'
@@ -207,7 +213,7 @@ export const renderReport = (view: ExperimentView): string => {
 <title>${escapeText(experiment.key)}</title><style>${STYLE}</style></head>
 <body><h1>${escapeText(experiment.key)}</h1>
 <p class="soft">Version ${version}, as of ${results.at}; α = ${results.alpha}. Split: p = ${figure(results.srm.p)}.</p>
-${about.join('')}${decisionOf(results)}${plannedTables(experiment, results)}${duelTables(results)}<div class="plots">${plots.join('')}</div>
+${about.join('')}${decisionOf(results)}${leadOf(results)}${plannedTables(experiment, results)}${duelTables(results)}<div class="plots">${plots.join('')}</div>
 ${experiment.metrics.map((metric) => tableOf(results, metric)).join('')}${guardrailTable(results)}</body></html>
 `
 }
