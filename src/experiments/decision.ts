@@ -121,32 +121,13 @@ const decideByLead = (experiment: Experiment, results: Undecided): Decision => {
   return undecided(`${lead}. Not yet shown to hold: ${waiting.join(', ')}.`)
 }
 
-/**
- * Ships an arm when at least one primary metric is superior (always-valid p after Holm, or a bound crossed at a planned
- * look; the good direction), none is inferior, every guardrail is shown non-inferior and the split is not mismatched. Keeps the control when every other
- * arm is shown worse in a primary metric, or when the limit of units or time is reached without a winner. A decision
- * that was taken is returned unchanged, with the data it was taken on.
- */
-export const decide = (
+/** By the primary metrics of the arms that are not switched off. */
+const decideByMetrics = (
   experiment: Experiment,
   results: Undecided,
-  previous?: Decision,
+  control: ArmResult,
+  running: readonly ArmResult[],
 ): Decision => {
-  if (previous?.status === 'decided') return previous
-  const [control, ...others] = results.arms
-  if (control === undefined || others.length === 0) return undecided('There is nothing to compare.')
-  if (results.srm.mismatched) {
-    return undecided('The split of the units does not match the weights: find out why first.')
-  }
-  const { minimum_units } = experiment.stop
-  const running = others.filter(
-    ({ name }) => experiment.arms.find((arm) => arm.name === name)?.killed === undefined,
-  )
-  if ([control, ...running].some(({ exposures }) => exposures < minimum_units)) {
-    if (isOver(experiment, results)) return keep(results, control)
-    return undecided(`Every arm needs ${minimum_units} units first.`)
-  }
-  if (results.best_arm !== null) return decideByLead(experiment, results)
   const superior = running.filter(
     (arm) =>
       significant(experiment, arm, true).length > 0 &&
@@ -165,4 +146,36 @@ export const decide = (
   const waiting = superior.flatMap((arm) => pendingGuardrails(experiment, arm))
   if (waiting.length > 0) return undecided(`Not yet shown to hold: ${waiting.join(', ')}.`)
   return undecided(waitingFor(experiment, results))
+}
+
+/**
+ * Ships an arm when at least one primary metric is superior (always-valid p after Holm, or a bound crossed at a planned
+ * look; the good direction), none is inferior, every guardrail is shown non-inferior and the split is not mismatched.
+ * Keeps the control when every other arm is shown worse in a primary metric, or when the limit of units or time is
+ * reached without a winner. A decision that was taken is returned unchanged, with the data it was taken on.
+ */
+export const decide = (
+  experiment: Experiment,
+  results: Undecided,
+  previous?: Decision,
+): Decision => {
+  if (previous?.status === 'decided') return previous
+  const [control, ...others] = results.arms
+  if (control === undefined || others.length === 0) return undecided('There is nothing to compare.')
+  if (results.srm.mismatched) {
+    return undecided('The split of the units does not match the weights: find out why first.')
+  }
+  const { minimum_units } = experiment.stop
+  const running = others.filter(
+    ({ name }) => experiment.arms.find((arm) => arm.name === name)?.killed === undefined,
+  )
+  if (running.length === 0 && !isOver(experiment, results)) {
+    return undecided('Every other arm is switched off.')
+  }
+  if ([control, ...running].some(({ exposures }) => exposures < minimum_units)) {
+    if (isOver(experiment, results)) return keep(results, control)
+    return undecided(`Every arm needs ${minimum_units} units first.`)
+  }
+  if (results.best_arm !== null) return decideByLead(experiment, results)
+  return decideByMetrics(experiment, results, control, running)
 }

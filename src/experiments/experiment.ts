@@ -106,6 +106,12 @@ export const Guardrail = Type.Object(
         description: 'The margin is a share of the control’s value.',
       }),
     ),
+    kill: Type.Optional(
+      Type.Boolean({
+        description:
+          'Switches an arm off, in a new version, once it is shown to be worse by the margin.',
+      }),
+    ),
   },
   closed,
 )

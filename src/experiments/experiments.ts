@@ -12,6 +12,7 @@ import type { Experiment } from './experiment.ts'
 import { ExposedRuns } from './exposed-runs.ts'
 import { covariatesOf, exposureOf, toFact, type AssignedArm, type Encounter } from './encounter.ts'
 import { FactWriter } from './fact-writer.ts'
+import { switchOff } from './kill-switch.ts'
 import { Looks, phaseOf, type CoursePoint } from './looks.ts'
 import { automaticOutcomes, reportedOutcomes, type Report } from './outcome.ts'
 import type { ExperimentResults } from './results-schema.ts'
@@ -96,11 +97,8 @@ export class Experiments {
       ...(winner !== undefined && { winner }),
     })
     const name = unitName(experiment, unit)
-    const { arm, reason, propensity, bucket, isRecorded } = await this.#kept(
-      experiment,
-      name,
-      fresh,
-    )
+    const kept = await this.#kept(experiment, name, fresh)
+    const { arm, reason, propensity, bucket, isRecorded } = kept
     const assignment = { experiment: key, arm: arm.name, reason, propensity }
     return { arm, assignment, experiment, unit: name, bucket, isRecorded }
   }
@@ -185,11 +183,19 @@ export class Experiments {
 
   /** Everything there is to see as of now, including what was acknowledged before. @throws RefineError not_found */
   async view(key: string): Promise<ExperimentView> {
-    const versioned = this.definitions.get(key)
     await this.#writer.barrier()
-    const results = await this.#looks.take(versioned.experiment)
+    const results = await this.#look(key)
+    const versioned = this.definitions.get(key)
     const course = await this.#looks.course(versioned.experiment)
     return { ...versioned, results, course }
+  }
+
+  /** Results as of now. */
+  async #look(key: string): Promise<ExperimentResults> {
+    const versioned = this.definitions.get(key)
+    const results = await this.#looks.take(versioned.experiment)
+    await switchOff(this.definitions, versioned, results, this.#log)
+    return results
   }
 
   /** Resolves when everything handed in is durable and no look is under way. */
@@ -219,22 +225,23 @@ export class Experiments {
   ): Promise<void> {
     const exposures = encounters.flatMap((each) => exposureOf(each, this.#now().toISOString()))
     if (exposures.length === 0) return
-    for (const { assigned } of encounters) {
-      const { assignment, experiment } = assigned
-      if (assignment.reason === 'assigned' && this.#looks.count(experiment))
-        this.#lookSoon(experiment)
+    for (const {
+      assigned: { assignment, experiment },
+    } of encounters) {
+      if (assignment.reason !== 'assigned') continue
+      if (this.#looks.count(experiment)) this.#lookSoon(experiment.key)
     }
     const covariates = encounters.flatMap(covariatesOf)
     await this.#writer.add([...exposures, ...covariates, ...settled])
     for (const { runId, ...run } of exposures) this.#exposed.remember(runId, run)
   }
 
-  #lookSoon(experiment: Experiment): void {
+  #lookSoon(key: string): void {
     const look = this.#writer
       .barrier()
-      .then(() => this.#looks.take(experiment))
+      .then(() => this.#look(key))
       .catch((cause: unknown) => {
-        this.#log.error({ err: cause, experiment: experiment.key }, 'a look failed')
+        this.#log.error({ err: cause, experiment: key }, 'a look failed')
       })
     this.#looking.add(look)
     void look.then(() => this.#looking.delete(look))

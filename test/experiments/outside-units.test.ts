@@ -133,3 +133,31 @@ test('what a judge says of every unit makes up for users who are seldom asked, a
     /Of a, by-judge is off by 0 in the mean of \d+ units \(κ 1\)/,
   )
 })
+
+test('an arm that breaks a guardrail with a kill switch is switched off by the look that shows it', async (t) => {
+  const { call } = await serve(t, workplace())
+  const metrics = [...EXPERIMENT.metrics, { name: 'harm', type: 'boolean', direction: 'down' }]
+  const guardrails = [{ metric: 'harm', margin: 0.05, kill: true }]
+  await call('POST', '/v1/experiments', { ...EXPERIMENT, metrics, guardrails })
+  const units = Array.from({ length: 200 }, (_, index) => ({ unit: `u${index}` }))
+  const { rows } = await ask(call, 'exposures', units)
+  const said = (value: boolean, from: readonly Row[]) =>
+    from.map(({ id }) => ({ run_id: id, metric: 'harm', value, source: 'test' }))
+  const of = (arm: string) => rows.filter((row) => row.arm === arm)
+  await call('POST', '/v1/feedback', { data: [...said(false, of('a')), ...said(true, of('b'))] })
+  await call('GET', '/v1/experiments/outside/results')
+  const { body } = await call('GET', '/v1/experiments/outside')
+  const arms = body['arms'] as { killed?: string }[]
+  assert.deepEqual(
+    [body['version'], arms.map(({ killed }) => killed)],
+    [2, [undefined, 'It breaks the guardrail "harm".']],
+  )
+  const later = await ask(call, 'exposures', units)
+  assert.deepEqual([...new Set(later.rows.map(({ reason }) => reason))].toSorted(), [
+    'assigned',
+    'killed',
+  ])
+  assert.ok(later.rows.every(({ arm }) => arm === 'a'))
+  await call('GET', '/v1/experiments/outside/results')
+  assert.equal((await call('GET', '/v1/experiments/outside')).body['version'], 2, 'once is enough')
+})

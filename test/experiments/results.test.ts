@@ -369,3 +369,12 @@ test('track-and-stop ends with the likelihood ratio of the leader, and with noth
   const killed = arms.map((each, index) => (index === 1 ? { ...each, killed: 'slow' } : each))
   assert.equal(look([840, 960], 2000, { arms: killed }).best_arm, null, 'nothing is left to lead')
 })
+
+test('nothing is decided of arms that were switched off', () => {
+  const { arms } = running()
+  const killed = arms.map((each, index) => (index === 1 ? { ...each, killed: 'slow' } : each))
+  const data = [arm('control', 400, 1000), arm('treatment', 410, 1000)]
+  const { decision } = resultsOf(running({ arms: killed }), data, { at: AT })
+  assert.equal(decision.action, 'continue')
+  assert.equal(decision.reason, 'Every other arm is switched off.')
+})
