@@ -72,6 +72,11 @@ const isWithin = (u: number, range: { readonly from: number; readonly to: number
 const fallbackOf = ({ arms }: Experiment): Arm =>
   arms.find(({ killed }) => killed === undefined) ?? arms[0]!
 
+/** The arm that won, unless there is none or it was switched off since. */
+const shippedArm = (experiment: Experiment, winner: string | undefined): Arm =>
+  experiment.arms.find(({ name, killed }) => name === winner && killed === undefined) ??
+  fallbackOf(experiment)
+
 const forcedArm = (experiment: Experiment, variant: string, mayForce: boolean): Arm => {
   const arm = experiment.arms.find(({ name }) => name === variant)
   if (arm === undefined) {
@@ -116,8 +121,7 @@ export const assign = (
   }
   const absent = absence(experiment, unit)
   if (absent === 'decided') {
-    const winner = experiment.arms.find(({ name }) => name === choices.winner)
-    return certain(winner ?? fallbackOf(experiment), 'decided')
+    return certain(shippedArm(experiment, choices.winner), 'decided')
   }
   if (absent !== undefined) return certain(fallbackOf(experiment), absent)
   const shares = choices.shares ?? experiment.arms.map(({ weight }) => weight)
@@ -139,21 +143,18 @@ export const assign = (
   return { arm, reason: 'assigned', propensity: shares[index]!, bucket, isRecorded: true }
 }
 
-/** What is known of who asks, most specific first; see `unitOf`. */
+/** What is known of who asks. */
 export interface UnitSources {
-  /** `experiment.unit` of the request. */
+  /** What the request names as its unit, or the user that a surface knows. */
   readonly explicit?: string
-  readonly user?: string
-  /** Id of the conversation, or of the response the chain started with. */
-  readonly conversation?: string
-  /** API key and hash of the prompt: the last resort, the same for the same question. */
-  readonly fallback: string
+  /** The same for every turn of a conversation. */
+  readonly conversation: string
+  /** The same for the same question: of experiments that assign by request. */
+  readonly question: string
 }
 
-/** The unit of a request: what it says itself, else what the experiment assigns by, else the last resort. */
-export const unitOf = ({ unit }: Experiment, sources: UnitSources): string => {
-  if (sources.explicit !== undefined) return sources.explicit
-  if (unit === 'request') return sources.fallback
-  if (unit === 'conversation') return sources.conversation ?? sources.user ?? sources.fallback
-  return sources.user ?? sources.conversation ?? sources.fallback
-}
+/** The unit of a request: what it says itself, else its conversation, or the question where that is the unit. */
+export const unitOf = (
+  { unit }: Experiment,
+  { explicit, conversation, question }: UnitSources,
+): string => explicit ?? (unit === 'request' ? question : conversation)

@@ -4,7 +4,7 @@ import { invalidField, type RefineError } from '../core/errors.ts'
 import type { ExperimentFact, ExperimentStore, Outcome } from '../core/experiment-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Log } from '../core/strategy.ts'
-import { assign, unitOf, type ArmAssignment } from './assignment.ts'
+import { assign, unitOf, type ArmAssignment, type UnitSources } from './assignment.ts'
 import { Definitions, type Versioned } from './definitions.ts'
 import { DuelBook } from './duel-book.ts'
 import type { DefinitionChecks } from './experiment-rules.ts'
@@ -33,9 +33,7 @@ export interface Participation {
 }
 
 /** What is known of the caller. */
-export interface Caller {
-  /** The same for the same caller and question: the unit of last resort. */
-  readonly fallback: string
+export interface Caller extends Omit<UnitSources, 'explicit'> {
   /** Whether the caller may choose an arm. */
   readonly mayForce: boolean
 }
@@ -86,8 +84,8 @@ export class Experiments {
       throw invalidField('/experiment/key', `There is no experiment "${key}".`)
     }
     const { experiment } = found
-    const { fallback, mayForce } = caller
-    const unit = unitOf(experiment, { fallback, ...(explicit !== undefined && { explicit }) })
+    const { mayForce, ...sources } = caller
+    const unit = unitOf(experiment, { ...sources, ...(explicit !== undefined && { explicit }) })
     const shares = await this.#looks.shares(experiment)
     const winner = await this.#winner(experiment)
     const fresh = assign(experiment, unit, {

@@ -99,7 +99,7 @@ export class OutsideUnits {
     { mayForce }: OutsideCaller,
   ): Promise<AssignedArm[]> {
     this.#experiments.definitions.get(key)
-    const caller = { fallback: '', mayForce }
+    const caller = { conversation: '', question: '', mayForce }
     return Promise.all(
       units.map(({ unit, variant }, index) => {
         const participation = { key, unit, ...(variant !== undefined && { variant }) }

@@ -98,8 +98,12 @@ export class ArmPlanner {
     }
     const request = validate(RunRequest, body)
     const { messages } = taskOf(request)
-    const question = hash('sha256', `${owner}:${JSON.stringify(messages)}`)
-    const caller = { fallback: question, mayForce: this.#mayForce(owner) }
+    const nameOf = (part: unknown): string => hash('sha256', `${owner}:${JSON.stringify(part)}`)
+    // However it goes on, a conversation begins with the same words.
+    const first = messages.findIndex(({ role }) => role === 'user')
+    const opening = first < 0 ? messages : messages.slice(0, first + 1)
+    const sources = { conversation: nameOf(opening), question: nameOf(messages) }
+    const caller = { ...sources, mayForce: this.#mayForce(owner) }
     const assigned = await this.#experiments.assign(request.experiment!, caller)
     checkConflicts(request, assigned.experiment)
     return { ...planRequest(withArm(request, assigned.arm), this.#parts), assigned }

@@ -7,7 +7,7 @@ import { IN_MEMORY, openSqliteStore } from '../../src/storage/sqlite.ts'
 import { count } from './load.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
-const CALLER = { fallback: 'x', mayForce: false }
+const CALLER = { conversation: 'x', question: 'x', mayForce: false }
 
 const open = async (t: TestContext, definition: object): Promise<Experiments> => {
   const store = openSqliteStore(IN_MEMORY)

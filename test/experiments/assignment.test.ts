@@ -148,6 +148,10 @@ test('only a running experiment assigns', () => {
   assert.deepEqual(reasonOf('paused'), ['inactive', 'control'])
   assert.deepEqual(reasonOf('decided', 'treatment'), ['decided', 'treatment'])
   assert.deepEqual(reasonOf('decided'), ['decided', 'control'])
+  const { arms } = running()
+  const killed = arms.map((arm, index) => (index === 1 ? { ...arm, killed: 'slow' } : arm))
+  const { arm } = assign(running({ status: 'decided', arms: killed }), 'u', { winner: 'treatment' })
+  assert.equal(arm.name, 'control', 'a winner that was switched off since ships no more')
 })
 
 test('the shares of a bandit are the propensities', () => {
@@ -159,10 +163,10 @@ test('the shares of a bandit are the propensities', () => {
 })
 
 test('the unit is what the request says, else what the experiment assigns by', () => {
-  const sources = { user: 'u', conversation: 'c', fallback: 'f' }
+  const sources = { conversation: 'c', question: 'q' }
   assert.equal(unitOf(running({ unit: 'user' }), { ...sources, explicit: 'e' }), 'e')
-  assert.equal(unitOf(running({ unit: 'user' }), sources), 'u')
+  assert.equal(unitOf(running(), { ...sources, explicit: 'e' }), 'e')
+  assert.equal(unitOf(running({ unit: 'user' }), sources), 'c')
   assert.equal(unitOf(running({ unit: 'conversation' }), sources), 'c')
-  assert.equal(unitOf(running(), sources), 'f')
-  assert.equal(unitOf(running({ unit: 'tenant' }), { fallback: 'f' }), 'f')
+  assert.equal(unitOf(running(), sources), 'q')
 })

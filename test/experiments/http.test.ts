@@ -250,6 +250,39 @@ test('an OpenAI client takes part by the name of a model, as the user it names',
   )
 })
 
+test('a conversation keeps its arm, whether its turns are sent again or continued by id', async (t) => {
+  const { call, runs } = await serve(t)
+  await call('POST', '/v1/experiments', { ...AB, unit: 'conversation' })
+  const armOf = async (id: string) =>
+    (await runs.get(`run_${id.split('_')[1]}`, '')).assignment!.arm
+  const arms = new Set<string>()
+  for (let index = 0; index < 12; index++) {
+    const input = `What is ${index} + 1?`
+    const first = await call('POST', '/v1/responses', { model: 'experiment:models', input })
+    const next = await call('POST', '/v1/responses', {
+      model: 'experiment:models',
+      input: 'And one more?',
+      previous_response_id: first.body['id'],
+    })
+    const arm = await armOf(first.body['id'] as string)
+    assert.equal(await armOf(next.body['id'] as string), arm)
+    const messages = [
+      { role: 'user', content: input },
+      { role: 'assistant', content: 'So much.' },
+      { role: 'user', content: 'And one less?' },
+    ]
+    const again = await call('POST', '/v1/runs', { messages, experiment: { key: 'models' } })
+    assert.equal((again.body as unknown as Run).assignment!.arm, arm)
+    arms.add(arm)
+  }
+  assert.equal(arms.size, 2)
+  const { arms: counted } = await resultsOf(call)
+  assert.equal(
+    counted.reduce((sum, { exposures }) => sum + exposures, 0),
+    12,
+  )
+})
+
 const FILE = (coverage: number): string => `
 experiments:
   - key: from-file

@@ -35,7 +35,7 @@ export const openLoad = async (place: string): Promise<Opened> => {
 
 /** Exposes a unit; resolves when that is acknowledged. */
 export const expose = async ({ experiments }: Opened, unit: number): Promise<void> => {
-  const caller = { fallback: '', mayForce: false }
+  const caller = { conversation: '', question: '', mayForce: false }
   const assigned = await experiments.assign({ key: 'load', unit: String(unit) }, caller)
   await experiments.exposed({ runId: `run_${unit}`, assigned, metadata: {} })
 }

@@ -32,7 +32,7 @@ test('units of a phase go when it has been over for long enough, and its results
   const { experiments, retention, clock } = await open(t, { facts: 10 })
   await experiments.definitions.create(definition({ status: 'running' }))
   const expose = async (unit: string): Promise<void> => {
-    const caller = { fallback: unit, mayForce: false }
+    const caller = { conversation: unit, question: unit, mayForce: false }
     const assigned = await experiments.assign({ key: 'refine-or-not', unit }, caller)
     await experiments.exposed({ runId: `run_${unit}`, assigned, metadata: {} })
   }
