@@ -12,7 +12,7 @@ import { asyncapiDocument } from '../src/http/asyncapi.ts'
 import { CLIENT_MESSAGES } from '../src/http/websocket-message.ts'
 import { SERVER_MESSAGES } from '../src/http/websocket-reply.ts'
 import { endless, FakeRuns, refinement } from './support/fake-runs.ts'
-import { listen } from './support/http-server.ts'
+import { listen, type TestServer } from './support/http-server.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const text = readFileSync(path.join(root, 'openapi', 'asyncapi.yaml'), 'utf8')
@@ -70,19 +70,21 @@ const byContract = () => {
 
 test('a live conversation, every message of it, is valid by the file', async (t) => {
   const { check, typesOf } = byContract()
-  const { url } = await listen(t, new FakeRuns(endless(refinement.slice(0, -1))), {
-    limits: { socketSeconds: 3 },
-  })
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'whetstone.v1')
-  t.after(() => socket.terminate())
   const heard = new Set<string>()
   let wake = (): void => undefined
-  socket.on('message', (data) => {
-    const message = JSON.parse((data as Buffer).toString()) as Record<string, unknown>
-    check('say', message)
-    heard.add(String(message['type']))
-    wake()
-  })
+  const open = ({ url }: TestServer): WebSocket => {
+    const opened = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'whetstone.v1')
+    t.after(() => opened.terminate())
+    opened.on('message', (data) => {
+      const message = JSON.parse((data as Buffer).toString()) as Record<string, unknown>
+      check('say', message)
+      heard.add(String(message['type']))
+      wake()
+    })
+    return opened
+  }
+  open(await listen(t, new FakeRuns(), { limits: { socketSeconds: 0.5 } })) // tells that it expires
+  const socket = open(await listen(t, new FakeRuns(endless(refinement.slice(0, -1)))))
   await once(socket, 'open')
   const until = async (type: string): Promise<void> => {
     while (!heard.has(type)) await new Promise<void>((resolve) => (wake = resolve))
