@@ -13,7 +13,7 @@ const OPENERS: Readonly<Record<ContestantName, () => Promise<Open>>> = {
 
 let contestant: Contestant | undefined
 
-const obey = async (request: Request): Promise<Reply> => {
+const obey = async (request: Exclude<Request, { close: true }>): Promise<Reply> => {
   if ('open' in request) {
     const open = await OPENERS[request.open.name]()
     contestant = await open(request.open)
@@ -23,7 +23,10 @@ const obey = async (request: Request): Promise<Reply> => {
   return { timing, memory: timing.memory ?? process.memoryUsage.rss() }
 }
 
+const end = (): void => process.exit(0)
+
 process.on('message', (request: Request) => {
+  if ('close' in request) return void (contestant?.close() ?? Promise.resolve()).then(end, end)
   obey(request)
     .catch((thrown: unknown) => ({
       problem: thrown instanceof Error ? thrown.message : String(thrown),

@@ -33,7 +33,7 @@ export interface OpenRequest {
   readonly threads: number
 }
 
-/** Decode `steps` tokens for each of `samples` answers to one prompt. */
+/** Decode `steps` tokens for each of `samples` answers to one prompt; that of the job before may have been kept. */
 export interface Job {
   readonly prompt: readonly number[]
   readonly samples: number
@@ -41,7 +41,7 @@ export interface Job {
 }
 
 export interface Timing {
-  /** Until the prompt is in the cache of every sample. */
+  /** What it took to compute the prompt, in this job or in the one it was kept from. */
   readonly prefillSeconds: number
   readonly decodeSeconds: number
   /** Tokens decoded in that time, all samples together. */
@@ -57,7 +57,10 @@ export interface Contestant {
   close(): Promise<void>
 }
 
-export type Request = { readonly open: OpenRequest } | { readonly job: Job }
+export type Request =
+  | { readonly open: OpenRequest }
+  | { readonly job: Job }
+  | { readonly close: true }
 export type Reply =
   | { readonly precision: string }
   | { readonly timing: Timing; readonly memory: number }
@@ -67,6 +70,12 @@ const PROCESS = new URL(
   `./contestant-process${path.extname(fileURLToPath(import.meta.url))}`,
   import.meta.url,
 )
+
+const CLOSE_MS = 1000
+
+/** Whether two jobs have the same prompt. */
+export const samePrompt = (left: readonly number[], right: readonly number[]): boolean =>
+  left.length === right.length && left.every((token, index) => token === right[index])
 
 /** The other end of a contestant's process. */
 export class Remote {
@@ -106,8 +115,10 @@ export class Remote {
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
+    const patience = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS)
+    this.#child.send({ close: true } satisfies Request)
     await exited
+    clearTimeout(patience)
   }
 }
 

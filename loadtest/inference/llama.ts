@@ -5,7 +5,13 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Contestant, Job, OpenRequest, Timing } from './contestant.ts'
+import {
+  samePrompt,
+  type Contestant,
+  type Job,
+  type OpenRequest,
+  type Timing,
+} from './contestant.ts'
 
 interface Sequence {
   evaluateWithoutGeneratingNewTokens(tokens: readonly number[]): Promise<void>
@@ -25,6 +31,12 @@ interface Package {
     loadModel(options: object): Promise<Model>
     dispose(): Promise<void>
   }>
+}
+
+interface Kept {
+  readonly prompt: readonly number[]
+  readonly samples: number
+  readonly seconds: number
 }
 
 const PACKAGE = 'node-llama-cpp'
@@ -50,7 +62,19 @@ export const openLlama = async ({ files, threads }: OpenRequest): Promise<Contes
   })
   const model = await llama.loadModel({ modelPath: files.gguf, defaultContextFlashAttention: true })
   const state = `${files.gguf}.${process.pid}.state`
-  const run = async ({ prompt, samples, steps }: Job): Promise<Timing> => {
+  /** A context takes only states of one with as many sequences. */
+  let kept: Kept | undefined
+  /** Leaves the state after the prompt in the file. */
+  const fill = async (sequence: Sequence, { prompt, samples }: Job): Promise<number> => {
+    const start = performance.now()
+    await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(0, -1))
+    const seconds = (performance.now() - start) / 1000
+    await sequence.saveStateToFile(state)
+    kept = { prompt, samples, seconds }
+    return seconds
+  }
+  const run = async (job: Job): Promise<Timing> => {
+    const { prompt, samples, steps } = job
     const context = await model.createContext({
       sequences: samples,
       contextSize: prompt.length + steps + 8,
@@ -58,21 +82,20 @@ export const openLlama = async ({ files, threads }: OpenRequest): Promise<Contes
       threads: { ideal: threads, min: threads },
     })
     const sequences = Array.from({ length: samples }, () => context.getSequence())
-    const start = performance.now()
-    await sequences[0]!.evaluateWithoutGeneratingNewTokens(prompt.slice(0, -1))
-    const filled = performance.now()
-    if (samples > 1) {
-      await sequences[0]!.saveStateToFile(state)
-      for (const sequence of sequences.slice(1))
-        await sequence.loadStateFromFile(state, { acceptRisk: true })
-      await rm(state, { force: true })
-    }
+    const isKept = kept?.samples === samples && samePrompt(kept.prompt, prompt)
+    const prefillSeconds = isKept ? kept!.seconds : await fill(sequences[0]!, job)
+    for (const sequence of isKept ? sequences : sequences.slice(1))
+      await sequence.loadStateFromFile(state, { acceptRisk: true })
     const copied = performance.now()
     await Promise.all(sequences.map((sequence) => decode(sequence, prompt.at(-1)!, steps)))
     const decodeSeconds = (performance.now() - copied) / 1000
     await context.dispose()
-    return { prefillSeconds: (filled - start) / 1000, decodeSeconds, tokens: samples * steps }
+    return { prefillSeconds, decodeSeconds, tokens: samples * steps }
   }
   const precision = files.weights === 'int8' ? 'Q8_0' : 'F16'
-  return { precision, run, close: () => llama.dispose() }
+  const close = async (): Promise<void> => {
+    await rm(state, { force: true })
+    await llama.dispose()
+  }
+  return { precision, run, close }
 }

@@ -8,13 +8,15 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { probeSpeed, type Speed } from '../../src/inference/runtime/speed-probe.ts'
+import type { Engine } from '../../src/inference/engine.ts'
 import type { RealDevice } from '../../src/inference/runtime/devices.ts'
 import { benchDevice } from './device-bench.ts'
 import { findLlamaServer } from './llama-server.ts'
 import { prepareModel } from './model-files.ts'
+import type { Remote } from './contestant.ts'
 import { findPeers } from './peers.ts'
 import { openAll, runRounds, usualWeights, type Cell, type Plan } from './rounds.ts'
-import { measureEventLoop, measureFirstTokens, soak, withEngine } from './serving.ts'
+import { measureEventLoop, measureFirstTokens, openEngine, soak } from './serving.ts'
 import { sharesOf, standingOf } from './summary.ts'
 import type { Precision } from './whetstone.ts'
 
@@ -23,11 +25,15 @@ const PEBBLE = path.join(ROOT, 'models', 'pebble')
 const SOAK_SEQUENCES = 10_000
 
 const FULL: Plan = { contexts: [256, 1024], samples: [1, 4, 16, 32], rounds: 3, steps: 16 }
-const QUICK: Plan = { contexts: [1024], samples: [1, 16, 32], rounds: 1, steps: 4 }
+const QUICK: Plan = {
+  contexts: [1024],
+  samples: [1, 16, 32],
+  rounds: 1,
+  steps: 4,
+  onePrompt: true,
+}
 
 const tell = (line: string): void => void process.stdout.write(`${line}\n`)
-
-type Weights = 'fp32' | 'int8'
 
 const oneOf = <Choice extends string>(
   option: string,
@@ -79,20 +85,24 @@ const describeMachine = (threads: number, speed: Speed) => ({
   gigaflops: speed.gigaflops,
 })
 
-const serve = async (location: string, args: Arguments, weights: Weights, plan: Plan) => {
+const serve = async (
+  engine: Engine,
+  location: string,
+  { quick, ...args }: Arguments,
+  plan: Plan,
+) => {
   const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
-  const { threads, quick } = args
   const length = Math.min(plan.contexts.at(-1)!, contextLength - 64)
-  return withEngine({ location, weights, threads }, async (engine) => ({
+  return {
     event_loop_p99_ms: await measureEventLoop(engine, vocabulary, length, quick ? 8 : 32),
     first_token_ms: await measureFirstTokens(
       engine,
       vocabulary,
       64,
-      quick ? [1, 16, 64] : [1, 2, 4, 8, 16, 32, 64],
+      quick ? [1, 64] : [1, 2, 4, 8, 16, 32, 64],
     ),
     ...(args.soak && { soak: await soak(engine, vocabulary, SOAK_SEQUENCES, tell) }),
-  }))
+  }
 }
 
 const showShares = (location: string, cells: readonly Cell[], speed: Speed) => {
@@ -108,22 +118,34 @@ const showShares = (location: string, cells: readonly Cell[], speed: Speed) => {
     })
 }
 
-const benchModel = async (location: string, args: Arguments, speed: Speed) => {
+const measure = async (
+  remotes: readonly Remote[],
+  engine: Engine,
+  location: string,
+  args: Arguments,
+) => {
   const plan = args.quick ? QUICK : FULL
+  try {
+    const cells = await runRounds(remotes, location, plan, tell)
+    await Promise.all(remotes.map((remote) => remote.close()))
+    return { cells, serving: await serve(engine, location, args, plan) }
+  } finally {
+    await Promise.all(remotes.map((remote) => remote.close()))
+    await engine.close()
+  }
+}
+
+const benchModel = async (location: string, args: Arguments, speed: Speed) => {
   const weights =
     args.weights === 'int8' || args.weights === 'fp32' ? args.weights : usualWeights(location)
   tell(`\n${location}, weights ${weights}, ${args.threads} threads`)
   const packages = await findPeers(args.cache, !args.quick, tell)
   const files = await prepareModel(location, weights, args.cache, packages, tell)
-  const remotes = await openAll(files, args.threads, tell)
-  let cells: Cell[]
-  try {
-    cells = await runRounds(remotes, location, plan, tell)
-  } finally {
-    await Promise.all(remotes.map((remote) => remote.close()))
-  }
+  // All at once, while nothing is measured; the engine in this process sleeps until its turn.
+  const loading = openEngine({ location, weights, threads: args.threads })
+  const [remotes, engine] = await Promise.all([openAll(files, args.threads, tell), loading])
+  const { cells, serving } = await measure(remotes, engine, location, args)
   const shares = showShares(location, cells, speed)
-  const serving = await serve(location, args, weights, plan)
   const summary = {
     samples_1: standingOf(cells, 1),
     samples_16: standingOf(cells, 16),

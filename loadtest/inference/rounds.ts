@@ -16,6 +16,8 @@ export interface Plan {
   readonly rounds: number
   /** Tokens per sample; more where a job would have fewer than `LEAST_TOKENS` in all. */
   readonly steps: number
+  /** All jobs of a context have one prompt, so that an engine that can keep it computes it once, without the clock. */
+  readonly onePrompt?: boolean
 }
 
 /** What a job costs once, such as memory that is touched for the first time, must not decide its rate. */
@@ -80,14 +82,16 @@ export const openAll = async (
   threads: number,
   tell: (line: string) => void,
 ): Promise<Remote[]> => {
-  const remotes: Remote[] = []
-  for (const name of CONTESTANTS.filter((candidate) => isAble(candidate, files))) {
-    try {
-      remotes.push(await Remote.open({ name, files, threads }))
-    } catch (thrown) {
-      if (name === 'whetstone') throw thrown
-      tell(`${name} takes no part: ${(thrown as Error).message}`)
+  const able = CONTESTANTS.filter((candidate) => isAble(candidate, files))
+  const opened = await Promise.allSettled(able.map((name) => Remote.open({ name, files, threads })))
+  const remotes = opened.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
+  for (const [index, result] of opened.entries()) {
+    if (result.status === 'fulfilled') continue
+    if (able[index] === 'whetstone') {
+      await Promise.all(remotes.map((remote) => remote.close()))
+      throw result.reason
     }
+    tell(`${able[index]} takes no part: ${(result.reason as Error).message}`)
   }
   return remotes
 }
@@ -131,18 +135,20 @@ export const runRounds = async (
   const { vocabulary, contextLength } = openCheckpoint(location).config().decoder
   const cells: Cell[] = []
   let seed = 1
+  const promptOf = (length: number): number[] =>
+    randomPrompt(length, vocabulary, plan.onePrompt ? seed : seed++)
   const sizes = sizesOf(plan, contextLength)
   // Once without the clock, as long as it gets; who fails here takes no part.
   const longest = Math.max(...sizes.map(({ length }) => length))
   const fit = await runCell(
     remotes,
-    [{ prompt: randomPrompt(longest, vocabulary, seed++), samples: 1, steps: plan.steps }],
+    [{ prompt: promptOf(longest), samples: 1, steps: plan.steps }],
     tell,
   )
   const taking = remotes.filter(({ name }) => fit.some(({ engine }) => engine === name))
   for (const { length, samples, steps } of sizes) {
     const jobs = Array.from({ length: plan.rounds }, () => ({
-      prompt: randomPrompt(length, vocabulary, seed++),
+      prompt: promptOf(length),
       samples,
       steps,
     }))

@@ -40,10 +40,12 @@ const workOf = (prompt: readonly number[], samples: number, maxTokens: number): 
   topLogProbabilities: undefined,
 })
 
-export const withEngine = async <Result>(
-  { location, weights, threads }: ServingOptions,
-  use: (engine: Engine) => Promise<Result>,
-): Promise<Result> => {
+/** A loaded engine, to be closed by the caller. */
+export const openEngine = async ({
+  location,
+  weights,
+  threads,
+}: ServingOptions): Promise<Engine> => {
   const engine = new Engine({
     folder: location,
     weights,
@@ -52,12 +54,8 @@ export const withEngine = async <Result>(
     maxRows: 64,
     promptBytes: PROMPT_BYTES,
   })
-  try {
-    await engine.ready()
-    return await use(engine)
-  } finally {
-    await engine.close()
-  }
+  await engine.ready()
+  return engine
 }
 
 /** Milliseconds from the call to the first token of its answer. */

@@ -42,12 +42,16 @@ export const openScheduled = async (request: ScheduledRequest): Promise<Schedule
     onEvents(events),
   )
   let id = 0
+  let prefillSeconds = 0
   const run = async ({ prompt, samples, steps }: Job): Promise<Timing> => {
     const start = performance.now()
     let filled = start
     onEvents = (events) => {
-      for (const event of events)
-        if (event.type === 'chunk' && event.chunk.type === 'usage') filled = performance.now()
+      for (const event of events) {
+        if (event.type !== 'chunk' || event.chunk.type !== 'usage') continue
+        filled = performance.now()
+        if (event.chunk.cachedTokens === 0) prefillSeconds = (filled - start) / 1000
+      }
     }
     scheduler.generate(id++, {
       prompt: Int32Array.from(prompt),
@@ -59,7 +63,7 @@ export const openScheduled = async (request: ScheduledRequest): Promise<Schedule
     })
     await scheduler.run()
     return {
-      prefillSeconds: (filled - start) / 1000,
+      prefillSeconds,
       decodeSeconds: (performance.now() - filled) / 1000,
       tokens: samples * steps,
     }

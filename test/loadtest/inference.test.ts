@@ -8,9 +8,9 @@ import { writeGguf } from '../../loadtest/inference/gguf-writer.ts'
 import { median, sizesOf, type Cell } from '../../loadtest/inference/rounds.ts'
 import {
   measureEventLoop,
+  openEngine,
   plainSampling,
   soak,
-  withEngine,
 } from '../../loadtest/inference/serving.ts'
 import { writeStockExport } from '../../loadtest/inference/stock-export.ts'
 import { sharesOf, standingOf } from '../../loadtest/inference/summary.ts'
@@ -95,21 +95,19 @@ test('the export that the stock loop gets continues as the reference does', asyn
 test('the GGUF file continues as the reference does', async (t) => {
   const location = path.join(scratch(t), 'model.gguf')
   writeGguf(location, pebble, 'F16')
-  const options = { location, weights: 'fp32', threads: 1 } as const
-  const text = await withEngine(options, async (engine) => {
-    let answer = ''
-    const work = {
-      prompt: Int32Array.from(solve.ids),
-      samples: 1,
-      sampling: { ...plainSampling(solve.greedy_ids.length - 1), temperature: 0 },
-      keepStop: false,
-      seed: 1,
-      topLogProbabilities: undefined,
-    }
-    for await (const chunk of engine.generate(work, new AbortController().signal))
-      if (chunk.type === 'delta') answer += chunk.text
-    return answer
-  })
+  const engine = await openEngine({ location, weights: 'fp32', threads: 1 })
+  t.after(() => engine.close())
+  let text = ''
+  const work = {
+    prompt: Int32Array.from(solve.ids),
+    samples: 1,
+    sampling: { ...plainSampling(solve.greedy_ids.length - 1), temperature: 0 },
+    keepStop: false,
+    seed: 1,
+    topLogProbabilities: undefined,
+  }
+  for await (const chunk of engine.generate(work, new AbortController().signal))
+    if (chunk.type === 'delta') text += chunk.text
   assert.equal(text, solve.greedy_text.replace('<|im_end|>', ''))
 })
 
@@ -171,12 +169,11 @@ test('medians are of the middle', () => {
   assert.equal(median([4, 1, 2, 3]), 2.5)
 })
 
-test('600 short answers leave the memory where it was, and the event loop free', async () => {
-  const options = { location: FOLDER, weights: 'fp32', threads: 1 } as const
-  await withEngine(options, async (engine) => {
-    const { warm, end } = await soak(engine, shape.vocabulary, 600, () => undefined)
-    // A leak of one cache per answer would be some hundred MiB.
-    assert.ok(end - warm < 100 * 2 ** 20, `${warm} to ${end} bytes`)
-    assert.ok((await measureEventLoop(engine, shape.vocabulary, 64, 8)) < 200)
-  })
+test('600 short answers leave the memory where it was, and the event loop free', async (t) => {
+  const engine = await openEngine({ location: FOLDER, weights: 'fp32', threads: 1 })
+  t.after(() => engine.close())
+  const { warm, end } = await soak(engine, shape.vocabulary, 600, () => undefined)
+  // A leak of one cache per answer would be some hundred MiB.
+  assert.ok(end - warm < 100 * 2 ** 20, `${warm} to ${end} bytes`)
+  assert.ok((await measureEventLoop(engine, shape.vocabulary, 64, 8)) < 200)
 })
