@@ -1,4 +1,4 @@
-/** `npm run loadtest -- [--scenario NAME] [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--json FILE] [--profile FOLDER]` */
+/** `npm run loadtest -- [--scenario NAME] [--url http://127.0.0.1:8080] [--streams 200] [--seconds 10] [--burst 4] [--json FILE] [--profile FOLDER]` */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { loadExperiments } from './feedback-load.ts'
@@ -16,6 +16,7 @@ import { runningServer, startServer, type Target } from './target.ts'
 
 const MAX_STREAMS = 2000
 const MAX_SECONDS = 300
+const MAX_BURST = 10
 
 const readCount = (name: string, text: string, maximum: number): number => {
   const value = Number(text)
@@ -31,6 +32,7 @@ const readArguments = () => {
       scenario: { type: 'string', multiple: true, default: ['json', 'sse', 'websocket'] },
       streams: { type: 'string', default: '200' },
       seconds: { type: 'string', default: '10' },
+      burst: { type: 'string', default: '4' },
       json: { type: 'string' },
       profile: { type: 'string' },
     },
@@ -39,6 +41,7 @@ const readArguments = () => {
     ...values,
     streams: readCount('streams', values.streams, MAX_STREAMS),
     seconds: readCount('seconds', values.seconds, MAX_SECONDS),
+    burst: readCount('burst', values.burst, MAX_BURST),
   }
 }
 
@@ -75,12 +78,12 @@ const runAll = async (
 }
 
 const main = async (): Promise<void> => {
-  const { url, scenario, streams, seconds, json, profile } = readArguments()
+  const { url, scenario, streams, seconds, burst, json, profile } = readArguments()
   const scenarios = scenario.map(scenarioOf)
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const target = url === undefined ? await startServer(flags) : await runningServer(url)
+  const target = url === undefined ? await startServer(burst, flags) : await runningServer(url)
   try {
-    const load = { streams, seconds, model: target.model }
+    const load = { streams, seconds, burst, model: target.model }
     const reports = await runAll(target, scenarios, load)
     process.stdout.write(reportTable(reports))
     const setting = { node: process.version, platform: process.platform, ...load }

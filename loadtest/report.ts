@@ -27,7 +27,7 @@ const titleOf = (report: ScenarioReport): string => {
       return `experiments: ${report.exposures_per_second} exposures/s by runs, ${report.units_per_second} exposures/s by units in batches, ${report.feedbacks_per_second} feedbacks/s, ${report.rows_per_request} a request; ${report.exposures}, ${report.units} and ${report.feedbacks} acknowledged, ${report.errors} not counted`
     case 'sse':
     case 'websocket':
-      return `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s (${(report.events_per_second / report.streams).toFixed(1)} each), ${report.errors} errors`
+      return `${report.scenario}: ${report.streams} streams, ${report.runs_per_second.toFixed(0)} runs/s, ${report.events_per_second.toFixed(0)} events/s (${(report.events_per_second / report.streams).toFixed(1)} each, ${report.burst} at a time), ${report.errors} errors`
   }
 }
 
@@ -77,6 +77,9 @@ export const reportTable = (reports: readonly ScenarioReport[]): string =>
       const failed = healthErrors === 0 ? '' : `, ${healthErrors} of the probes failed`
       return [
         titleOf(report),
+        ...('run' in report && 'burst' in report
+          ? [`  each run: ${JSON.stringify(report.run)}`]
+          : []),
         HEAD,
         ...rowsOf(report),
         row('GET /healthz', health),

@@ -14,6 +14,8 @@ export interface Load {
   readonly seconds: number
   /** Of the streams; `scripted` if absent. */
   readonly model?: string
+  /** Events that come at one moment: samples of a stream's run that write at once. */
+  readonly burst: number
 }
 
 export interface JsonResult {
@@ -27,6 +29,9 @@ export interface JsonResult {
 export interface StreamResult {
   readonly scenario: 'sse' | 'websocket'
   readonly streams: number
+  readonly burst: number
+  /** What was sent to start each stream. */
+  readonly run: object
   readonly runs: number
   readonly runs_per_second: number
   /** While all streams were open. */
@@ -42,17 +47,20 @@ export interface StreamResult {
 }
 
 const RUN = { model: 'scripted', strategy: 'single', input: 'What is 17 times 24?' }
-const streamRunOf = ({ model = RUN.model }: Load) => ({
+
+const streamRunOf = ({ model = RUN.model, burst }: Load) => ({
   ...RUN,
   model,
-  strategy: 'best-of-n',
-  options: { n: 4 },
+  ...(burst > 1 && { strategy: 'best-of-n', options: { n: burst } }),
 })
 
 /** More connections than this measure the client, not the server. */
 const MAX_CONNECTIONS = 100
 
-export const loadJson = async (url: URL, { streams, seconds }: Load): Promise<JsonResult> => {
+export const loadJson = async (
+  url: URL,
+  { streams, seconds }: Pick<Load, 'streams' | 'seconds'>,
+): Promise<JsonResult> => {
   const connections = Math.min(streams, MAX_CONNECTIONS)
   const result = await autocannon({
     url: new URL('/v1/runs', url).href,
@@ -95,11 +103,13 @@ export const fullRate = (
 
 const describeStreams = (
   scenario: StreamResult['scenario'],
-  streams: number,
+  load: Load,
   { timings, elapsed, full }: Kept,
 ): StreamResult => ({
   scenario,
-  streams,
+  streams: load.streams,
+  burst: load.burst,
+  run: streamRunOf(load),
   runs: timings.length,
   runs_per_second: timings.length / elapsed,
   events_per_second: fullRate(timings, full),
@@ -134,7 +144,7 @@ interface Kept {
 
 /** Keeps `streams` runs open, one after the other in each place, until the time is over. */
 const keepOpen = async (
-  { streams, seconds }: Load,
+  { streams, seconds }: Pick<Load, 'streams' | 'seconds'>,
   run: (place: number, signal: AbortSignal) => Promise<RunTiming>,
 ): Promise<Kept> => {
   const start = performance.now()
@@ -165,7 +175,7 @@ export const loadStreams = async (url: URL, load: Load): Promise<StreamResult> =
     const kept = await keepOpen(load, (_place, signal) =>
       streamRun(url, streamRunOf(load), agent, signal),
     )
-    return describeStreams('sse', load.streams, kept)
+    return describeStreams('sse', load, kept)
   } finally {
     agent.destroy()
   }
@@ -189,7 +199,7 @@ export const loadSockets = async (url: URL, load: Load): Promise<StreamResult> =
     const kept = await keepOpen(load, (place, ends) =>
       sockets[place % count]!.run(streamRunOf(load), ends),
     )
-    return describeStreams('websocket', load.streams, kept)
+    return describeStreams('websocket', load, kept)
   } finally {
     for (const socket of sockets) socket.close()
   }

@@ -74,17 +74,24 @@ const endProcess = async (child: ChildProcess): Promise<void> => {
   clearTimeout(timer)
 }
 
-/** Of four samples at 5 tokens a second each, a stream has about 20 events a second. */
-const PACED = {
-  id: 'paced',
+const PACED = 'paced'
+const EVENTS_PER_SECOND = 20
+const EVENTS_PER_RUN = 80
+
+/** A stream has about 20 events a second, of so many samples that write at once: the samples share them. */
+const pacedModel = (burst: number) => ({
+  id: PACED,
   adapter: 'scripted',
-  tokens_per_second: 5,
-  tokens_per_answer: 20,
+  tokens_per_second: EVENTS_PER_SECOND / burst,
+  tokens_per_answer: Math.round(EVENTS_PER_RUN / burst),
   first_token_ms: 200,
-}
+})
 
 /** Room for every stream that may be asked for. */
-const CONFIG = { models: [PACED], limits: { running: 5000, waiting: 5000 } }
+const configOf = (burst: number) => ({
+  models: [pacedModel(burst)],
+  limits: { running: 5000, waiting: 5000 },
+})
 
 /** As `npm start` sets it: short-lived objects of many streams fit, which saves a third of the garbage collection. */
 const HEAP = '--max-semi-space-size=64'
@@ -105,10 +112,16 @@ const listen = async (child: ChildProcess): Promise<URL> => {
   return url
 }
 
-/** Starts the built server on a free port with a data folder of its own; `profile` are flags for Node. */
-export const startServer = async (profile: readonly string[] = []): Promise<Target> => {
+/**
+ * Starts the built server on a free port with a data folder of its own, and a model whose streams have 20 events a second,
+ * `burst` at a time; `profile` are flags for Node.
+ */
+export const startServer = async (
+  burst: number,
+  profile: readonly string[] = [],
+): Promise<Target> => {
   const data = await mkdtemp(path.join(tmpdir(), 'whetstone-load-'))
-  await writeFile(path.join(data, 'config.yaml'), JSON.stringify(CONFIG))
+  await writeFile(path.join(data, 'config.yaml'), JSON.stringify(configOf(burst)))
   let child = launch(data, profile)
   const stop = async (): Promise<void> => {
     await endProcess(child)
@@ -122,7 +135,7 @@ export const startServer = async (profile: readonly string[] = []): Promise<Targ
     return listen(child)
   }
   try {
-    return { url: await listen(child), model: PACED.id, stop, restart }
+    return { url: await listen(child), model: PACED, stop, restart }
   } catch (thrown) {
     await stop()
     throw thrown

@@ -157,9 +157,19 @@ test('the rate of events is that of the time in which all streams were open', ()
   assert.equal(fullRate(timings, { from: 1000, to: 2000 }), 3)
 })
 
+test('a stream has as many samples that write at once as its burst is large', async (t) => {
+  const { url, bodies } = await serve(t)
+  await loadStreams(url, { streams: 1, seconds: 0.1, burst: 1 })
+  await loadSockets(url, { streams: 1, seconds: 0.1, burst: 4 })
+  const own = { model: 'scripted', input: 'What is 17 times 24?' }
+  assert.deepEqual(bodies[0], { ...own, strategy: 'single', stream: true })
+  const { run } = bodies.at(-1) as { run: object }
+  assert.deepEqual(run, { ...own, strategy: 'best-of-n', options: { n: 4 } })
+})
+
 test('each scenario counts its runs and finds no errors, and the table shows them', async (t) => {
   const { url } = await serve(t)
-  const load = { streams: 4, seconds: 0.5 }
+  const load = { streams: 4, seconds: 0.5, burst: 4 }
   for (const scenario of [loadStreams, loadSockets]) {
     const { result, probe } = await probeWhile(url, () => scenario(url, load))
     assert.equal(result.errors, 0)
@@ -169,7 +179,12 @@ test('each scenario counts its runs and finds no errors, and the table shows the
     assert.ok(probe.health.count >= 1)
     assert.equal(probe.healthErrors, 0)
     const table = reportTable([{ ...result, probe }])
-    assert.match(table, new RegExp(`^${result.scenario}: 4 streams, .* 0 errors\n`))
+    assert.match(
+      table,
+      new RegExp(
+        `^${result.scenario}: 4 streams, .* 4 at a time\\), 0 errors\n  each run: .*"n":4`,
+      ),
+    )
     assert.match(table, /first revision +\d+ +[\d.]+/)
   }
 })
