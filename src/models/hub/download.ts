@@ -1,12 +1,11 @@
 /** Fetches one file, resumes where an earlier attempt ended, and keeps it only if its sum is right. */
-import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../../core/errors.ts'
 import type { InstalledFile } from '../../core/model-store.ts'
 import { Interruption, type HubConnection } from './connection.ts'
 import type { RemoteFile } from './listing.ts'
+import { difference, Digest, type Sums } from './sums.ts'
 
 export interface Download {
   readonly hub: HubConnection
@@ -31,34 +30,6 @@ export const bytesThere = async (folder: string, file: RemoteFile): Promise<numb
   return Math.min(file.size, (await sizeOf(target)) || (await sizeOf(`${target}.partial`)))
 }
 
-interface Sums {
-  readonly sha256: string
-  readonly git: string
-}
-
-/** Both sums that hubs know, of bytes as they come. */
-class Digest {
-  readonly #sha256 = createHash('sha256')
-  readonly #git: Hash
-
-  constructor(size: number) {
-    this.#git = createHash('sha1').update(`blob ${size}\0`)
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#sha256.update(bytes)
-    this.#git.update(bytes)
-  }
-
-  async read(file: string, signal: AbortSignal): Promise<void> {
-    for await (const chunk of createReadStream(file, { signal })) this.update(chunk as Buffer)
-  }
-
-  end(): Sums {
-    return { sha256: this.#sha256.digest('hex'), git: this.#git.digest('hex') }
-  }
-}
-
 class PartialFile {
   readonly #download: Download
   readonly #target: string
@@ -66,6 +37,8 @@ class PartialFile {
   readonly #etagFile: string
   /** Whether bytes of an earlier attempt are part of the file: then a wrong sum deserves a second try. */
   resumed = false
+  /** Of what is on the disk, so that it need not be read again after each interruption; undefined before it was read. */
+  #digest: Digest | undefined
   #received = 0
 
   constructor(download: Download) {
@@ -103,18 +76,32 @@ class PartialFile {
     const etag = await readFile(this.#etagFile, 'utf8').catch(() => undefined)
     if (offset > file.size || (offset > 0 && offset < file.size && etag === undefined))
       offset = await this.restart()
-    const digest = new Digest(file.size)
-    if (offset > 0) await digest.read(this.#partial, signal)
+    const digest = await this.#digestUpTo(offset)
     this.resumed ||= offset > 0
-    if (offset === file.size && offset > 0) return digest.end()
+    if (offset === file.size && offset > 0) return this.#end(digest)
     const headers = offset === 0 ? {} : { range: `bytes=${offset}-`, 'if-range': etag! }
     return hub.open(address, headers, signal, (response, alive) =>
       this.#receive(response, offset, digest, alive),
     )
   }
 
+  async #digestUpTo(offset: number): Promise<Digest> {
+    if (this.#digest?.size === offset) return this.#digest
+    const digest = new Digest(this.#download.file.size)
+    if (offset > 0) await digest.read(this.#partial, this.#download.signal)
+    this.#digest = digest
+    return digest
+  }
+
+  /** A digest that has ended takes no more. */
+  #end(digest: Digest): Sums {
+    this.#digest = undefined
+    return digest.end()
+  }
+
   /** Forgets what was fetched. */
   async restart(): Promise<0> {
+    this.#digest = undefined
     const there = await sizeOf(this.#partial)
     this.#download.onBytes(-Math.min(there, this.#download.file.size))
     await rm(this.#partial, { force: true })
@@ -150,14 +137,14 @@ class PartialFile {
     if (response.status === 200 && offset > 0) {
       // The file is another than the one we hold a part of.
       await this.restart()
-      sums = new Digest(file.size)
+      sums = await this.#digestUpTo(0)
     }
     const etag = response.headers.get('etag')
     // A weak tag promises no equal bytes: without a strong one an interrupted download begins anew.
     if (etag !== null && !etag.startsWith('W/')) await writeFile(this.#etagFile, etag)
     const start = response.status === 206 ? offset : 0
     await this.#write(response, start, sums, alive)
-    return sums.end()
+    return this.#end(sums)
   }
 
   async #write(
@@ -206,17 +193,6 @@ const isRest = (response: Response, offset: number, { size }: RemoteFile): boole
   const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '')
   if (match === null) return false
   return Number(match[1]) === offset && (match[2] === '*' || Number(match[2]) === size)
-}
-
-const difference = (
-  { path: name, sha256, gitSha1 }: RemoteFile,
-  sums: Sums,
-): string | undefined => {
-  if (sha256 !== undefined)
-    return sums.sha256 === sha256
-      ? undefined
-      : `${name} has SHA-256 ${sums.sha256}, expected ${sha256}`
-  return sums.git === gitSha1 ? undefined : `${name} has Git SHA-1 ${sums.git}, expected ${gitSha1}`
 }
 
 /**
