@@ -21,8 +21,15 @@ export class DeviceBlock implements CacheBlock {
     this.#memory = memory
     this.rows = rows
     this.stride = stride
-    const lines = rows * shape.heads * stride
-    this.parts = Array.from({ length: shape.parts }, () => memory.tensor([lines, shape.headSize]))
+    const dimensions = [rows * shape.heads * stride, shape.headSize]
+    const parts: DeviceTensor[] = []
+    try {
+      while (parts.length < shape.parts) parts.push(memory.tensor(dimensions))
+    } catch (thrown) {
+      for (const part of parts) memory.drop(part)
+      throw thrown
+    }
+    this.parts = parts
   }
 
   /** The parts, or as many rows of them from the first on as the dimensions hold; until other ones are asked for. */

@@ -132,7 +132,7 @@ export class DeviceSession {
     this.#library.release('releaseValue', pointer)
   }
 
-  /** Returns when everything is written. Blocks the thread. */
+  /** Blocks the thread; without outputs perhaps not until everything is written, but what follows is in order. */
   run({ feeds, inputs, results, outputs }: DeviceRun): Outputs {
     const { pointer, bound } = this.#bindingFor(outputs)
     const temporary: Pointer[] = []
