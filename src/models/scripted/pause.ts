@@ -1,7 +1,11 @@
-/** Waits of one call. A thousand paced streams wait twenty times a second each, so they share one abort listener. */
+/**
+ * Waits of one call. A thousand paced streams wait twenty times a second each, so the waits of a call share one abort
+ * listener. They follow a plan: one that was late makes the next one shorter. Counted from the moment they are asked for,
+ * the waits of all streams that were served in one turn of the event loop would end together ever after.
+ */
 
 export interface Pause {
-  /** Resolves after that many milliseconds; rejects with the signal's reason as soon as it aborts. */
+  /** Resolves that many milliseconds after the last wait was due; rejects with the signal's reason as soon as it aborts. */
   wait(milliseconds: number): Promise<void>
   /** Must be called when the call ends: takes the listener off the signal. */
   close(): void
@@ -9,6 +13,7 @@ export interface Pause {
 
 export const createPause = (signal: AbortSignal): Pause => {
   let timer: NodeJS.Timeout | undefined
+  let due = Date.now()
   let fail: (reason: unknown) => void = () => undefined
   const abort = (): void => {
     clearTimeout(timer)
@@ -20,7 +25,10 @@ export const createPause = (signal: AbortSignal): Pause => {
       new Promise((resolve, reject) => {
         signal.throwIfAborted()
         fail = reject
-        timer = setTimeout(resolve, milliseconds)
+        const now = Date.now()
+        // What is more than a wait behind does not catch up.
+        due = Math.max(due + milliseconds, now)
+        timer = setTimeout(resolve, due - now)
       }),
     close: () => {
       clearTimeout(timer)
