@@ -2,6 +2,7 @@
 import type { FinishReason } from './event.ts'
 import type { RefineError } from './errors.ts'
 import type { Message, Sampling } from './task.ts'
+import type { TraceContext } from './trace.ts'
 import type { Tool, ToolCall, ToolChoice } from './tools.ts'
 
 export const CAPABILITIES = [
@@ -131,6 +132,8 @@ export interface CallOptions {
   readonly signal: AbortSignal
   /** `interactive` when absent. */
   readonly priority?: CallPriority
+  /** The trace that the call is part of, for models that call others. */
+  readonly trace?: TraceContext | undefined
 }
 
 export interface LanguageModel {

@@ -66,14 +66,14 @@ export const createRun = async (
   body: RunRequest,
   { request, reply, part }: Omit<Caller, 'gone'>,
 ): Promise<Created> => {
-  const { owner } = request
+  const { owner, trace } = request
   const run = reply === undefined ? body : withDeadline(body, request.headers)
   const key = reply === undefined ? undefined : requestKeyOf(request)
   const own = key && part !== undefined ? { ...key, key: `${key.key}#${part}` } : key
   const { id, isReplay } =
     own === undefined
-      ? { id: await runs.create(run, owner), isReplay: false }
-      : await runs.createOnce(run, owner, own)
+      ? { id: await runs.create(run, owner, trace), isReplay: false }
+      : await runs.createOnce(run, owner, own, trace)
   request.runId = id
   request.lease?.hold(() => runs.ended(id, owner, new AbortController().signal))
   if (isReplay) reply?.header('idempotency-replayed', 'true')

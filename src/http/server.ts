@@ -15,7 +15,9 @@ import { registerCancellation } from './plugins/cancellation.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { onClientError, onFrameworkError, registerErrors } from './plugins/errors.ts'
 import { registerOpenApi } from './plugins/openapi.ts'
+import { registerProcessingTime } from './plugins/processing-time.ts'
 import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
+import { registerTrace, requestLog } from './plugins/trace.ts'
 import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
@@ -99,12 +101,14 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
+    childLoggerFactory: requestLog,
     requestIdHeader: false,
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   registerRequestId(app)
+  registerTrace(app)
   registerErrors(app)
   registerBodies(app, limits)
   registerValidation(app)
@@ -114,6 +118,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   const tickets = new SocketTickets()
   registerAuth(app, options.keys ?? [], tickets)
   registerRateLimits(app, options.runs)
+  registerProcessingTime(app)
   logReplies(app)
   await registerOpenApi(app, options.version)
   const context = contextOf(app, options, { limits, cancellation, tickets })

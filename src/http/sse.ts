@@ -6,6 +6,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { typeOfText, type LogPiece } from '../core/log-piece.ts'
+import { processingHeader } from './plugins/processing-time.ts'
 import type { Limits } from './server-options.ts'
 
 const HEADERS = {
@@ -94,7 +95,7 @@ export const sendEventStream = async <Item>(
 ): Promise<void> => {
   const { raw } = reply
   reply.hijack()
-  reply.headers(reply.server.quotaHeaders(reply.request.owner))
+  reply.headers({ ...reply.server.quotaHeaders(reply.request.owner), ...processingHeader(reply) })
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
   const writer = new EventStreamWriter(raw, limits)
   try {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger } from 'fastify'
 import { assertNever, invalidField, RefineError, toRefineError } from '../core/errors.ts'
+import type { TraceContext } from '../core/trace.ts'
 import type { RunService } from '../runs/run-service.ts'
 import { MessageTurns } from './message-turns.ts'
 import { openAiErrorOf } from './problem.ts'
@@ -15,6 +16,8 @@ import { receiveMessage, type ClientMessage } from './websocket-message.ts'
 interface SessionOptions {
   readonly runs: RunService
   readonly owner: string
+  /** That the client opened the socket in. */
+  readonly trace: TraceContext | undefined
   readonly log: FastifyBaseLogger
   /** What the socket writes to. */
   readonly connection: Socket
@@ -69,12 +72,14 @@ export class WebSocketSession {
   }
 
   async #answer(message: ClientMessage): Promise<void> {
-    const { runs, owner } = this.#options
+    const { runs, owner, trace } = this.#options
     switch (message.type) {
       case 'run.create': {
         this.#allowRun()
         const stream = this.#open(message.stream_id)
-        return this.#start(stream, message.stream_id, 0, () => runs.create(message.run, owner))
+        return this.#start(stream, message.stream_id, 0, () =>
+          runs.create(message.run, owner, trace),
+        )
       }
       case 'run.subscribe': {
         const { stream_id: streamId, run_id: runId, after = 0 } = message

@@ -118,10 +118,11 @@ export const registerWebSocket = (
       reply.header('upgrade', 'websocket')
       throw new RefineError('invalid_request', 'This address takes WebSocket connections only.')
     },
-    wsHandler: (socket, { owner, log, raw }) => {
+    wsHandler: (socket, { owner, trace, log, raw }) => {
       const session = new WebSocketSession(socket, {
         runs,
         owner,
+        trace,
         log,
         connection: raw.socket,
         streams: limits.streamsPerSocket,

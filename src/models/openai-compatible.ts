@@ -115,9 +115,9 @@ class OpenAICompatibleModel implements LanguageModel {
 
   async *generate(
     request: GenerationRequest,
-    { signal }: CallOptions,
+    options: CallOptions,
   ): AsyncGenerator<GenerationChunk, void, void> {
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     requireCapabilities(this.id, this.capabilities, request)
     // Refused as a whole here, rather than sample by sample where each is a call of its own.
     requestBody(this.#upstream, request)
@@ -125,9 +125,9 @@ class OpenAICompatibleModel implements LanguageModel {
     const all = Array.from({ length: request.samples }, (_, sample) => sample)
     const together = all.length === 1 || this.capabilities.parallel_samples === 'native'
     const first = yield* together
-      ? this.#call(request, 0, signal)
-      : this.#separately(request, all, signal)
-    const rest = yield* this.#missing(request, first.missing, signal)
+      ? this.#call(request, 0, options)
+      : this.#separately(request, all, options)
+    const rest = yield* this.#missing(request, first.missing, options)
     yield {
       type: 'usage',
       inputTokens: first.inputTokens + rest.inputTokens,
@@ -164,7 +164,7 @@ class OpenAICompatibleModel implements LanguageModel {
   #call(
     request: GenerationRequest,
     firstSample: number,
-    signal: AbortSignal,
+    options: CallOptions,
   ): AsyncGenerator<GenerationChunk, Completion, void> {
     const restores = request.keepStop === true && this.capabilities.stop_kept === 'emulated'
     const reading = {
@@ -176,20 +176,23 @@ class OpenAICompatibleModel implements LanguageModel {
       estimatedInputTokens: countTokens(request.messages, request.tools),
     }
     const body = JSON.stringify(requestBody(this.#upstream, request))
-    return complete(this.#endpoint, body, reading, signal)
+    return complete(this.#endpoint, body, reading, options)
   }
 
   /** A call of its own for each sample; one that fails as a whole is a failure of its sample. */
   async *#separately(
     request: GenerationRequest,
     samples: readonly number[],
-    signal: AbortSignal,
+    options: CallOptions,
   ): AsyncGenerator<GenerationChunk, Completion, void> {
+    const { signal } = options
     const own = new AbortController()
     const abort = (): void => own.abort(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const calls = samples.map((sample) => this.#single(request, sample, own.signal))
+      const calls = samples.map((sample) =>
+        this.#single(request, sample, { ...options, signal: own.signal }),
+      )
       const ended = yield* merge(calls)
       return {
         inputTokens: ended.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
@@ -205,13 +208,13 @@ class OpenAICompatibleModel implements LanguageModel {
   async *#single(
     request: GenerationRequest,
     sample: number,
-    signal: AbortSignal,
+    options: CallOptions,
   ): AsyncGenerator<GenerationChunk, Completion, void> {
     const single = { ...request, samples: 1, seed: sampleSeed(request.seed, sample) }
     try {
-      return yield* this.#call(single, sample, signal)
+      return yield* this.#call(single, sample, options)
     } catch (thrown) {
-      signal.throwIfAborted()
+      options.signal.throwIfAborted()
       if (!(thrown instanceof RefineError)) throw thrown
       yield { type: 'failure', sample, error: thrown }
       return { inputTokens: 0, cachedTokens: 0, missing: [] }
@@ -222,7 +225,7 @@ class OpenAICompatibleModel implements LanguageModel {
   async *#missing(
     request: GenerationRequest,
     missing: readonly number[],
-    signal: AbortSignal,
+    options: CallOptions,
   ): AsyncGenerator<GenerationChunk, Completion, void> {
     if (missing.length === 0) return { inputTokens: 0, cachedTokens: 0, missing: [] }
     yield {
@@ -232,7 +235,7 @@ class OpenAICompatibleModel implements LanguageModel {
         `Model "${this.id}": the upstream left out ${missing.length} of ${request.samples} samples; each is asked ` +
         'for by itself. Set capabilities.parallel_samples to "emulated" to do so from the start.',
     }
-    return yield* this.#separately(request, missing, signal)
+    return yield* this.#separately(request, missing, options)
   }
 }
 

@@ -74,7 +74,7 @@ const contextOf = (
   const models = Object.fromEntries(
     Object.entries(plan.models).map(([role, model]) => [
       role,
-      adaptModel(meterModel(model, role as keyof RoleModels, ledger, account, plan.priority)),
+      adaptModel(meterModel(model, role as keyof RoleModels, ledger, account, plan)),
     ]),
   ) as RoleModels
   return {
@@ -87,7 +87,7 @@ const contextOf = (
       if (named === undefined) {
         throw new RefineError('unknown_model', `The plan of the run knows no model "${id}".`)
       }
-      const model = adaptModel(meterModel(named, 'generator', ledger, account, plan.priority))
+      const model = adaptModel(meterModel(named, 'generator', ledger, account, plan))
       return { model, prompts: parts.prompts(named.prompts, plan.wordings) }
     },
     budget: ledger,

@@ -3,7 +3,6 @@ import type { BudgetLedger } from '../core/budget.ts'
 import { BudgetSpent } from '../core/budget.ts'
 import type {
   CallOptions,
-  CallPriority,
   GenerationChunk,
   GenerationRequest,
   LanguageModel,
@@ -207,10 +206,10 @@ export const meterModel = (
   role: Role,
   ledger: BudgetLedger,
   account: UsageAccount,
-  priority: CallPriority = 'interactive',
+  { priority = 'interactive', trace }: Pick<CallOptions, 'priority' | 'trace'> = {},
 ): LanguageModel => {
   const meter = new Meter(model, role, ledger, account)
-  const ranked = (options: CallOptions): CallOptions => ({ priority, ...options })
+  const ranked = (options: CallOptions): CallOptions => ({ priority, trace, ...options })
   return {
     id: model.id,
     capabilities: model.capabilities,

@@ -8,6 +8,7 @@ import type { Sandbox } from '../core/sandbox.ts'
 import type { Scorers } from '../core/scorer.ts'
 import type { Strategy, TaskSize } from '../core/strategy.ts'
 import { ROLES, type Role, type Task } from '../core/task.ts'
+import type { TraceContext } from '../core/trace.ts'
 import { constraintOf } from '../core/response-format.ts'
 import { validate } from '../core/validation.ts'
 import type { AssignedArm } from '../experiments/encounter.ts'
@@ -71,6 +72,8 @@ export interface Plan {
   readonly assigned?: AssignedArm
   /** Of the run's calls: nobody waits for a run in the background. */
   readonly priority: CallPriority
+  /** Of the request, which the calls go on with. */
+  readonly trace?: TraceContext | undefined
 }
 
 export const byRole = <Value>(valueOf: (role: Role) => Value): Record<Role, Value> =>

@@ -6,6 +6,7 @@ import type { Capability, CapabilityRecord, Price } from '../core/language-model
 import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Steering } from '../core/steering.ts'
+import type { TraceContext } from '../core/trace.ts'
 import type { CreatedRun } from './request-keys.ts'
 import type { PolicyStatus } from './quotas.ts'
 import type { RunRequest } from './run-request.ts'
@@ -69,17 +70,22 @@ export type FeedbackKey = Pick<RequestKey, 'route' | 'key'>
 export interface RunService {
   /**
    * Validates, admits and starts a run; it goes on whoever listens. Resolves when the run is stored (queued or
-   * running), with its id.
+   * running), with its id. The calls of its models go on with the trace.
    * @throws RefineError invalid_request, unknown_strategy, unknown_model, unsupported_capability, overloaded,
    * shutting_down, rate_limited.
    */
-  create(request: RunRequest, owner: string): Promise<string>
+  create(request: RunRequest, owner: string, trace?: TraceContext): Promise<string>
 
   /**
    * As `create`, but a request that comes again under its key within 24 hours gets the run of the first.
    * @throws RefineError as `create`; idempotency_mismatch when the key was used for another request.
    */
-  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun>
+  createOnce(
+    request: RunRequest,
+    owner: string,
+    key: RequestKey,
+    trace?: TraceContext,
+  ): Promise<CreatedRun>
 
   /** @throws RefineError run_not_found */
   get(id: string, owner: string): Promise<RunState>

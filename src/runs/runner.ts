@@ -5,6 +5,7 @@ import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord, RequestKey, RunPage, RunStore } from '../core/run-store.ts'
 import type { Steering } from '../core/steering.ts'
 import type { Log } from '../core/strategy.ts'
+import type { TraceContext } from '../core/trace.ts'
 import { Admission, type Place } from './admission.ts'
 import { createRunId, describeStrategy } from './created-records.ts'
 import { drive } from './drive.ts'
@@ -18,7 +19,8 @@ import { OutcomeRecorder } from './outcome-recorder.ts'
 import { createdBody, type Parts, type Plan } from './plan.ts'
 import { Quotas, type PolicyStatus } from './quotas.ts'
 import { recoverRuns } from './recovery.ts'
-import { RequestKeys, type CreatedRun, type ExpiringKey } from './request-keys.ts'
+import { RequestKeys, type ExpiringKey } from './request-keys.ts'
+import { logWith } from './run-log.ts'
 import { RunReader } from './run-reader.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import type { RunRequest } from './run-request.ts'
@@ -79,16 +81,16 @@ export class Runner implements RunService {
       new WebhookDispatcher({ store: store.deliveries, secrets: [], allowPrivate: false, log })
   }
 
-  create(request: RunRequest, owner: string): Promise<string> {
-    return this.#create(request, owner)
+  create(request: RunRequest, owner: string, trace?: TraceContext): Promise<string> {
+    return this.#create(request, owner, trace)
   }
 
-  createOnce(request: RunRequest, owner: string, key: RequestKey): Promise<CreatedRun> {
-    return this.#keys.once(owner, key, (expiring) => this.#create(request, owner, expiring))
+  createOnce(request: RunRequest, owner: string, key: RequestKey, trace?: TraceContext) {
+    return this.#keys.once(owner, key, (each) => this.#create(request, owner, trace, each))
   }
 
-  async #create(request: RunRequest, owner: string, key?: ExpiringKey): Promise<string> {
-    const plan = await this.#planner.plan(request, owner)
+  async #create(request: RunRequest, owner: string, trace?: TraceContext, key?: ExpiringKey) {
+    const plan: Plan = { ...(await this.#planner.plan(request, owner)), trace }
     const { webhook } = request
     if (webhook !== undefined) await this.#webhooks.check(webhook, owner)
     const live = new LiveRun(createRunId(), owner, this.#writer, webhook)
@@ -222,7 +224,8 @@ export class Runner implements RunService {
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
     try {
       await waitForPlace(plan, live, place)
-      const log = this.#log
+      const fields = { run_id: live.id, trace_id: plan.trace?.traceId }
+      const log = logWith(this.#log, fields)
       const starting = () => this.#outcomes.exposed(live.id, plan)
       await drive(plan, live, this.#parts, seed, log, starting)
       await this.#outcomes.settled(live.state, live.firstRevisionAt)

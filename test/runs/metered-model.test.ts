@@ -37,7 +37,7 @@ test('whatever a run asks of a model has the priority of the run', async () => {
     },
   }
   const ledger = new BudgetLedger({}, () => 0)
-  const metered = meterModel(model, 'judge', ledger, new UsageAccount(), 'background')
+  const metered = meterModel(model, 'judge', ledger, new UsageAccount(), { priority: 'background' })
   const messages = [{ role: 'user' as const, content: 'Well?' }]
   const work = { messages, samples: 1, sampling: { max_tokens: 1 }, seed: 1 }
   for await (const chunk of metered.generate(work, { signal })) void chunk

@@ -196,6 +196,22 @@ test('a failure in the middle keeps the best answer and hides what is internal',
   assert.equal(state.answer?.text, 'first')
 })
 
+test('what is logged of a run names it and the trace that it is part of', async (t) => {
+  const lines: object[] = []
+  t.mock.method(silent, 'error', (details: object) => lines.push(details))
+  const broken = strategyOf('broken', async function* (task, options, context) {
+    yield* drafts.run(task, options, context)
+    throw new TypeError('secret detail')
+  })
+  const { runner } = buildRunner(t, { strategies: [broken] })
+  const request = { input: 'Say it.', strategy: 'broken' }
+  const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', flags: '01' }
+  const id = await runner.create(request, '', trace)
+  await runner.ended(id, '', signal)
+  const { run_id, trace_id } = lines[0] as Record<string, unknown>
+  assert.deepEqual({ run_id, trace_id }, { run_id: id, trace_id: trace.traceId })
+})
+
 test('runs beyond the queue are refused with a time to come back', async (t) => {
   const { runner } = buildRunner(t, { model: wordModel(['one'], forever), running: 1, waiting: 1 })
   const first = await runner.create({ input: 'a' }, '')

@@ -1,7 +1,9 @@
 /** One chat completion at an upstream, repeated while nothing was delivered and it may still succeed. */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RefineError } from '../../core/errors.ts'
-import type { GenerationChunk } from '../../core/language-model.ts'
+import type { CallOptions, GenerationChunk } from '../../core/language-model.ts'
+import { traceHeaders, type TraceContext } from '../../core/trace.ts'
 import { ChunkMapping, type Reading } from './chunk-mapping.ts'
 import type { Reply, Timeouts, UpstreamConnections } from './connection.ts'
 import { decodeEventStream } from './event-stream.ts'
@@ -66,14 +68,19 @@ const refusal = async (reply: Reply, endpoint: Endpoint): Promise<UpstreamFailur
   return failureOfStatus(reply.status, body ?? '', origin, retryHints(reply.headers))
 }
 
+/** Each try is a span of its own to the upstream. */
+const traced = (trace: TraceContext | undefined): Record<string, string> =>
+  trace === undefined ? {} : traceHeaders(trace, randomBytes(8).toString('hex'))
+
 async function* attempt(
   endpoint: Endpoint,
   body: string,
   mapping: ChunkMapping,
-  signal: AbortSignal,
+  { signal, trace }: CallOptions,
 ): AsyncGenerator<GenerationChunk, void, void> {
-  const { connections, completions, headers, timeouts, origin } = endpoint
-  const reply = await connections.send({ url: completions, headers, body, timeouts, signal })
+  const { connections, completions: url, timeouts, origin } = endpoint
+  const headers = { ...endpoint.headers, ...traced(trace) }
+  const reply = await connections.send({ url, headers, body, timeouts, signal })
   if (reply.status !== 200) throw await refusal(reply, endpoint)
   const silenceMs = (): number =>
     mapping.complete ? Math.min(USAGE_WAIT_MS, timeouts.betweenBytesMs) : timeouts.betweenBytesMs
@@ -124,13 +131,14 @@ export async function* complete(
   endpoint: Endpoint,
   body: string,
   reading: Reading,
-  signal: AbortSignal,
+  options: CallOptions,
 ): AsyncGenerator<GenerationChunk, Completion, void> {
+  const { signal } = options
   for (let tries = 1; ; tries++) {
     const mapping = new ChunkMapping(reading)
     let failure: UpstreamFailure | undefined
     try {
-      yield* attempt(endpoint, body, mapping, signal)
+      yield* attempt(endpoint, body, mapping, options)
     } catch (thrown) {
       signal.throwIfAborted()
       failure = asFailure(thrown, endpoint.origin)
