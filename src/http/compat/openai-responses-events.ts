@@ -11,13 +11,17 @@ import {
   textPart,
   toResponse,
   callItem,
-  type MessageItem,
-  type OutputItem,
-  type ReasoningItem,
   type ResponseEvent,
   type ResponseObject,
-  type ResponseStatus,
 } from './openai-responses-object.ts'
+import type {
+  MessageEventTail,
+  MessageItem,
+  OutputItem,
+  ReasoningItem,
+  ResponseStatus,
+  SummaryEventTail,
+} from './openai-responses-reply.ts'
 import { tokensOf } from './openai-chat-completion.ts'
 import { echoOf, idFor } from './openai-responses-request.ts'
 import type { Echo } from './openai-responses-schema.ts'
@@ -152,9 +156,9 @@ export class ResponseEvents {
   *#call(call: ToolCall, at: number): Events {
     const item = callItem(call, `${idFor('fc', this.#created!.run_id)}_${at}`)
     yield this.#addItem({ ...item, arguments: '', status: 'in_progress' })
-    this.#output[this.#output.length - 1] = item
-    const position = { item_id: item.id, output_index: this.#output.indexOf(item) }
-    const { name, arguments: given } = item
+    this.#output.splice(-1, 1, item)
+    const { id: item_id, name, arguments: given } = item
+    const position = { item_id, output_index: this.#output.length - 1 }
     const type = 'response.function_call_arguments'
     yield this.#event(`${type}.delta`, { ...position, delta: given })
     yield this.#event(`${type}.done`, { ...position, name, arguments: given })
@@ -163,13 +167,12 @@ export class ResponseEvents {
 
   *#openMessage(): Generator<ResponseEvent, MessageItem, void> {
     const id = idFor('msg', this.#created!.run_id)
-    const content = [textPart('')]
     const item: MessageItem = {
       type: 'message',
       id,
       role: 'assistant',
       status: 'in_progress',
-      content,
+      content: [textPart('')],
     }
     this.#message = item
     yield this.#addItem(item, { content: [] })
@@ -211,10 +214,9 @@ export class ResponseEvents {
   }
 
   #addItem(item: OutputItem, overrides: object = {}): ResponseEvent {
-    this.#output.push(item)
-    const position = { output_index: this.#output.indexOf(item) }
+    const output_index = this.#output.push(item) - 1
     const copy = { ...structuredClone(item), ...overrides }
-    return this.#event('response.output_item.added', { ...position, item: copy })
+    return this.#event('response.output_item.added', { output_index, item: copy })
   }
 
   #itemDone(item: OutputItem): ResponseEvent {
@@ -222,7 +224,7 @@ export class ResponseEvents {
     return this.#event('response.output_item.done', { output_index, item: structuredClone(item) })
   }
 
-  #inSummary(type: string, fields: object): ResponseEvent {
+  #inSummary(type: SummaryEventTail, fields: object): ResponseEvent {
     const item = this.#reasoning!
     return this.#event(`response.reasoning_summary_${type}`, {
       item_id: item.id,
@@ -232,18 +234,17 @@ export class ResponseEvents {
     })
   }
 
-  #inMessage(type: string, fields: object): ResponseEvent {
+  #inMessage(type: MessageEventTail, fields: object): ResponseEvent {
     const item = this.#message!
-    const output_index = this.#output.indexOf(item)
     return this.#event(`response.${type}`, {
       item_id: item.id,
-      output_index,
+      output_index: this.#output.indexOf(item),
       content_index: 0,
       ...fields,
     })
   }
 
-  #event(type: string, fields: object): ResponseEvent {
+  #event(type: ResponseEvent['type'], fields: object): ResponseEvent {
     return { type, sequence_number: this.#sequence++, ...fields }
   }
 }

@@ -139,7 +139,7 @@ export const readItem = async (item: Item, at: number, lookup: Lookup): Promise<
   }
 }
 
-const SteeringInput = Type.Union([
+export const SteeringInput = Type.Union([
   Type.String({ minLength: 1 }),
   Type.Array(Item, { minItems: 1, maxItems: 100 }),
 ])

@@ -1,20 +1,47 @@
 /** What a client may say on the WebSocket of `/v1/responses`. */
-import { Type } from 'typebox'
+import { Type, type TProperties } from 'typebox'
 import { invalidField } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
 import { checkDepth } from '../json-text.ts'
+import { SteeringInput } from './openai-responses-input.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
 import { unsupported, withoutNulls } from './run-choice.ts'
 
-const StreamId = Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9_.-]+$' })
+export const StreamId = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[A-Za-z0-9_.-]+$',
+  description: 'The lane: its requests are answered one after the other.',
+})
 
-const Retrieval = Type.Object(
-  {
-    response_id: Type.String({ minLength: 1, maxLength: 128 }),
+const message = <Name extends string, Properties extends TProperties>(
+  type: Name,
+  properties: Properties,
+) =>
+  Type.Object(
+    { type: Type.Literal(type), stream_id: Type.Optional(StreamId), ...properties },
+    { additionalProperties: false },
+  )
+
+const ResponseId = Type.String({ minLength: 1, maxLength: 128 })
+
+/** A field that is null counts as absent. */
+export const RESPONSES_CLIENT_MESSAGES = {
+  'response.create': message('response.create', {
+    ...ResponsesRequest.properties,
+    generate: Type.Optional(
+      Type.Boolean({ description: 'False is refused: there is nothing to warm up.' }),
+    ),
+  }),
+  'response.retrieve': message('response.retrieve', {
+    response_id: ResponseId,
     starting_after: Type.Optional(Type.Integer({ minimum: 0 })),
-  },
-  { additionalProperties: false },
-)
+  }),
+  'response.steer': message('response.steer', {
+    previous_response_id: ResponseId,
+    input: SteeringInput,
+  }),
+}
 
 export type ResponsesMessage =
   | { readonly type: 'response.create'; readonly body: ResponsesRequest }
@@ -36,25 +63,32 @@ const parse = (text: string): Fields => {
   throw invalidField('', 'The message must be an object')
 }
 
-const toBody = ({ generate, ...fields }: Fields): ResponsesRequest => {
-  const { stream: _, ...body } = fields
-  if (generate === false) throw unsupported('/generate', 'there is nothing to warm up')
-  return validate(ResponsesRequest, body)
+const toBody = (fields: Fields): ResponsesRequest => {
+  if (fields['generate'] === false) throw unsupported('/generate', 'there is nothing to warm up')
+  const {
+    type: _type,
+    stream_id: _lane,
+    stream: _stream,
+    generate: _generate,
+    ...body
+  } = validate(RESPONSES_CLIENT_MESSAGES['response.create'], fields)
+  return body
 }
 
-const read = ({ type, stream_id: lane, ...fields }: Fields): ResponsesMessage => {
-  if (lane !== undefined) validate(StreamId, lane, '/stream_id')
-  switch (type) {
+const read = (fields: Fields): ResponsesMessage => {
+  if (fields['stream_id'] !== undefined) validate(StreamId, fields['stream_id'], '/stream_id')
+  switch (fields['type']) {
     case 'response.create':
-      return { type, body: toBody(fields) }
+      return { type: 'response.create', body: toBody(fields) }
     case 'response.retrieve': {
-      const { response_id: id, starting_after: after = -1 } = validate(Retrieval, fields)
+      const known = validate(RESPONSES_CLIENT_MESSAGES['response.retrieve'], fields)
+      const { type, response_id: id, starting_after: after = -1 } = known
       return { type, id, after }
     }
-    case 'response.steer':
-      return { type, id: fields['previous_response_id'], input: fields['input'] }
+    case 'response.steer': // checked when it is taken: its faults have a reply of their own
+      return { type: 'response.steer', id: fields['previous_response_id'], input: fields['input'] }
     default: {
-      const known = 'response.create, response.retrieve, response.steer'
+      const known = Object.keys(RESPONSES_CLIENT_MESSAGES).join(', ')
       throw invalidField('/type', `must be one of ${known}`)
     }
   }

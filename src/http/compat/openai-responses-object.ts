@@ -1,61 +1,22 @@
 /** The response object, as it is now: what the SDKs read at the start of a stream, at its end and by its id. Pure. */
 import type { ToolCall } from '../../core/tools.ts'
 import { describeError, toRefineError } from '../../core/errors.ts'
-import type { RunEvent, TokenLogprob } from '../../core/event.ts'
+import type { RunEvent } from '../../core/event.ts'
 import { idFor } from './openai-responses-request.ts'
 import { ECHO_KEY, type Echo } from './openai-responses-schema.ts'
+import type {
+  CallItem,
+  OutputItem,
+  ResponseEventType,
+  ResponseStatus,
+  TextPart,
+} from './openai-responses-reply.ts'
 import type { RunAccount } from './run-account.ts'
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
 
-export type ResponseStatus =
-  | 'queued'
-  | 'in_progress'
-  | 'completed'
-  | 'incomplete'
-  | 'failed'
-  | 'cancelled'
-
-interface SummaryPart {
-  readonly type: 'summary_text'
-  text: string
-}
-
-export interface ReasoningItem {
-  readonly type: 'reasoning'
-  readonly id: string
-  status: 'in_progress' | 'completed'
-  readonly summary: SummaryPart[]
-}
-
-interface TextPart {
-  readonly type: 'output_text'
-  text: string
-  readonly annotations: readonly never[]
-  logprobs: readonly TokenLogprob[]
-}
-
-export interface MessageItem {
-  readonly type: 'message'
-  readonly id: string
-  readonly role: 'assistant'
-  status: 'in_progress' | 'completed' | 'incomplete'
-  readonly content: TextPart[]
-}
-
-export interface CallItem {
-  readonly type: 'function_call'
-  readonly id: string
-  readonly call_id: string
-  readonly name: string
-  readonly arguments: string
-  readonly status: 'in_progress' | 'completed'
-}
-
-export type OutputItem = ReasoningItem | MessageItem | CallItem
-
 export interface ResponseEvent {
-  readonly type: string
+  readonly type: ResponseEventType | 'error'
   readonly sequence_number: number
   readonly [field: string]: unknown
 }

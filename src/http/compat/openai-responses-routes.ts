@@ -1,25 +1,10 @@
 /** How the routes under `/v1/responses` describe themselves. */
 import { Type } from 'typebox'
 import { jsonOrChunksResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
+import { ResponseBody } from './openai-responses-reply.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
 
 const Any = Type.Unknown()
-
-const ResponseBody = Type.Object(
-  {
-    id: Type.String(),
-    object: Type.Literal('response'),
-    created_at: Type.Integer(),
-    status: Type.Enum(['queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
-    model: Type.String(),
-    output: Type.Array(Type.Record(Type.String(), Any)),
-    usage: Type.Union([Type.Record(Type.String(), Any), Type.Null()]),
-    refine: Type.Record(Type.String(), Any, {
-      description: 'Run id, strategy, stop reason and what the run took.',
-    }),
-  },
-  { $id: 'Response' },
-)
 
 const Params = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 128, description: 'Id of the response.' }),
