@@ -57,7 +57,8 @@ class Writers:
     @staticmethod
     def _write(part: tuple) -> list[str]:
         prompts, given, temperature, seed = part
-        return generate(*Writers._model, prompts, temperature, seed=seed, rows=64, given=given)
+        rows = 64 if next(Writers._model[0].parameters()).device.type == "cpu" else 1024
+        return generate(*Writers._model, prompts, temperature, seed=seed, rows=rows, given=given)
 
     def write(self, prompts: list[tuple[str, str]], temperature: float, given: list[str] | None) -> list[str]:
         cuts = [slice(n, None, self.count) for n in range(self.count)]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
+from pebble.model import rotary_tables
 from pebble.problems import random_problem
 from pebble.sampling import generate
 from pebble.solutions import Candidate, first_wrong
 from pebble.store import load_checkpoint
 
-STEPS = (2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8)
+STEPS = (2, 3, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12)
 
 
 def main() -> None:
@@ -26,25 +27,35 @@ def main() -> None:
     a("--problems", type=int, default=3000)
     a("--samples", type=int, default=4)
     a("--temperature", type=float, default=0.9)
+    a("--rows", type=int, default=400, help="samples that are drawn at once")
     a("--seed", type=int, default=1)
     a("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model, tokenizer = load_checkpoint(options.model, options.device)
+    if options.device == "cuda":
+        # Half the memory to read; what it shifts in a sample is one more slip to learn from.
+        model = model.bfloat16()
+        model.cos, model.sin = (table.to(options.device) for table in rotary_tables(model.config))
     rng = random.Random(f"{options.seed}:samples")
     right = total = 0
-    with open(options.out, "w") as out:
-        for start in range(0, options.problems, 100):
-            problems = [random_problem(rng, rng.choice(STEPS)) for _ in range(min(100, options.problems - start))]
+    step = max(1, options.rows // options.samples)
+    # A file is complete or absent under its name.
+    writing = options.out.with_suffix(".writing")
+    with open(writing, "w") as out:
+        for start in range(0, options.problems, step):
+            problems = [random_problem(rng, rng.choice(STEPS)) for _ in range(min(step, options.problems - start))]
             prompts = [("solve", p.text) for p in problems for _ in range(options.samples)]
-            texts = generate(model, tokenizer, prompts, options.temperature, seed=options.seed * 100_003 + start)
+            seed = options.seed * 100_003 + start
+            texts = generate(model, tokenizer, prompts, options.temperature, seed=seed, rows=options.rows)
             for n, problem in enumerate(problems):
                 samples = texts[n * options.samples : (n + 1) * options.samples]
                 right += sum(first_wrong(problem, Candidate.read(text)) is None for text in samples)
                 total += len(samples)
                 out.write(json.dumps({**problem.to_json(), "samples": samples}) + "\n")
             print(f"{start + len(problems)} problems, {right / total:.1%} of {total} samples right", flush=True)
+    writing.replace(options.out)
 
 
 if __name__ == "__main__":

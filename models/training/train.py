@@ -10,15 +10,18 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterable
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import nn
+from torch.utils.data import DataLoader
 
 from pebble import tokens
-from pebble.batches import Batch, Batches, Mixture, Samples
+from pebble.batches import Batch, Batches, Mixture, Phase
 from pebble.induction import write_induction
 from pebble.model import Config, Llama
 from pebble.muon import Muon
@@ -34,13 +37,16 @@ class Stage:
     rates: tuple[float, float]
 
 
-STEPS = {1: 0.05, 2: 0.1, 3: 0.15, 4: 0.16, 5: 0.16, 6: 0.14, 7: 0.13, 8: 0.11}
+STEPS = {
+    **{1: 0.04, 2: 0.07, 3: 0.09, 4: 0.11, 5: 0.12, 6: 0.12},
+    **{7: 0.11, 8: 0.1, 9: 0.08, 10: 0.07, 11: 0.05, 12: 0.04},
+}
 ROLES = {
-    **{"verify": 0.12, "review": 0.13, "refine": 0.11, "judge": 0.05, "compare": 0.05},
-    **{"aggregate": 0.02, "select": 0.02, "recheck": 0.02},
+    **{"verify": 0.13, "review": 0.18, "refine": 0.12, "judge": 0.07, "compare": 0.09},
+    **{"aggregate": 0.03, "select": 0.02, "recheck": 0.02},
 }
 # Copying stays in every mixture: what was left out of one was forgotten.
-PRACTICE = {"copy": 0.02, "find": 0.03, "read": 0.06, "link": 0.05, "sum": 0.03}
+PRACTICE = {"copy": 0.01, "find": 0.01, "read": 0.03, "link": 0.03, "sum": 0.02}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
@@ -49,17 +55,17 @@ STAGES = {
     "solver": Stage(
         Mixture({**PRACTICE, "read": 0.1, "sum": 0.13, "solve": 0.5, "verify": 0.1, "review": 0.06, "refine": 0.05}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
     ),
-    "roles": Stage(Mixture({**PRACTICE, "read": 0.1, "link": 0.1, "solve": 0.4, **ROLES}, STEPS, 0.0), (0.8, 0.6)),
-    "policy": Stage(Mixture({**PRACTICE, "solve": 0.34, **ROLES}, STEPS, 0.0), (0.8, 0.4)),
+    "roles": Stage(Mixture({**PRACTICE, "read": 0.05, "link": 0.05, "solve": 0.34, **ROLES}, STEPS, 0.0), (1, 0.9)),
+    "policy": Stage(Mixture({**PRACTICE, "solve": 0.27, **ROLES}, STEPS, 0.0), (0.9, 0.6)),
     # The reviewer learns last and slowest: it solves while the wrong line stands before it.
-    "cooling": Stage(
-        Mixture({**PRACTICE, "read": 0.03, "link": 0.03, "solve": 0.3, **ROLES, "review": 0.25}, STEPS, 0.0), (0.6, 0.005)
-    ),
+    "cooling": Stage(Mixture({**PRACTICE, "solve": 0.25, **ROLES, "review": 0.22}, STEPS, 0.0), (0.6, 0.003)),
 }
 
 
 EMBEDDING_RATE = 0.25
 WARM_UP = 60
+# Batches that each process keeps ready.
+AHEAD = 8
 COOLING = 0.4
 
 
@@ -83,12 +89,18 @@ class Optimisers:
 
 
 def loss_of(model: Llama, forward, batch: Batch, device: str, half: bool) -> torch.Tensor:
-    ids, targets, weights = (t.to(device, non_blocking=True) for t in (batch.ids, batch.targets, batch.weights))
-    chosen = weights > 0
+    """The mean loss, by weight. What has none is dropped here on the CPU: on a GPU it would have to be waited for."""
+    chosen = np.flatnonzero(batch.weights)
+    parts = (batch.ids, chosen, batch.targets.ravel()[chosen].astype(np.int64), batch.weights.ravel()[chosen])
+    ids, places, targets, weights = (_moved(torch.from_numpy(part), device) for part in parts)
     with torch.autocast(device, torch.bfloat16, enabled=half):
-        logits = model.logits(forward(ids)[chosen])
-    losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
-    return (losses * weights[chosen]).sum() / weights.sum()
+        logits = model.logits(forward(ids).flatten(0, 1).index_select(0, places))
+    losses = F.cross_entropy(logits.float(), targets, reduction="none")
+    return losses @ weights / weights.sum()
+
+
+def _moved(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
 def share_gradients(model: Llama, seen: int) -> int:
@@ -119,11 +131,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a = parser.add_argument
     a("--stage", choices=STAGES, required=True)
-    a("--out", type=Path, required=True)
-    a("--init", type=Path, help="folder of the stage before, or of exported weights")
-    a("--samples", type=Path, help="the solver's samples (sample.py), for the stages policy and cooling")
+    a("--samples", type=Path, nargs="*", default=[], help="the solver's samples (sample.py), for the stages policy and cooling")
     a("--tokens", type=float, required=True, help="tokens to train on in this stage")
     a("--minutes", type=float, default=float("inf"), help="the stage ends after these, if its tokens are not seen before")
+    add_arguments(parser)
+    return parser.parse_args()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that pipeline.py has too."""
+    a = parser.add_argument
+    a("--out", type=Path, required=True)
+    a("--init", type=Path, help="folder of the stage before, or of exported weights")
     a("--batch", type=int, default=2048, help="tokens of a batch")
     a("--lr", type=float, default=3e-3)
     a("--hidden", type=int, default=128)
@@ -141,7 +160,6 @@ def arguments() -> argparse.Namespace:
     a("--half", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
     a("--probe", type=int, default=16, help="examples of each kind in a report")
     a("--report", type=float, default=240, help="seconds between reports and checkpoints")
-    return parser.parse_args()
 
 
 def start(options: argparse.Namespace) -> tuple[Llama, Tokenizer, dict | None]:
@@ -179,6 +197,15 @@ def new_model(options: argparse.Namespace, vocab_size: int) -> Llama:
     return model
 
 
+def grouped(figures: dict) -> dict[str, list[float]]:
+    """The exact shares of a report by skill: whatever names and steps."""
+    groups: dict[str, list[float]] = {}
+    for name, value in figures.items():
+        if isinstance(value, float):
+            groups.setdefault(name.split(" seen")[0].split(" unseen")[0], []).append(value)
+    return groups
+
+
 class Trainer:
     def __init__(self, options: argparse.Namespace):
         self.options, self.stage = options, STAGES[options.stage]
@@ -192,24 +219,23 @@ class Trainer:
             self.progress, self.history = Progress(**state["progress"]), state["history"]
             for part, saved in zip(self.optimisers.parts, state["optimisers"]):
                 part.load_state_dict(saved)
-        self.loss: float | None = None
+        self.mean_loss: float | None = None
         self.examples = probe_examples(count=options.probe)
 
-    def batches(self) -> torch.utils.data.DataLoader:
-        o = self.options
-        samples = Samples.read(o.samples) if o.samples else None
-        share = (self.rank, self.processes)
-        data = Batches(
-            self.tokenizer, self.stage.mixture, samples, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share
-        )
-        return torch.utils.data.DataLoader(data, batch_size=None, num_workers=o.workers)
+    def data(self, phases: list[Phase]) -> Batches:
+        o, share = self.options, (self.rank, self.processes)
+        return Batches(self.tokenizer, phases, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share)
 
-    def train(self) -> None:
+    def loader(self, data: Batches) -> DataLoader:
+        workers = self.options.workers
+        return DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=AHEAD if workers else None)
+
+    def train(self, batches: Iterable[Batch]) -> None:
         """Until the stage's tokens are seen; the first process reports and saves."""
         progress = self.progress
         began = time.time() - progress.seconds
         next_report = time.time() + self.options.report / 2
-        for batch in self.batches():
+        for batch in batches:
             if self.done() >= 1:
                 break
             self.step(batch)
@@ -220,11 +246,13 @@ class Trainer:
         if self.rank == 0:
             self.report()
 
+    def loss(self, batch: Batch) -> torch.Tensor:
+        return loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
+
     def step(self, batch: Batch) -> None:
-        progress = self.progress
-        loss = loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
+        progress, loss = self.progress, self.loss(batch)
         loss.backward()
-        seen = share_gradients(self.model, int((batch.ids != tokens.PAD).sum()))
+        seen = share_gradients(self.model, batch.tokens)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimisers.step(self.rate())
         self.model.zero_grad(set_to_none=True)
@@ -232,7 +260,7 @@ class Trainer:
         progress.steps += 1
         progress.pool = batch.pool
         if progress.steps % 20 == 0:
-            self.loss = loss.item() if self.loss is None else 0.9 * self.loss + 0.1 * loss.item()
+            self.mean_loss = loss.item() if self.mean_loss is None else 0.9 * self.mean_loss + 0.1 * loss.item()
 
     def done(self) -> float:
         """The share of the stage that has passed, by its tokens or by its minutes."""
@@ -251,8 +279,9 @@ class Trainer:
         figures = report(self.model, self.tokenizer, self.examples)
         speed = progress.seen / max(progress.seconds, 1e-9)
         left = progress.seconds / 60 * (1 / max(self.done(), 1e-9) - 1)
-        line = json.dumps({"loss": self.loss and round(self.loss, 4), **vars(progress), **figures})
-        print(f"{progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {left:.0f} min left, {line}", flush=True)
+        line = json.dumps({"loss": self.mean_loss and round(self.mean_loss, 4), **vars(progress), **figures})
+        means = {k: round(sum(v) / len(v), 3) for k, v in grouped(figures).items()}
+        print(f"{options.stage} {progress.seen / 1e6:.2f}M tokens, {speed:.0f}/s, {left:.0f} min left, loss {self.mean_loss or 0:.3f}, {means}", flush=True)
         with open(options.out / "log.jsonl", "a") as log:
             log.write(line + "\n")
         # What the best checkpoint is chosen by: the mean of the exact shares.
@@ -286,7 +315,7 @@ def main() -> None:
     trainer = Trainer(options)
     if trainer.rank == 0:
         print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters, {options}", flush=True)
-    trainer.train()
+    trainer.train(trainer.loader(trainer.data([Phase(trainer.stage.mixture, tuple(options.samples))])))
 
 
 if __name__ == "__main__":

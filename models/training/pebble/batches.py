@@ -3,9 +3,11 @@
 import json
 import random
 from dataclasses import dataclass
+from multiprocessing import Value
 from pathlib import Path
 from typing import Iterator
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch.utils.data import IterableDataset
@@ -14,9 +16,9 @@ from . import roles, tokens
 from .problems import Problem, random_problem
 from .solutions import Candidate
 
-POOL = 2048
+POOL = 1024
 # Examples of more tokens are left out: they show many long candidates.
-LONGEST = 760
+LONGEST = 1400
 PRACTICE = ("copy", "find", "read", "link", "sum")
 
 
@@ -37,9 +39,17 @@ class Samples:
     entries: list[tuple[Problem, list[Candidate]]]
 
     @staticmethod
-    def read(path: Path) -> "Samples":
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    def read(paths: tuple[Path, ...]) -> "Samples":
+        rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
         return Samples([(Problem.from_json(row), [Candidate.read(text) for text in row["samples"]]) for row in rows])
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is trained on for a while."""
+
+    mixture: Mixture
+    samples: tuple[Path, ...] = ()
 
 
 def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles.Example:
@@ -50,12 +60,12 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
         return roles.practice_find(rng)
     if role == "sum":
         return roles.practice_sum(rng)
-    # Most examples that read solutions show real ones where there are any.
-    if samples and role not in ("solve", "read", "link") and rng.random() < 0.7:
+    # Half of the examples that read solutions show real ones where there are any: more would be known by heart.
+    if samples and role not in ("solve", "read", "link") and rng.random() < 0.5:
         problem, candidates = rng.choice(samples.entries)
         return roles.sampled(rng, role, problem, candidates)
     steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]
-    problem = random_problem(rng, min(steps, 4) if role in ("aggregate", "select") else steps)
+    problem = random_problem(rng, min(steps, 8) if role in ("aggregate", "select") else steps)
     if role == "read":
         return roles.practice_read(rng, problem)
     if role == "link":
@@ -65,61 +75,70 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids`, `targets` and `weights`, each [rows, positions]; padding has weight 0."""
+    """`ids`, `targets` and `weights`, each [rows, positions]; padding has weight 0. Arrays, since many tensors in shared
+    memory need more open files and space than a machine may allow."""
 
     pool: int
-    ids: torch.Tensor
-    targets: torch.Tensor
-    weights: torch.Tensor
+    ids: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def tokens(self) -> int:
+        return int((self.ids != tokens.PAD).sum())
 
 
 def collate(rows: list[tokens.Encoded], pool: int) -> Batch:
     width = max(len(encoded.ids) for encoded in rows)
     width += -width % 8
-    ids = torch.full((len(rows), width), tokens.PAD)
-    targets = torch.full((len(rows), width), tokens.IGNORED)
-    weights = torch.zeros(len(rows), width)
+    ids = np.full((len(rows), width), tokens.PAD, np.int32)
+    targets = np.full((len(rows), width), tokens.IGNORED, np.int32)
+    weights = np.zeros((len(rows), width), np.float32)
     for n, encoded in enumerate(rows):
         length = len(encoded.ids)
-        ids[n, :length] = torch.tensor(encoded.ids)
-        targets[n, :length] = torch.tensor(encoded.targets)
-        weights[n, :length] = torch.tensor(encoded.weights)
+        ids[n, :length] = encoded.ids
+        targets[n, :length] = encoded.targets
+        weights[n, :length] = encoded.weights
     return Batch(pool, ids, targets, weights)
 
 
 class Batches(IterableDataset):
-    """Batches of about `batch_tokens` tokens, rows of similar length together; workers share the pools."""
+    """Batches of about `batch_tokens` tokens, rows of similar length together; workers share the pools. A new pool is of
+    the phase whose number `current` holds by then, so that a change of phase does not stop the workers."""
 
     def __init__(
         self,
         tokenizer: Tokenizer,
-        mixture: Mixture,
-        samples: Samples | None,
+        phases: list[Phase],
         batch_tokens: int,
         seed: str,
         first_pool: int,
         share: tuple[int, int] = (0, 1),
     ):
         """`share`: (index, count) of the training processes that divide the pools."""
-        self.tokenizer, self.mixture, self.samples = tokenizer, mixture, samples
+        self.tokenizer, self.phases = tokenizer, phases
         self.batch_tokens, self.seed, self.first_pool = batch_tokens, seed, first_pool
         self.share = share
+        self.current = Value("i", 0)
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
         index, count = self.share
         first, stride = (index * worker.num_workers + worker.id, count * worker.num_workers) if worker else (index, count)
-        pool = self.first_pool + first
+        pool, phase, samples = self.first_pool + first, None, None
         while True:
-            yield from self._pool(pool)
+            if phase != self.phases[self.current.value]:
+                phase = self.phases[self.current.value]
+                samples = Samples.read(phase.samples) if phase.samples else None
+            yield from self._pool(pool, phase.mixture, samples)
             pool += stride
 
-    def _pool(self, pool: int) -> Iterator[Batch]:
+    def _pool(self, pool: int, mixture: Mixture, samples: Samples | None) -> Iterator[Batch]:
         rng = random.Random(f"{self.seed}:{pool}")
         rows = []
         for _ in range(POOL):
-            example = draw(rng, self.mixture, self.samples)
-            weight = self.mixture.prompt_weight if example.system in ("solve", *PRACTICE) and not example.given else 0.0
+            example = draw(rng, mixture, samples)
+            weight = mixture.prompt_weight if example.system in ("solve", *PRACTICE) and not example.given else 0.0
             encoded = tokens.encode(self.tokenizer, example, weight)
             if len(encoded.ids) <= LONGEST:
                 rows.append(encoded)

@@ -25,7 +25,8 @@ def channels(hidden: int) -> tuple[slice, slice, slice]:
 
 @torch.no_grad()
 def write_induction(model: Llama, seed: int) -> None:
-    """Overwrites the embedding, the first layer's two first heads and half of the heads of the layers two to four."""
+    """Overwrites the embedding, half of the first layer's heads and half of the heads of the layers two to four. Heads must
+    divide a quarter of the channels."""
     c = model.config
     generator = torch.Generator().manual_seed(seed)
     token, before, earlier = channels(c.hidden_size)
@@ -40,12 +41,15 @@ def write_induction(model: Llama, seed: int) -> None:
     # After the norm a row of the embedding has length sqrt(hidden): the constant channel reads `level`.
     level = 0.5 * unit / 1.25**0.5
     shrink = torch.randn(before.stop - before.start, width, generator=generator) * width**-0.5
-    for head, (back, target) in enumerate(((1, before), (2, earlier))):
-        _look_back(first, head, c, back, level)
-        rows = slice(head * c.head_dim, (head + 1) * c.head_dim)
-        first.v_proj.weight[rows] = 0
-        first.v_proj.weight[rows, token] = shrink
-        first.o_proj.weight[target, rows] = torch.eye(c.head_dim) * (1.25**0.5 / unit)
+    parts = shrink.split(c.head_dim)
+    for n, (back, target) in enumerate(((1, before), (2, earlier))):
+        for head, part in enumerate(parts, n * len(parts)):
+            _look_back(first, head, c, back, level)
+            rows = slice(head * c.head_dim, (head + 1) * c.head_dim)
+            start = target.start + (head - n * len(parts)) * c.head_dim
+            first.v_proj.weight[rows] = 0
+            first.v_proj.weight[rows, token] = part
+            first.o_proj.weight[start : start + c.head_dim, rows] = torch.eye(c.head_dim) * (1.25**0.5 / unit)
     slow = _slow_channels(model)
     for layer in model.layers[1:4]:
         for head in range(c.num_attention_heads // 2):

@@ -17,7 +17,7 @@ class Config:
     num_attention_heads: int = 6
     num_key_value_heads: int = 6
     intermediate_size: int = 512
-    max_position_embeddings: int = 1024
+    max_position_embeddings: int = 2048
     rope_theta: float = 1000000.0
     rms_norm_eps: float = 1e-5
 
@@ -55,6 +55,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Causal where there is no mask."""
     grouped = q.shape[1] != k.shape[1]
     if grouped or q.device.type != "cpu":
+        q, k = q.to(v.dtype), k.to(v.dtype)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
     q, k = (q * q.shape[-1] ** -0.5).to(v.dtype), k.to(v.dtype)
     if mask is None:

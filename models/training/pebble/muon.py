@@ -39,14 +39,11 @@ class Muon(torch.optim.Optimizer):
                 self._update(group, shape, parameters)
 
     def _update(self, group: dict, shape: torch.Size, parameters: list[Tensor]) -> None:
-        momentum = group["momentum"]
-        directions = []
-        for parameter in parameters:
-            buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-            buffer.lerp_(parameter.grad, 1 - momentum)
-            directions.append(parameter.grad.lerp(buffer, momentum))
-        updates = orthogonalise(torch.stack(directions).to(self.dtype))
-        scale = 0.2 * max(shape) ** 0.5
-        for parameter, update in zip(parameters, updates):
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(update.to(parameter.dtype), alpha=-group["lr"] * scale)
+        lr, momentum = group["lr"], group["momentum"]
+        gradients = [parameter.grad for parameter in parameters]
+        buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        directions = torch._foreach_lerp(gradients, buffers, momentum)
+        updates = orthogonalise(torch.stack(directions).to(self.dtype)).to(parameters[0].dtype)
+        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+        torch._foreach_add_(parameters, list(updates.unbind()), alpha=-lr * 0.2 * max(shape) ** 0.5)

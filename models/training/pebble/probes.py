@@ -50,7 +50,7 @@ def predictions(model: Llama, tokenizer: Tokenizer, examples: list[roles.Example
     for start in range(0, len(examples), rows):
         encoded = [tokens.encode(tokenizer, example) for example in examples[start : start + rows]]
         batch = collate(encoded, 0)
-        best = model.logits(model(batch.ids.to(device))).argmax(-1).tolist()
+        best = model.logits(model(torch.from_numpy(batch.ids).to(device))).argmax(-1).tolist()
         yield from zip(encoded, best)
 
 

@@ -8,18 +8,24 @@ can learn; each can be checked on its own.
 import hashlib
 import random
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Callable
 
 from . import lexicon, wordings
 
-LARGEST_VALUE = 200
-LARGEST_COST = 400
+LARGEST_VALUE = 999
+LARGEST_COST = 5000
+# Quantities above one a computation; where some are given as plain numbers, fewer are left to be not needed.
+UNNEEDED = (0, 0, 1, 1, 2, 2, 3, 4)
+# How often a sentence leaves out what the one before it has said.
+ELLIPTIC = 0.25
 OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
     "*": lambda left, right: left * right,
     "/": lambda left, right: left // right if right else 0,
 }
+DISTRACTOR = ""
 QUESTION_LABELS = {"total": "+", "difference": "-", "cost": "*", "left": "-", "share": "/"}
 Operand = int | str
 
@@ -48,7 +54,7 @@ class Problem:
     relations: dict[str, Relation]
     question: str
 
-    @property
+    @cached_property
     def values(self) -> dict[str, int]:
         return evaluate(self.relations)
 
@@ -56,7 +62,7 @@ class Problem:
     def answer(self) -> int:
         return self.values[self.question]
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         return solution_lines(self.relations, self.question)
 
@@ -89,6 +95,11 @@ def evaluate(relations: dict[str, Relation]) -> dict[str, int]:
     for label in relations:
         value(label)
     return values
+
+
+def _result(relation: Relation, known: dict[str, int]) -> int:
+    left, right = (known[side] if isinstance(side, str) else side for side in (relation.left, relation.right))
+    return OPERATIONS[relation.operation](left, right) if relation.operation else left
 
 
 def plan(relations: dict[str, Relation], question: str) -> list[str]:
@@ -151,6 +162,21 @@ class Structure:
     other: int
 
 
+    @property
+    def steps(self) -> int:
+        """The computations that the answer needs."""
+        needed, pending = set(), [len(self.nodes) - 1]
+        if self.asked in ("total", "difference"):
+            pending.append(self.other)
+        while pending:
+            index = pending.pop()
+            if index not in needed:
+                needed.add(index)
+                kind, source, second = self.nodes[index]
+                pending += [] if kind in ("base", "rate") else [source, second] if kind == "s" else [source]
+        return sum(self.nodes[index][0] != "base" for index in needed) + (self.asked != "one")
+
+
 def random_structure(rng: random.Random, quantities: int) -> Structure:
     nodes = []
     for index in range(quantities):
@@ -168,13 +194,15 @@ def random_structure(rng: random.Random, quantities: int) -> Structure:
 def assign_numbers(rng: random.Random, structure: Structure, labels: list[str]) -> tuple[dict[str, Relation], str] | None:
     """Relations with numbers and the label of the question; None where the numbers drawn do not fit."""
     relations: dict[str, Relation] = {}
+    known: dict[str, int] = {}
     values: list[int] = []
     for label, (kind, source, second) in zip(labels, structure.nodes):
         relation = _relation(rng, kind, labels[source], labels[second], values[source] if values else 0)
         if relation is None:
             return None
         relations[label] = relation
-        values.append(evaluate(relations)[label])
+        known[label] = _result(relation, known)
+        values.append(known[label])
         if not 0 < values[-1] <= LARGEST_VALUE:
             return None
     target = labels[-1]
@@ -186,19 +214,27 @@ def assign_numbers(rng: random.Random, structure: Structure, labels: list[str]) 
     return {**relations, structure.asked: question}, structure.asked
 
 
+def _amount(rng: random.Random) -> int:
+    return rng.randint(2, 40 if rng.random() < 0.7 else 99)
+
+
+def _multiple(rng: random.Random) -> int:
+    return rng.randint(2, 5 if rng.random() < 0.7 else 9)
+
+
 def _relation(rng: random.Random, kind: str, source: str, second: str, value: int) -> Relation | None:
     """The numbers of one relation, given the value of its source."""
     divisors = [k for k in wordings.FRACTIONS if value > k and value % k == 0]
     if kind == "base":
-        return Relation(rng.randint(2, 40))
+        return Relation(_amount(rng))
     if kind == "rate":
         return Relation(rng.randint(2, 9), "*", rng.randint(2, 9))
     if kind == "+":
-        return Relation(source, "+", rng.randint(2, 40))
+        return Relation(source, "+", _amount(rng))
     if kind == "-":
-        return Relation(source, "-", rng.randint(1, min(value - 1, 40))) if value > 3 else None
+        return Relation(source, "-", min(value - 1, _amount(rng))) if value > 3 else None
     if kind == "*":
-        return Relation(source, "*", rng.randint(2, 5))
+        return Relation(source, "*", _multiple(rng))
     if kind == "/":
         return Relation(source, "/", rng.choice(divisors)) if divisors else None
     return Relation(source, "+", second)
@@ -211,10 +247,10 @@ def _question(rng: random.Random, structure: Structure, target: str, other: str,
             return None
         return Relation(target, operation, other)
     if asked == "cost":
-        price = rng.randint(2, 5)
+        price = _multiple(rng)
         return Relation(target, "*", price) if value * price <= LARGEST_COST else None
     if asked == "left":
-        return Relation(target, "-", rng.randint(1, min(value - 1, 40))) if value > 3 else None
+        return Relation(target, "-", min(value - 1, _amount(rng))) if value > 3 else None
     return _relation(rng, "/", target, target, value)
 
 
@@ -222,33 +258,46 @@ def render(
     rng: random.Random, relations: dict[str, Relation], question: str, structure: Structure, things: str, lists: dict
 ) -> str:
     """The problem as text: a sentence for each relation, some distractors, a shuffled order, the question last."""
-    labels = [label for label in relations if label not in QUESTION_LABELS]
-    sentences = []
-    for label, (kind, _, _) in zip(labels, structure.nodes):
-        relation = relations[label]
-        form = rng.choice(lists["sum" if kind == "s" else kind])
-        k = relation.right
-        sentences.append(
-            form.format(
-                b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things, h=lexicon.verb_for_training(rng),
-                f=wordings.FRACTIONS.get(k, ""), t=wordings.TIMES.get(k, ""),
-            )
-        )
-    order = rng.random()
-    if order < 0.25:
-        rng.shuffle(sentences)
-    elif order < 0.5:
-        rest = sentences[1:]
+    kinds = {label: kind for label, (kind, _, _) in zip(relations, structure.nodes)}
+    order: list[str] = list(kinds)
+    draw = rng.random()
+    if draw < 0.25:
+        rng.shuffle(order)
+    elif draw < 0.5:
+        rest = order[1:]
         rng.shuffle(rest)
-        sentences[1:] = rest
+        order[1:] = rest
     while rng.random() < 0.2:
-        form = rng.choice(lists["distractor"])
-        sentences.insert(rng.randint(0, len(sentences)), form.format(b=rng.choice(labels), v=rng.randint(2, 30), i=things))
-    asked = relations[question]
-    form = rng.choice(lists[f"ask {structure.asked}"])
-    a = question if structure.asked == "one" else asked.left
-    verb = lexicon.verb_for_training(rng)
-    return " ".join([*sentences, form.format(a=a, c=asked.right, k=asked.right, i=things, h=verb)])
+        order.insert(rng.randint(0, len(order)), DISTRACTOR)
+    sentences = [
+        _sentence(rng, label, kinds, relations, before, things, lists) for label, before in zip(order, ["", *order])
+    ]
+    return " ".join([*sentences, _asking(rng, relations[question], question, order, things, lists)])
+
+
+def _sentence(
+    rng: random.Random, label: str, kinds: dict[str, str], relations: dict[str, Relation], before: str, things: str, lists: dict
+) -> str:
+    """`before` is the quantity that the sentence before this one tells."""
+    if label == DISTRACTOR:
+        return rng.choice(lists["distractor"]).format(b=rng.choice(list(kinds)), v=rng.randint(2, 30), i=things)
+    relation, kind = relations[label], kinds[label]
+    k = relation.right
+    elliptic = kind in wordings.ELLIPTIC and relation.left == before and rng.random() < ELLIPTIC
+    form = rng.choice(wordings.ELLIPTIC[kind] if elliptic else lists["sum" if kind == "s" else kind])
+    return form.format(
+        b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things, h=lexicon.verb_for_training(rng),
+        f=wordings.FRACTIONS.get(k, ""), t=wordings.TIMES.get(k, ""),
+    )
+
+
+def _asking(rng: random.Random, asked: Relation, question: str, order: list[str], things: str, lists: dict) -> str:
+    kind = question if question in QUESTION_LABELS else "one"
+    # "They" can only be the two last named.
+    they = kind == "total" and {asked.left, asked.right} == set(order[-2:]) and rng.random() < ELLIPTIC
+    form = rng.choice(wordings.ELLIPTIC["ask total"] if they else lists[f"ask {kind}"])
+    a = question if kind == "one" else asked.left
+    return form.format(a=a, c=asked.right, k=asked.right, i=things, h=lexicon.verb_for_training(rng))
 
 
 @dataclass(frozen=True)
@@ -272,8 +321,8 @@ def build(
     rng: random.Random, structure: Structure, surface: Surface, held_out: bool, attempts: int = 60
 ) -> Problem | None:
     """A problem of the given structure on the wanted side of the split; None where no numbers fit in `attempts` draws."""
+    labels = surface.names(rng, len(structure.nodes))
     for _ in range(attempts):
-        labels = surface.names(rng, len(structure.nodes))
         numbers = assign_numbers(rng, structure, labels)
         if numbers is None:
             continue
@@ -287,11 +336,13 @@ def build(
 def random_structured_problem(
     rng: random.Random, steps: int, surface: Surface = TRAINING_SURFACE, held_out: bool = False
 ) -> tuple[Structure, Problem]:
-    """A problem of exactly `steps` computations (1 to 12), with up to two quantities that are not needed."""
+    """A problem of exactly `steps` computations (1 to 14), with up to four quantities that are not needed."""
     while True:
-        structure = random_structure(rng, max(1, steps + rng.choice((0, 0, 1, 1, 2))))
+        structure = random_structure(rng, max(1, steps + rng.choice(UNNEEDED)))
+        if structure.steps != steps:
+            continue
         problem = build(rng, structure, surface, held_out, attempts=64 if held_out else 3)
-        if problem and problem.difficulty == steps and _computable(problem.relations, problem.question):
+        if problem and _computable(problem.relations, problem.question):
             return structure, problem
 
 

@@ -244,7 +244,7 @@ def practice_copy(rng: random.Random, names=names_for_training) -> Example:
 
 def practice_find(rng: random.Random, names=names_for_training) -> Example:
     """The values of some names, in the order asked for."""
-    lines = {name: f"- {name}: {rng.randint(1, 200)}" for name in names(rng, rng.randint(2, 6))}
+    lines = {name: f"- {name}: {rng.randint(1, 999)}" for name in names(rng, rng.randint(2, 6))}
     asked = rng.sample(list(lines), len(lines))
     question = "\n".join(f"- {name}" for name in asked)
     return Example("find", join("\n".join(lines.values()), question), "\n".join(lines[name] for name in asked))
@@ -285,12 +285,12 @@ def practice_sum(rng: random.Random) -> Example:
 def _arithmetic_line(rng: random.Random, label: str) -> str:
     operation = rng.choice("+-*/")
     if operation in "*/":
-        right = rng.randint(2, 5) if rng.random() < 0.8 else rng.randint(2, 9)
-        left = rng.randint(2, 40 if rng.random() < 0.7 else 99)
+        right = rng.randint(2, 9)
+        left = rng.randint(2, 60 if rng.random() < 0.6 else 999 // right)
         left, value = (left * right, left) if operation == "/" else (left, left * right)
     else:
-        left = rng.randint(2, 60 if rng.random() < 0.6 else 200)
-        right = rng.randint(1, 40 if rng.random() < 0.7 else 150)
+        left = rng.randint(2, 100 if rng.random() < 0.5 else 900)
+        right = rng.randint(1, 99 if rng.random() < 0.6 else 600)
         left = max(left, right + 1) if operation == "-" else left
         value = OPERATIONS[operation](left, right)
     return f"{label}: {left} {operation} {right} = {value}"

@@ -44,7 +44,8 @@ def _batch(model: Llama, prompts: list[list[int]], temperature: float, generator
     mask = (torch.ones(width, width, dtype=torch.bool, device=device).tril() & seen[:, None, :width]) | own
     c = model.config
     shape = (len(prompts), c.num_key_value_heads, total, c.head_dim)
-    caches = [Cache(torch.empty(shape, device=device), torch.empty(shape, device=device)) for _ in model.layers]
+    dtype = model.embed_tokens.weight.dtype
+    caches = [Cache(*(torch.empty(shape, device=device, dtype=dtype) for _ in "kv")) for _ in model.layers]
     written: list[list[int]] = [[] for _ in prompts]
     rows, going = list(range(len(prompts))), torch.ones(len(prompts), dtype=torch.bool, device=device)
     states = model(ids, mask[:, None], caches)
@@ -70,7 +71,7 @@ def _batch(model: Llama, prompts: list[list[int]], temperature: float, generator
 def _choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
+    return torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)[:, 0]
 
 
 @torch.inference_mode()

@@ -5,7 +5,9 @@ same wherever the name stands; every name is copied by the same means, known or 
 """
 
 import random
+import re
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -14,6 +16,7 @@ from . import problems, roles
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|step|>", "<|good|>", "<|bad|>"]
 PAD, START, END, STEP, GOOD, BAD = range(6)
 PIECES = r"\n| ?[A-Z]| ?[a-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+"
+_SPLIT = re.compile(PIECES).findall
 IGNORED = -100
 # One token of these decides what a hundred tokens of a solution spell out.
 VERDICT_WEIGHT = 4.0
@@ -59,9 +62,29 @@ class Encoded:
     prompt: int
 
 
+_pieces: WeakKeyDictionary[Tokenizer, dict[str, list[int]]] = WeakKeyDictionary()
+# More pieces than a lexicon has, fewer than made-up names have.
+REMEMBERED = 200_000
+
+
+def text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The tokens of a text without special tokens. Pieces never join, so each is looked up once: a fifth of the time that
+    the tokenizer takes for short lines."""
+    known = _pieces.setdefault(tokenizer, {})
+    ids: list[int] = []
+    for piece in _SPLIT(text):
+        found = known.get(piece)
+        if found is None:
+            found = tokenizer.encode(piece, add_special_tokens=False).ids
+            if len(known) < REMEMBERED:
+                known[piece] = found
+        ids += found
+    return ids
+
+
 def prompt_ids(tokenizer: Tokenizer, system: str, user: str, given: str = "") -> list[int]:
     def encoded(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False).ids
+        return text_ids(tokenizer, text)
 
     turns = [START, *encoded(f"system\n{system}"), END, *encoded("\n"), START, *encoded(f"user\n{user}"), END, *encoded("\n")]
     return [*turns, START, *encoded("assistant\n"), *(encoded(given) if given else [])]
@@ -72,7 +95,7 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
     prompt = prompt_ids(tokenizer, example.system, example.user, example.given)
     if example.system == "verify":
         return _verified(tokenizer, example, prompt)
-    ids = [*prompt, *tokenizer.encode(example.assistant, add_special_tokens=False).ids, END]
+    ids = [*prompt, *text_ids(tokenizer, example.assistant), END]
     ids, targets = ids[:-1], ids[1:]
     answer_weight = VERDICT_WEIGHT if example.system in VERDICTS else 1.0
     weights = [prompt_weight] * (len(prompt) - 1) + [answer_weight] * (len(ids) - len(prompt) + 1)
@@ -80,10 +103,9 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
         spans = tokenizer.encode(example.assistant, add_special_tokens=False).offsets
         first = next(n for n, (_, end) in enumerate(spans) if end > example.stressed)
         weights[len(prompt) - 1 + first] = STRESSED_WEIGHT
-    text = tokenizer.encode(f"user\n{example.user}", add_special_tokens=False)
-    begins = {a - len("user\n"): n for n, (a, _) in enumerate(text.offsets)}
     for check in example.checks:
-        position = prompt.index(START, 1) + 1 + begins[check.start]
+        # A solution begins on a new line, where a piece begins.
+        position = prompt.index(START, 1) + 1 + len(text_ids(tokenizer, f"user\n{example.user[: check.start]}"))
         for n in range(len(check.lines)):
             # The line break or the end of the turn that follows is where the verdict on the line stands.
             for target, weight in _checked(tokenizer, check, n, prompt[position + _length(tokenizer, check, n)]):
@@ -93,16 +115,16 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
 
 
 def _length(tokenizer: Tokenizer, check: roles.Check, n: int) -> int:
-    return len(tokenizer.encode(check.lines[n], add_special_tokens=False).ids)
+    return len(text_ids(tokenizer, check.lines[n]))
 
 
 def _verified(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -> Encoded:
     """A step mark follows each line of the answer, and the line break the mark."""
     check = example.checks[0]
-    newline = tokenizer.encode("\n", add_special_tokens=False).ids
+    newline = text_ids(tokenizer, "\n")
     ids, targets, weights = list(prompt), [*prompt[1:], IGNORED], [0.0] * len(prompt)
     for n, line in enumerate(check.lines):
-        ids += [*tokenizer.encode(line, add_special_tokens=False).ids, STEP, *newline]
+        ids += [*text_ids(tokenizer, line), STEP, *newline]
         pairs = [*_checked(tokenizer, check, n, STEP), *((IGNORED, 0.0) for _ in newline)]
         targets += [target for target, _ in pairs]
         weights += [weight for _, weight in pairs]
@@ -112,12 +134,12 @@ def _verified(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -
 def _checked(tokenizer: Tokenizer, check: roles.Check, n: int, end: int) -> list[tuple[int, float]]:
     """Target and weight at each token of line `n` and at `end`, the token that follows it: the right next token, BAD
     once there was a wrong one, and at the end the verdict on all up to there."""
-    ids = tokenizer.encode(check.lines[n], add_special_tokens=False).ids
+    ids = text_ids(tokenizer, check.lines[n])
     if n < check.wrong:
         return [*((token, 1.0) for token in [*ids[1:], end]), (GOOD, VERDICT_WEIGHT)]
     if n > check.wrong:
         return [*((BAD, AFTERWARDS_WEIGHT) for _ in ids), (BAD, 1.0)]
-    true = [*tokenizer.encode(check.correct, add_special_tokens=False).ids, end]
+    true = [*text_ids(tokenizer, check.correct), end]
     same = next(k for k, (shown, right) in enumerate(zip([*ids, end], true)) if shown != right)
     before = [(token, 1.0) for token in true[1 : same + 1]]
     wrong = [(BAD, VERDICT_WEIGHT if k == same else AFTERWARDS_WEIGHT) for k in range(same, len(ids))]

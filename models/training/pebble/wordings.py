@@ -4,8 +4,11 @@ Placeholders: {b} the quantity defined, {a} and {c} its sources, {k} and {v} num
 multiple in words, {h} a verb for having. Any verb serves, some are made up: what a sentence says lies in its other words.
 """
 
-FRACTIONS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth"}
-TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
+FRACTIONS = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 7: "a seventh", 8: "an eighth", 9: "a ninth"}
+TIMES = {
+    **{2: "twice", 3: "three times", 4: "four times", 5: "five times"},
+    **{6: "six times", 7: "seven times", 8: "eight times", 9: "nine times"},
+}
 VERBS = "has has has has owns owns keeps carries stores possesses collects gathers".split()
 
 # The plain way of saying it, three sentences in four.
@@ -152,6 +155,15 @@ FURTHER = {
         "Divide the {i} of {a} among {k} people. What does one of them get?",
     ],
     "distractor": ["The street of {b} has {v} houses.", "{b} went to school for {v} years.", "The weather was fine.", "{b} met a friend."],
+}
+
+# After a sentence about the quantity meant; {a} is not said again.
+ELLIPTIC = {
+    "+": ["{b} {h} {k} more.", "{b} {h} {k} {i} more.", "{b} {h} {k} more {i}."],
+    "-": ["{b} {h} {k} fewer.", "{b} {h} {k} {i} less.", "{b} {h} {k} fewer {i}."],
+    "*": ["{b} {h} {t} as many.", "{b} {h} {k} times as many.", "{b} {h} {t} as many {i}.", "{b} {h} {k} times as many {i}."],
+    "/": ["{b} {h} {f} as many.", "{b} {h} {f} as many {i}.", "{b} {h} {f} of that."],
+    "ask total": ["How many {i} do they have together?", "How many do they have together?", "How many {i} do they have in total?"],
 }
 
 

@@ -48,6 +48,16 @@ class Commands(unittest.TestCase):
         for figure in ("solver, greedy, usual", "pass@2", "step verifier", "judge", "compare", "reviewer", "refiner", "wordings"):
             self.assertIn(figure, printed)
 
+    def test_all_stages_in_one_process_leave_weights_and_samples_of_the_solver(self):
+        few = "--problems 2 --samples 2 --rows 4 --workers 1 --report 60 --batch 256".split()
+        self.run_python("pipeline.py", "--out", self.out, "--minutes", 0.7, *TINY, *few)
+        stages = [json.loads(line)["steps"] for line in (self.out / "log.jsonl").read_text().splitlines()]
+        self.assertEqual(len(stages), 6)
+        self.assertTrue(all(stages))
+        self.assertTrue((self.out / "exported" / "model.safetensors").exists())
+        rows = [json.loads(line) for line in (self.out / "solver-roles" / "samples.jsonl").read_text().splitlines()]
+        self.assertEqual([len(row["samples"]) for row in rows], [2, 2])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from pebble import lexicon, roles, sampling, tokens, wordings  # noqa: E402
 from pebble.attention import attend_causal  # noqa: E402
-from pebble.batches import Batches, Mixture, collate  # noqa: E402
+from pebble.batches import Batches, Mixture, Phase, collate  # noqa: E402
 from pebble.induction import write_induction  # noqa: E402
 from pebble.model import Config, Llama  # noqa: E402
 from pebble.muon import orthogonalise  # noqa: E402
@@ -73,6 +73,23 @@ class Problems(unittest.TestCase):
             self.assertTrue(line_is_right(problem, line), line)
         for line in ("Ann: 13", "Ben: Ann * 2", "Ben: 12 * 2 = 24", "Ben: 12 * 3 = 35", "Zoe: 3", "words", ""):
             self.assertFalse(line_is_right(problem, line), line)
+
+    def test_a_sentence_leaves_a_quantity_out_only_right_after_it_was_told(self):
+        rng = random.Random(6)
+        left_out = 0
+        for n in range(400):
+            problem = random_problem(rng, 2 + n % 6)
+            sentences = problem.text.split(". ")
+            for before, sentence in zip(sentences, sentences[1:]):
+                label = next((l for l in problem.relations if sentence.startswith(f"{l} ")), None)
+                relation = problem.relations.get(label)
+                relates = any(words in sentence for words in (" more", " fewer", " less", " as many", " of that"))
+                if not relates or not relation or not relation.sources or isinstance(relation.right, str):
+                    continue
+                if relation.left not in sentence:
+                    left_out += 1
+                    self.assertIn(relation.left, before, problem.text)
+        self.assertGreater(left_out, 20)
 
     def test_solutions_are_read_back_from_bullets_and_from_numbers(self):
         rng = random.Random(4)
@@ -194,7 +211,7 @@ class Tokens(unittest.TestCase):
 
     def test_mistakes_are_never_what_is_to_be_said_next(self):
         mixture = Mixture({"refine": 0.5, "verify": 0.5}, {2: 1.0}, 1.0)
-        batch = next(iter(Batches(TOKENIZER, mixture, None, 2048, "1", 0)))
+        batch = next(iter(Batches(TOKENIZER, [Phase(mixture)], 2048, "1", 0)))
         for ids, targets, weights in zip(batch.ids.tolist(), batch.targets.tolist(), batch.weights.tolist()):
             asked = [n for n in range(len(ids) - 1) if weights[n]]
             mistaken = [n for n in asked if targets[n] == tokens.BAD]
@@ -204,6 +221,26 @@ class Tokens(unittest.TestCase):
 
 def asked_break() -> int:
     return TOKENIZER.token_to_id("Ċ")
+
+
+class Pieces(unittest.TestCase):
+    def test_pieces_looked_up_one_by_one_are_what_the_tokenizer_makes_of_the_whole(self):
+        rng = random.Random(8)
+        texts = [roles.planted(rng, "refine", random_problem(rng, 1 + n % 9)).user for n in range(60)]
+        for text in (*texts, "  two  spaces \n\n\tÄpfel — 12.5%", ""):
+            self.assertEqual(tokens.text_ids(TOKENIZER, text), TOKENIZER.encode(text, add_special_tokens=False).ids)
+
+
+class Phases(unittest.TestCase):
+    def test_a_pool_is_of_the_phase_that_holds_when_it_is_begun(self):
+        phases = [Phase(Mixture({role: 1.0}, {1: 1.0}, 0.0)) for role in ("copy", "find")]
+        data = Batches(TOKENIZER, phases, 100_000_000, "1", 0)
+        batches = iter(data)
+        first = TOKENIZER.decode(next(batches).ids[0].tolist())
+        data.current.value = 1
+        second = TOKENIZER.decode(next(batches).ids[0].tolist())
+        self.assertIn("copy", first)
+        self.assertIn("find", second)
 
 
 class Model(unittest.TestCase):
@@ -233,8 +270,8 @@ class Model(unittest.TestCase):
         shares = []
         for induction in (True, False):
             model = small_model(induction)
-            best = model.logits(model(batch.ids)).argmax(-1)
-            shares.append((best == batch.targets)[chosen].float().mean().item())
+            best = model.logits(model(torch.from_numpy(batch.ids))).argmax(-1).numpy()
+            shares.append((best == batch.targets)[chosen].mean())
         self.assertGreater(shares[0], 0.3)
         self.assertLess(shares[1], 0.1)
 
