@@ -1,7 +1,7 @@
 /**
  * Which of two ways to use the embedded model is worth its cost, asked as an outsider would: an experiment over REST,
- * questions of the model's test set of longer problems, which leaves room between the two, through an unmodified OpenAI
- * client, correctness as feedback. Ends when the experiment is decided, or when the time is over; exit code 1 when it is
+ * questions of the usual test set, which leaves room between the two, through an unmodified OpenAI client, correctness as
+ * feedback. Ends when the experiment is decided, or when the time is over; exit code 1 when it is
  * undecided then.
  * `node dist/loadtest/pebble-experiment.js [seconds] [at a time] [report.html]`
  */
@@ -47,7 +47,7 @@ const EXPERIMENT = {
 }
 
 /** Questions come in an order of chance, all of them before any comes again: every one is a user of its own. */
-const questions = await readDataSet(await findDataSet('pebble:longer', ROOT))
+const questions = await readDataSet(await findDataSet('pebble:usual', ROOT))
 const ORDER_SEED = 20261126
 const questionOf = (unit: number): Item => {
   const round = Math.floor(unit / questions.length)

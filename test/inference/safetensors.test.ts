@@ -151,6 +151,6 @@ test('the configuration and the recommended sampling are read', () => {
   const { decoder, endTokens, sampling } = openCheckpoint(FOLDER).config()
   assert.deepEqual(endTokens, [2])
   assert.deepEqual(sampling, { temperature: 0.8, topP: 1, topK: 0 })
-  assert.equal(decoder.contextLength, 1024)
-  assert.equal(decoder.keyValueHeads, 4)
+  assert.equal(decoder.contextLength, 2048)
+  assert.equal(decoder.keyValueHeads, 8)
 })

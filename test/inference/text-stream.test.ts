@@ -79,7 +79,7 @@ test('tokens of the reference decode to its text, special tokens to nothing', ()
     const { ids, text, greedy_ids, greedy_text } = reference(name)
     const join = (tokens: readonly number[]): string =>
       Buffer.concat(tokens.map((token) => words.bytes(token))).toString('utf8')
-    assert.equal(join(ids), text.replaceAll(/<\|im_(start|end)\|>/g, ''))
-    assert.equal(join(greedy_ids), greedy_text.replace('<|im_end|>', ''))
+    assert.equal(join(ids), text.replaceAll(/<\|\w+\|>/g, ''))
+    assert.equal(join(greedy_ids), greedy_text.replaceAll(/<\|\w+\|>/g, ''))
   }
 })
