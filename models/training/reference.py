@@ -58,7 +58,7 @@ def case(tokenizer, model, own, name: str, system: str, user: str) -> dict:
         "last_logits_top": [[int(i), round(float(v), 5)] for v, i in zip(top.values, top.indices)],
         "token_log_probabilities": [round(float(chances[n, ids[n + 1]]), 5) for n in range(len(ids) - 1)],
         "greedy_ids": greedy,
-        "greedy_text": tokenizer.decode(greedy),
+        "greedy_text": tokenizer.decode(greedy, skip_special_tokens=True),
     }
 
 

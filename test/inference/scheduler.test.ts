@@ -7,7 +7,7 @@ import { generateWork, loadDecoder, reference, samplingParameters } from './mode
 
 const { decoder, vocabulary } = await loadDecoder()
 const PROMPT = Int32Array.from(reference('solve').ids)
-const ANSWER = reference('solve').greedy_text.replace('<|im_end|>', '')
+const ANSWER = reference('solve').greedy_text
 const BYTES = bytesPerToken(decoder.memory.shape)
 
 /** A scheduler on this thread, with the events it has posted. */

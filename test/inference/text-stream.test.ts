@@ -80,6 +80,6 @@ test('tokens of the reference decode to its text, special tokens to nothing', ()
     const join = (tokens: readonly number[]): string =>
       Buffer.concat(tokens.map((token) => words.bytes(token))).toString('utf8')
     assert.equal(join(ids), text.replaceAll(/<\|\w+\|>/g, ''))
-    assert.equal(join(greedy_ids), greedy_text.replaceAll(/<\|\w+\|>/g, ''))
+    assert.equal(join(greedy_ids), greedy_text)
   }
 })
