@@ -29,7 +29,7 @@ const QUICK: Plan = {
   contexts: [1024],
   samples: [1, 16, 32],
   rounds: 1,
-  steps: 4,
+  steps: 3,
   onePrompt: true,
 }
 
@@ -99,7 +99,7 @@ const serve = async (
       engine,
       vocabulary,
       64,
-      quick ? [1, 64] : [1, 2, 4, 8, 16, 32, 64],
+      quick ? [1, 16] : [1, 2, 4, 8, 16, 32, 64],
     ),
     ...(args.soak && { soak: await soak(engine, vocabulary, SOAK_SEQUENCES, tell) }),
   }

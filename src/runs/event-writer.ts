@@ -48,6 +48,8 @@ export class EventWriter {
   #count = 0
   #flushing: Promise<void> | undefined
   #lastCount = 0
+  /** When the last group was taken, by `performance.now()`. */
+  #lastTaken = 0
 
   constructor(store: RunStore, log: Log) {
     this.#store = store
@@ -82,6 +84,7 @@ export class EventWriter {
       const parts = [...this.#waiting.values()]
       this.#waiting = new Map()
       this.#lastCount = this.#count
+      this.#lastTaken = performance.now()
       this.#count = 0
       await this.#write(parts)
       for (const { run, after, texts } of parts) run.stored(after + texts.length)
@@ -89,11 +92,15 @@ export class EventWriter {
     this.#flushing = undefined
   }
 
-  /** One turn of the event loop gathers what several runs append at the same time; under load, a few milliseconds do. */
+  /**
+   * One turn of the event loop gathers what several runs append at the same time; under load, a few milliseconds do, of
+   * which those that the last group took to write are over.
+   */
   #gather(): Promise<void> {
-    const isBusy = this.#lastCount >= BUSY_GROUP
+    const pause = this.#lastTaken + BUSY_PAUSE_MS - performance.now()
+    const isBusy = this.#lastCount >= BUSY_GROUP && pause >= 1
     return new Promise((resolve) => {
-      if (isBusy) setTimeout(resolve, BUSY_PAUSE_MS)
+      if (isBusy) setTimeout(resolve, pause)
       else setImmediate(resolve)
     })
   }
