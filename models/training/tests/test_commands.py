@@ -1,4 +1,4 @@
-"""The commands of the pipeline one after the other, on a budget of a few thousand tokens (about a minute)."""
+"""The commands of the pipeline one after the other, on a budget of a few thousand tokens (about two minutes)."""
 
 import json
 import os
