@@ -42,6 +42,15 @@ class Relation:
     def sources(self) -> list[str]:
         return [side for side in (self.left, self.right) if isinstance(side, str)]
 
+    def operands(self, values: dict[str, int]) -> tuple[int, int]:
+        """Left and right, with the values of the quantities that are named."""
+        left, right = (values[side] if isinstance(side, str) else side for side in (self.left, self.right))
+        return left, right
+
+    def result(self, values: dict[str, int]) -> int:
+        left, right = self.operands(values)
+        return OPERATIONS[self.operation](left, right) if self.operation else left
+
     def __str__(self) -> str:
         return f"{self.left} {self.operation} {self.right}" if self.operation else str(self.left)
 
@@ -83,23 +92,15 @@ def evaluate(relations: dict[str, Relation]) -> dict[str, int]:
     """The value of each quantity; sources may be defined in any order but not in a circle."""
     values: dict[str, int] = {}
 
-    def value(side: Operand) -> int:
-        if isinstance(side, int):
-            return side
-        if side not in values:
-            relation = relations[side]
-            left = value(relation.left)
-            values[side] = OPERATIONS[relation.operation](left, value(relation.right)) if relation.operation else left
-        return values[side]
+    def find(label: str) -> None:
+        if label not in values:
+            for source in relations[label].sources:
+                find(source)
+            values[label] = relations[label].result(values)
 
     for label in relations:
-        value(label)
+        find(label)
     return values
-
-
-def _result(relation: Relation, known: dict[str, int]) -> int:
-    left, right = (known[side] if isinstance(side, str) else side for side in (relation.left, relation.right))
-    return OPERATIONS[relation.operation](left, right) if relation.operation else left
 
 
 def plan(relations: dict[str, Relation], question: str) -> list[str]:
@@ -136,7 +137,7 @@ def solution_lines(
 
 
 def _computed(label: str, relation: Relation, values: dict[str, int], slips: dict[str, tuple[int, int, int]]) -> str:
-    left, right = (values[side] if isinstance(side, str) else side for side in (relation.left, relation.right))
+    left, right = relation.operands(values)
     left, right, value = slips.get(label) or (left, right, OPERATIONS[relation.operation](left, right))
     values[label] = value
     return f"{label}: {left} {relation.operation} {right} = {value}"
@@ -201,7 +202,7 @@ def assign_numbers(rng: random.Random, structure: Structure, labels: list[str]) 
         if relation is None:
             return None
         relations[label] = relation
-        known[label] = _result(relation, known)
+        known[label] = relation.result(known)
         values.append(known[label])
         if not 0 < values[-1] <= LARGEST_VALUE:
             return None

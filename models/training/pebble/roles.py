@@ -270,7 +270,7 @@ def practice_link(rng: random.Random, problem: Problem) -> Example:
     lines = []
     for label in asked:
         relation, values = problem.relations[label], problem.values
-        left, right = (values.get(side, side) for side in (relation.left, relation.right))
+        left, right = relation.operands(values)
         lines.append(f"- {label}: {left} {relation.operation} {right} = {values[label]}")
     parts = ("\n".join([*relations, *known]), "\n".join(f"- {label}" for label in asked))
     return Example("link", join(*parts), "\n".join(lines))

@@ -136,7 +136,7 @@ def _circular(relations: dict[str, Relation]) -> bool:
 
 def _divides(relations: dict[str, Relation], relation: Relation) -> bool:
     values = evaluate(relations)
-    left, right = (values.get(side, side) for side in (relation.left, relation.right))
+    left, right = relation.operands(values)
     return right != 0 and left % right == 0
 
 
@@ -145,7 +145,7 @@ def _slip(rng: random.Random, problem: Problem) -> Candidate | None:
     computed = [label for label, relation in problem.relations.items() if relation.operation]
     label = rng.choice([label for label in plan(problem.relations, problem.question) if label in computed])
     relation, values = problem.relations[label], problem.values
-    left, right = (values.get(side, side) for side in (relation.left, relation.right))
+    left, right = relation.operands(values)
     value = OPERATIONS[relation.operation](left, right)
     if rng.random() < 0.6:
         value = max(1, value + rng.choice((-10, 10, -1, 1, -2, 2, 9, -9, 100, -100, 20, -20)))
