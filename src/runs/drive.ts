@@ -135,7 +135,8 @@ const execute = async (
     if (!live.steering.isDropped(selection.candidate)) {
       await showAnswer(live, selection.candidate, 'selected')
     }
-    const otherwise = new RefineError('all_candidates_failed', 'The strategy selected nothing.')
+    const otherwise = () =>
+      new RefineError('all_candidates_failed', 'The strategy selected nothing.')
     return { kind: 'completed', stopReason: selection.stopReason, otherwise }
   } catch (thrown) {
     const ending = endingOf(live.controller.signal.aborted ? live.controller.signal.reason : thrown)

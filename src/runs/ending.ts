@@ -8,7 +8,8 @@ export type Ending =
   | {
       readonly kind: 'completed'
       readonly stopReason: StopReason
-      readonly otherwise?: RefineError
+      /** Made only where it is needed: every run that ends well would pay for its stack. */
+      readonly otherwise?: () => RefineError
     }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly error: RefineError }
@@ -20,7 +21,7 @@ export type Ending =
 export const endingOf = (thrown: unknown): Ending => {
   if (thrown instanceof Stop && thrown.reason === 'cancelled') return { kind: 'cancelled' }
   if (thrown instanceof Stop && thrown.reason === 'accepted') {
-    const otherwise = new RefineError('internal', 'There was no answer to accept.')
+    const otherwise = () => new RefineError('internal', 'There was no answer to accept.')
     return { kind: 'completed', stopReason: 'finished', otherwise }
   }
   if (thrown instanceof Stop || (thrown instanceof BudgetSpent && thrown.unit === 'seconds')) {
@@ -30,7 +31,7 @@ export const endingOf = (thrown: unknown): Ending => {
     const { unit } = thrown
     const message = `The budget of ${unit} does not allow a single answer.`
     const fields = [{ pointer: `/budget/${unit}`, message }]
-    const otherwise = new RefineError('budget_too_small', message, { fields })
+    const otherwise = () => new RefineError('budget_too_small', message, { fields })
     return { kind: 'completed', stopReason: 'budget', otherwise }
   }
   return { kind: 'failed', error: toRefineError(thrown) }
@@ -40,9 +41,9 @@ export const terminalEvent = (ending: Ending, answer: Answer | null, usage: Usag
   if (ending.kind === 'cancelled') {
     return { type: 'run.cancelled', answer, usage, stop_reason: 'cancelled' }
   }
-  const error = ending.kind === 'completed' ? ending.otherwise : ending.error
-  if (ending.kind === 'completed' && (answer !== null || error === undefined)) {
+  if (ending.kind === 'completed' && (answer !== null || ending.otherwise === undefined)) {
     return { type: 'run.completed', answer, usage, stop_reason: ending.stopReason }
   }
-  return { type: 'run.failed', answer, usage, error: describeError(error!) }
+  const error = ending.kind === 'completed' ? ending.otherwise!() : ending.error
+  return { type: 'run.failed', answer, usage, error: describeError(error) }
 }
