@@ -6,14 +6,14 @@ const MARKS = 5
 const STEPS = [1, 2, 5, 10] as const
 
 /** The least of 1, 2, 5 times a power of ten that is not below the value. */
-const roundStep = (atLeast: number): number => {
+export const roundStep = (atLeast: number): number => {
   const power = 10 ** Math.floor(Math.log10(atLeast))
-  // A hair of tolerance: 0.2 / 0.1 is a little more than 2 in binary digits.
-  return power * STEPS.find((step) => step * power >= atLeast * (1 - 1e-9))!
+  // Some tolerance: a mark too many is better than a step of 5 for a hair more than 2.
+  return power * STEPS.find((step) => step * power >= atLeast * 0.999)!
 }
 
-/** Multiples of a step within the bounds, both of which are finite, the first below the second. */
-const multiples = ([low, high]: readonly [number, number], step: number): number[] => {
+/** Multiples of a step within the bounds, both of which are finite. */
+export const multiples = ([low, high]: readonly [number, number], step: number): number[] => {
   const first = Math.ceil(low / step - 1e-9)
   const last = Math.floor(high / step + 1e-9)
   return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step)

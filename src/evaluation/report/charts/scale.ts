@@ -1,15 +1,9 @@
 /** From data to places on the page. */
+import { multiples, roundStep } from '../../../experiments/report/ticks.ts'
 
 export interface Scale {
   readonly place: (value: number) => number
   readonly ticks: readonly number[]
-}
-
-/** Steps of 1, 2 or 5 times a power of ten. */
-const niceStep = (raw: number): number => {
-  const power = 10 ** Math.floor(Math.log10(raw))
-  const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= raw * 0.999) ?? 10
-  return factor * power
 }
 
 /** Linear, with about `count` round ticks inside the domain. */
@@ -19,14 +13,10 @@ export const linearScale = (
   count: number,
 ): Scale => {
   const span = high > low ? high - low : 1
-  const step = niceStep(span / count)
-  const first = Math.ceil(low / step - 1e-9)
-  const last = Math.floor(high / step + 1e-9)
+  const ticks = multiples([low, high], roundStep(span / count))
   return {
     place: (value) => start + ((value - low) / span) * (end - start),
-    ticks: Array.from({ length: Math.max(0, last - first + 1) }, (_, index) =>
-      Number(((first + index) * step).toPrecision(12)),
-    ),
+    ticks: ticks.map((tick) => Number(tick.toPrecision(12))),
   }
 }
 
