@@ -9,23 +9,15 @@ import { ChatOpenAI } from '@langchain/openai'
 import { generateText, type LanguageModel, streamText } from 'ai'
 import OpenAI6 from 'openai'
 import OpenAI7 from 'openai7'
-import { type Body, FakeRuns, scripted, usage } from '../support/fake-runs.ts'
+import { begun, type Body, FakeRuns, scripted, usage } from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
 
 const part = 'It is 4'
-const CREATED: Body = {
-  type: 'candidate.created',
-  candidate: 0,
-  parents: [],
-  round: 0,
-  model: 'pebble',
-  role: 'draft',
-}
 /** The deadline passed before a word was written. */
 const MUTE: Body[] = [{ type: 'run.completed', answer: null, usage, stop_reason: 'deadline' }]
 /** It passed in the middle of the first draft. */
 const CUT: Body[] = [
-  CREATED,
+  begun,
   { type: 'candidate.delta', candidate: 0, text: part },
   { type: 'answer.revised', revision: 1, candidate: 0, text: part, reason: 'partial', score: null },
   {

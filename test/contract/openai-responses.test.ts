@@ -9,7 +9,7 @@ import {
   endless,
   FakeRuns,
   refinement,
-  type Script,
+  heldAt,
   scripted,
   usage,
 } from '../support/fake-runs.ts'
@@ -336,13 +336,7 @@ for (const name of Object.keys(SOCKETS) as (keyof typeof SOCKETS)[]) {
   })
 
   test(`${name} takes up on another WebSocket what was in the background or is stored`, async (t) => {
-    let go = (): void => undefined
-    const gate = new Promise<void>((resolve) => (go = resolve))
-    const script: Script = async function* () {
-      yield* refinement.slice(0, 3)
-      await gate
-      yield* refinement.slice(3)
-    }
+    const { script, goOn } = heldAt(3)
     const first = await openSocket(t, name, new FakeRuns(script))
     first.say({ type: 'response.create', model, input, stream_id: 'a' })
     first.say({ type: 'response.create', model, input, stream_id: 'b', background: true })
@@ -352,7 +346,7 @@ for (const name of Object.keys(SOCKETS) as (keyof typeof SOCKETS)[]) {
       ['a', 'b'].map((id) => [id, first.heard.filter((e) => e.stream_id === id)]),
     )
     first.socket.close()
-    go()
+    goOn()
     const second = first.again()
     for (const [lane, seen] of left) {
       const { response } = seen[0] as unknown as { response: { id: string } }

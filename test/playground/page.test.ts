@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import type { RunEvent } from '../../src/core/event.ts'
 import type { StrategyDescription } from '../../src/runs/run-service.ts'
 import { openPage } from '../support/browser.ts'
-import { endless, FakeRuns, refinement, type Script } from '../support/fake-runs.ts'
+import { endless, FakeRuns, heldAt, refinement, type Script } from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
 
 const OPTIONS = {
@@ -33,18 +33,6 @@ const createRuns = (script?: Script): FakeRuns => {
   return runs
 }
 
-/** The first half of a refinement, and the second when it is let go on. */
-const halves = (): { script: Script; goOn: () => void } => {
-  let goOn = (): void => undefined
-  const gate = new Promise<void>((resolve) => (goOn = resolve))
-  const script: Script = async function* () {
-    yield* refinement.slice(0, 8)
-    await gate
-    yield* refinement.slice(8)
-  }
-  return { script, goOn: () => goOn() }
-}
-
 const ask = async (page: Page, question: string): Promise<void> => {
   await page.getByLabel('Question').fill(question)
   await page.getByRole('button', { name: 'Answer', exact: true }).click()
@@ -54,7 +42,7 @@ const status = (page: Page, text: string) =>
   page.locator('#status', { hasText: text }).waitFor({ state: 'visible' })
 
 test('a run is shown while it happens, with scores, critiques, votes, decisions and changes', async (t) => {
-  const { script, goOn } = halves()
+  const { script, goOn } = heldAt(8)
   const { url, runs } = await listen(t, createRuns(script))
   const { page, faults } = await openPage(t)
   await page.goto(url)

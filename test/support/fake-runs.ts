@@ -41,16 +41,19 @@ export const usage: Usage = {
   cached_tokens: 40,
 }
 
+/** The first draft is begun. */
+export const begun: Body = {
+  type: 'candidate.created',
+  candidate: 0,
+  parents: [],
+  round: 0,
+  model: 'pebble',
+  role: 'draft',
+}
+
 /** A draft, its review, a better draft: nearly every event there is. */
 export const refinement: Body[] = [
-  {
-    type: 'candidate.created',
-    candidate: 0,
-    parents: [],
-    round: 0,
-    model: 'pebble',
-    role: 'draft',
-  },
+  begun,
   { type: 'candidate.delta', candidate: 0, text: 'It is ' },
   { type: 'candidate.delta', candidate: 0, text: '41.' },
   {
@@ -373,4 +376,16 @@ export class FakeRuns implements RunService {
   observe = (observer: RunObserver): void => void this.observers.push(observer)
 
   async drain(): Promise<void> {}
+}
+
+/** A refinement up to this event, and the rest when it is let go on. */
+export const heldAt = (event: number): { script: Script; goOn: () => void } => {
+  let goOn = (): void => undefined
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const script: Script = async function* () {
+    yield* refinement.slice(0, event)
+    await gate
+    yield* refinement.slice(event)
+  }
+  return { script, goOn: () => goOn() }
 }
