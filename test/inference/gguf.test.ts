@@ -8,6 +8,7 @@ import { openCheckpoint, type Checkpoint } from '../../src/inference/checkpoint/
 import { configOf, MetadataReader } from '../../src/inference/checkpoint/gguf/config.ts'
 import { readHeader, type MetadataValue } from '../../src/inference/checkpoint/gguf/header.ts'
 import { tokenizerConfigOf, tokenizerOf } from '../../src/inference/checkpoint/gguf/tokenizer.ts'
+import { refuseUnknown } from '../../src/inference/checkpoint/gguf/weights.ts'
 import { parseModelConfig } from '../../src/inference/checkpoint/model-config.ts'
 import { readChatTemplate } from '../../src/inference/text/chat-template.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
@@ -162,10 +163,46 @@ for (const [changes, ...parts] of [
   [{ 'llama.expert_count': 8 }, 'llama.expert_count'],
   [{ 'split.count': 3 }, 'split files'],
   [{ 'llama.rope.scaling.type': 'longrope' }, 'rope_scaling.rope_type'],
+  [{ 'llama.rope.dimension_count': 8 }, 'llama.rope.dimension_count', 'to be 16'],
+  [{ 'llama.rope.scaling.yarn_attn_factor': 1.5 }, 'rope.scaling.yarn_attn_factor', 'to be 1'],
 ] as const)
   test(`metadata are refused by key: ${parts.join(', ')}`, () => {
     failsWith(() => parseModelConfig(LLAMA, configOf(reader(changes), undefined)), ...parts)
   })
+
+for (const key of ['llama.rope.scaling.factor', 'llama.rope.scale_linear'])
+  test(`a factor without a type of scaling is linear: ${key}`, () => {
+    const scalingWith = (factor: number) =>
+      parseModelConfig(LLAMA, configOf(reader({ [key]: factor }), undefined)).decoder.rotary.scaling
+    assert.deepEqual(scalingWith(2.5), { type: 'linear', factor: 2.5 })
+    assert.deepEqual(scalingWith(0), { type: 'none' })
+  })
+
+/** The fixture's metadata with another tensor, whose values nobody reads. */
+const readerWith = (tensor: string): MetadataReader => {
+  const { header } = reader({})
+  const tensors = new Map([...header.tensors, [tensor, header.tensors.get('output_norm.weight')!]])
+  return new MetadataReader(LLAMA, { ...header, tensors })
+}
+
+test('biases of the feed-forward layers are found by their tensors', () => {
+  const { biases } = parseModelConfig(
+    LLAMA,
+    configOf(readerWith('blk.0.ffn_gate.bias'), undefined),
+  ).decoder
+  assert.deepEqual(biases, { queryKeyValue: false, attentionOutput: false, feedForward: true })
+})
+
+for (const tensor of ['blk.0.ffn_gate_inp.weight', 'blk.1.attn_output.bias', 'blk.9.ffn_up.weight'])
+  test(`a tensor that would be left out is refused by name: ${tensor}`, () => {
+    const { decoder } = openCheckpoint(LLAMA).config()
+    failsWith(() => refuseUnknown(LLAMA, readerWith(tensor).header, decoder), 'llama.gguf', tensor)
+  })
+
+test('divisors of the frequencies stand alone', () => {
+  const scaled = reader({ 'llama.rope.scaling.factor': 2 })
+  failsWith(() => configOf(scaled, [1]), 'llama.rope.scaling.type', 'rope_freqs.weight')
+})
 
 for (const [changes, ...parts] of [
   [{ 'tokenizer.ggml.model': 'bert' }, 'tokenizer.ggml.model', 'found bert'],

@@ -13,6 +13,7 @@ import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { parseModelConfig } from '../../src/inference/checkpoint/model-config.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
 import { FOLDER } from './model-fixture.ts'
 
@@ -98,6 +99,13 @@ test('an index may not name a file outside its folder', (t) => {
   failsWith(() => openSafetensors(folder), 'same folder')
 })
 
+test('a folder in the place of a file is refused by name', (t) => {
+  const folder = temporary(t)
+  const index = { weight_map: { a: '..' } }
+  writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify(index))
+  failsWith(() => openSafetensors(folder), 'a safetensors file, found something else')
+})
+
 test('a cut-off file is refused by name', (t) => {
   const folder = temporary(t)
   cpSync(path.join(FOLDER, 'model.safetensors'), path.join(folder, 'model.safetensors'))
@@ -140,12 +148,44 @@ for (const [change, message] of [
   [{ hidden_size: undefined }, 'hidden_size is required'],
   [{ num_key_value_heads: 3 }, 'multiple of num_key_value_heads'],
   [{ rope_scaling: { rope_type: 'longrope' } }, 'rope_scaling.rope_type'],
+  [{ rope_scaling: { rope_type: 'yarn' } }, 'rope_scaling.factor must be given'],
+  [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor must be 1'],
+  [
+    { rope_parameters: { full_attention: { rope_type: 'default' } } },
+    'rope_parameters must be one',
+  ],
+  [
+    { quantization_config: { quant_method: 'gptq', bits: 4 } },
+    'quantization_config must be absent',
+  ],
 ] as const)
   test(`a configuration is refused by field: ${message}`, (t) => {
     const folder = temporary(t)
     writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...config, ...change }))
     failsWith(() => openCheckpoint(folder).config(), 'config.json', message)
   })
+
+const rotaryOf = (change: object) =>
+  parseModelConfig('config.json', { ...config, ...change }).decoder.rotary
+
+test('of two places that say how positions are scaled, the older name counts', () => {
+  const older = { type: 'linear', factor: 2 }
+  const newer = { rope_type: 'linear', factor: 4, rope_theta: 1000 }
+  const both = { rope_scaling: older, rope_parameters: newer, rope_theta: 500 }
+  assert.deepEqual(rotaryOf(both), { theta: 500, scaling: { type: 'linear', factor: 2 } })
+  const { scaling } = rotaryOf({ ...both, rope_scaling: {} })
+  assert.deepEqual(scaling, { type: 'linear', factor: 4 })
+})
+
+test('the length before scaling may stand outside of the parameters, and counts there', () => {
+  const inside = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64 }
+  const scalingWith = (change: object) =>
+    rotaryOf({ rope_scaling: inside, max_position_embeddings: 128, ...change }).scaling
+  assert.deepEqual(
+    scalingWith({ original_max_position_embeddings: 32 }),
+    scalingWith({ rope_scaling: { ...inside, original_max_position_embeddings: 32 } }),
+  )
+})
 
 test('the configuration and the recommended sampling are read', () => {
   const { decoder, endTokens, sampling } = openCheckpoint(FOLDER).config()

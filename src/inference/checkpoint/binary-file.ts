@@ -16,7 +16,12 @@ export class BinaryFile {
     } catch (cause) {
       throw badModelFile(path, `expected a readable ${kind} file`, cause)
     }
-    this.size = fstatSync(this.#descriptor).size
+    const status = fstatSync(this.#descriptor)
+    if (!status.isFile()) {
+      closeSync(this.#descriptor)
+      throw badModelFile(path, `expected a ${kind} file, found something else`)
+    }
+    this.size = status.size
   }
 
   /** @throws RefineError model_failed when the file ends before. */

@@ -7,7 +7,7 @@ import { BinaryFile } from './binary-file.ts'
 import { configOf, MetadataReader } from './gguf/config.ts'
 import { readHeader } from './gguf/header.ts'
 import { tokenizerConfigOf, tokenizerOf } from './gguf/tokenizer.ts'
-import { GgufSource } from './gguf/weights.ts'
+import { GgufSource, refuseUnknown } from './gguf/weights.ts'
 import { readJson, readOptionalJson } from './json-file.ts'
 import { GenerationConfig, parseModelConfig, type ModelConfig } from './model-config.ts'
 import { findExport, hasExport } from './onnx-export.ts'
@@ -45,6 +45,8 @@ const sizesOf = (config: object): object => ({
   hidden_act: 'silu',
   rope_scaling: null,
   rope_parameters: null,
+  partial_rotary_factor: null,
+  quantization_config: null,
   sliding_window: null,
 })
 
@@ -84,6 +86,7 @@ const ggufCheckpoint = (file: string): Checkpoint => {
   let config: ModelConfig
   try {
     config = parseModelConfig(file, configOf(reader, frequencyDivisors(plain, reader)))
+    refuseUnknown(file, reader.header, config.decoder)
   } finally {
     plain.close()
   }

@@ -74,6 +74,8 @@ export const Config = Type.Object({
   rope_theta: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
   rope_scaling: Scaling,
   rope_parameters: Scaling,
+  partial_rotary_factor: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  original_max_position_embeddings: MaybeSize,
   sliding_window: MaybeSize,
   use_sliding_window: Type.Optional(Type.Boolean()),
   max_position_embeddings: Size,
@@ -81,6 +83,7 @@ export const Config = Type.Object({
   attention_bias: Type.Optional(Type.Boolean()),
   mlp_bias: Type.Optional(Type.Boolean()),
   hidden_act: Type.Optional(Type.String()),
+  quantization_config: Type.Optional(Type.Unknown()),
   eos_token_id: Type.Optional(TokenIds),
   num_labels: Type.Optional(Size),
   id2label: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
@@ -137,6 +140,8 @@ const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
     ? ARCHITECTURES[config.model_type]!(config)
     : refuse('model_type', `one of ${Object.keys(ARCHITECTURES).join(', ')}`)
   if ((config.hidden_act ?? 'silu') !== 'silu') refuse('hidden_act', 'silu')
+  if ((config.quantization_config ?? null) !== null)
+    refuse('quantization_config', 'absent, and the weights F32, F16 or BF16')
   const heads = config.num_attention_heads
   const keyValueHeads = config.num_key_value_heads ?? heads
   if (heads % keyValueHeads !== 0)
@@ -154,12 +159,7 @@ const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
     intermediate: config.intermediate_size,
     vocabulary: config.vocab_size,
     normEpsilon: config.rms_norm_eps,
-    rotary: readRotary(
-      config.rope_theta,
-      config.rope_parameters ?? config.rope_scaling ?? {},
-      context,
-      refuse,
-    ),
+    rotary: readRotary(config, refuse),
     tiedEmbeddings: config.tie_word_embeddings ?? false,
     ...fixed,
     // A sliding window changes nothing as long as the whole text fits into it, and that is as far as we go.

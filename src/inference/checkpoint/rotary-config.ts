@@ -63,9 +63,14 @@ const DEFAULT_THETA = 10_000
 const magnitudeOf = (factor: number, weight = 1): number =>
   factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1
 
-const yarn = (parameters: RotaryParameters, context: number): RotaryScaling => {
-  const originalContext = parameters.original_max_position_embeddings ?? context
-  const factor = parameters.factor ?? context / originalContext
+const yarn = (
+  parameters: RotaryParameters,
+  context: number,
+  needed: (field: 'factor') => number,
+): RotaryScaling => {
+  const original = parameters.original_max_position_embeddings
+  const originalContext = original ?? context
+  const factor = parameters.factor ?? (original ? context / original : needed('factor'))
   const { mscale, mscale_all_dim: everywhere } = parameters
   const magnitude =
     mscale && everywhere
@@ -106,7 +111,7 @@ const scalingOf = (
         originalContext: parameters.original_max_position_embeddings ?? context,
       }
     case 'yarn':
-      return yarn(parameters, context)
+      return yarn(parameters, context, needed)
     case 'divisors':
       return { type, divisors: parameters.divisors ?? [] }
     default:
@@ -114,17 +119,30 @@ const scalingOf = (
   }
 }
 
-/** `context` is what the configuration states, in tokens. */
-export const readRotary = (
-  theta: number | undefined,
-  parameters: RotaryParameters,
-  context: number,
-  refuse: Refuse,
-): Rotary => {
-  if ((parameters.partial_rotary_factor ?? 1) !== 1)
-    refuse('rope_scaling.partial_rotary_factor', '1')
+/** What a configuration says of it in its different places. */
+export interface RotaryFields {
+  readonly rope_theta?: number
+  readonly rope_scaling?: RotaryParameters | null
+  readonly rope_parameters?: RotaryParameters | null
+  readonly partial_rotary_factor?: number | null
+  readonly original_max_position_embeddings?: number | null
+  readonly max_position_embeddings: number
+}
+
+const isSet = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Which place counts where several say something is as transformers has it. */
+export const readRotary = (fields: RotaryFields, refuse: Refuse): Rotary => {
+  const { rope_scaling: scaling, rope_parameters: given, max_position_embeddings: context } = fields
+  const chosen = (scaling && Object.keys(scaling).length > 0 ? scaling : given) ?? {}
+  if (Object.values(chosen).some(isSet)) refuse('rope_parameters', 'one set for all layers')
+  if ((chosen.partial_rotary_factor ?? fields.partial_rotary_factor ?? 1) !== 1)
+    refuse('partial_rotary_factor', '1')
+  const original = fields.original_max_position_embeddings
+  const parameters = original ? { ...chosen, original_max_position_embeddings: original } : chosen
   return {
-    theta: parameters.rope_theta ?? theta ?? DEFAULT_THETA,
+    theta: chosen.rope_theta ?? fields.rope_theta ?? DEFAULT_THETA,
     scaling: scalingOf(parameters, context, refuse),
   }
 }

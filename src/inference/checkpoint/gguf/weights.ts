@@ -1,6 +1,7 @@
 /** Weights of a GGUF file under the names, and in the row order, of the checkpoint that it was made from. */
 import { BinaryFile } from '../binary-file.ts'
 import { badModelFile, type TensorSource } from '../tensor-source.ts'
+import type { DecoderShape } from '../model-config.ts'
 import type { Header, TensorEntry } from './header.ts'
 
 const FIXED_NAMES: Readonly<Record<string, string>> = {
@@ -32,6 +33,33 @@ const ggufName = (name: string): string | undefined => {
   const known = layer === undefined ? FIXED_NAMES[part] : LAYER_NAMES[part]
   if (known === undefined) return undefined
   return layer === undefined ? `${known}.${kind}` : `blk.${layer}.${known}.${kind}`
+}
+
+/** Which parts of a layer a bias of the configuration belongs to. */
+const BIASED: Readonly<Record<keyof DecoderShape['biases'], RegExp>> = {
+  queryKeyValue: /^self_attn\.[qkv]_proj$/,
+  attentionOutput: /^self_attn\.o_proj$/,
+  feedForward: /^mlp\./,
+}
+
+const namesOf = ({ layers, biases, queryKeyNorm }: DecoderShape): Set<string> => {
+  const names = ['rope_freqs.weight', ...Object.values(FIXED_NAMES).map((name) => `${name}.weight`)]
+  const biased = Object.entries(BIASED).filter(([kind]) => biases[kind as keyof typeof BIASED])
+  for (const [part, name] of Object.entries(LAYER_NAMES)) {
+    if (!queryKeyNorm && part.endsWith('_norm')) continue
+    const kinds = biased.some(([, parts]) => parts.test(part)) ? ['weight', 'bias'] : ['weight']
+    for (let layer = 0; layer < layers; layer++)
+      names.push(...kinds.map((kind) => `blk.${layer}.${name}.${kind}`))
+  }
+  return new Set(names)
+}
+
+/** A file brings no tensor in vain: to compute without one is to compute another model. @throws RefineError model_failed naming it */
+export const refuseUnknown = (path: string, { tensors }: Header, shape: DecoderShape): void => {
+  const known = namesOf(shape)
+  for (const name of tensors.keys())
+    if (!known.has(name))
+      throw badModelFile(path, `has a tensor ${name}, which nothing is known to do with`)
 }
 
 /**
