@@ -60,11 +60,13 @@ export const readTokenText = (
 ): TokenText => {
   const contents = checkpoint.tokenizer()
   const decode = decoderFor(checkpoint.path, contents)
+  // Added tokens are in no alphabet of bytes, but spaces are written alike in all tokens.
+  const decodeAdded = decode === metaspace ? metaspace : (token: string) => utf8.encode(token)
+  const empty = new Uint8Array()
   const table = new Map<number, Uint8Array>()
   for (const [token, id] of Object.entries(contents.model.vocab)) table.set(id, decode(token))
   for (const { id, content, special } of contents.added_tokens ?? [])
-    table.set(id, utf8.encode(special && !spoken.includes(content) ? '' : content))
-  const empty = new Uint8Array()
+    table.set(id, special && !spoken.includes(content) ? empty : decodeAdded(content))
   const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
   const bytes = (token: number): Uint8Array => table.get(token) ?? empty
   return { bytes, text: (token) => lossy.decode(bytes(token)) }

@@ -3,6 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { LRUCache } from 'lru-cache'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
+import { libraryPreTokenizer } from './pre-tokenizer.ts'
 
 /** Prompts are counted first and sent afterwards, so the last few are worth keeping. */
 const KEPT_TEXTS = 64
@@ -20,7 +21,11 @@ export const readTokenizer = (checkpoint: Checkpoint): Tokenizer => {
   const contents = checkpoint.tokenizer()
   let tokenizer: HuggingFaceTokenizer
   try {
-    tokenizer = new HuggingFaceTokenizer(contents, checkpoint.tokenizerConfig())
+    const pre_tokenizer = libraryPreTokenizer(contents['pre_tokenizer'])
+    tokenizer = new HuggingFaceTokenizer(
+      { ...contents, pre_tokenizer },
+      checkpoint.tokenizerConfig(),
+    )
   } catch (cause) {
     const message = `its tokenizer cannot be used: ${String(cause)}`
     throw badModelFile(checkpoint.path, message, cause)
