@@ -88,6 +88,9 @@ test('a SentencePiece tokenizer from the metadata merges by its scores', () => {
   const words = readTokenText(checkpoint)
   const bytes = Buffer.concat(tokenizer.encode(texts[2]!).map((id) => words.bytes(id)))
   assert.equal(bytes.toString(), ` ${texts[2]}`)
+  // The unknown token is a special one, as in files that come from the original tokenizer.
+  assert.deepEqual(tokenizer.encode('<unk>'), [0])
+  assert.equal(words.text(0), '')
 })
 
 test('the chat template of the metadata is rendered', () => {

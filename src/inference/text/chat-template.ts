@@ -4,6 +4,7 @@ import { RefineError } from '../../core/errors.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 import type { TokenizerConfig } from '../checkpoint/tokenizer-file.ts'
+import { STRIPS, withStrips } from './template-strips.ts'
 
 /** A message in the form that templates are written for: as OpenAI's, but arguments of calls are values and not JSON. */
 export interface TemplateMessage {
@@ -46,7 +47,7 @@ const templateTexts = (path: string, { chat_template: template }: TokenizerConfi
 
 const parse = (path: string, text: string): Template => {
   try {
-    return new Template(text)
+    return withStrips(new Template(text))
   } catch (cause) {
     throw badModelFile(path, `its chat template cannot be parsed: ${String(cause)}`, cause)
   }
@@ -66,7 +67,9 @@ export const readChatTemplate = (checkpoint: Checkpoint): ChatTemplate => {
   const tooled = withTools === text ? plain : parse(checkpoint.path, withTools)
   const tokens = { bos_token: contentOf(config.bos_token), eos_token: contentOf(config.eos_token) }
   return (messages, { prompted = true, tools } = {}) => {
-    const given = { messages, add_generation_prompt: prompted, ...tokens, ...(tools && { tools }) }
+    // Where there are no tools templates are given none, which differs from nothing: they ask for both.
+    const none = { tools: tools ?? null, documents: null }
+    const given = { messages, add_generation_prompt: prompted, ...tokens, ...none, ...STRIPS }
     try {
       return (tools === undefined ? plain : tooled).render(given)
     } catch (cause) {

@@ -3,6 +3,7 @@ import type { TokenizerConfig, TokenizerFile } from '../tokenizer-file.ts'
 import type { MetadataReader } from './config.ts'
 
 /** Kinds of tokens, by the format's number for them. */
+const UNKNOWN = 2
 const CONTROL = 3
 const USER_DEFINED = 4
 
@@ -64,7 +65,7 @@ const readVocabulary = (reader: MetadataReader): Vocabulary => {
   const tokens = reader.needed(key, reader.texts(key))
   const types = reader.numbers('tokenizer.ggml.token_type') ?? []
   const added = tokens.flatMap((content, id) => {
-    const special = types[id] === CONTROL
+    const special = types[id] === CONTROL || types[id] === UNKNOWN
     if (!special && types[id] !== USER_DEFINED) return []
     const exact = { single_word: false, lstrip: false, rstrip: false, normalized: false }
     return [{ id, content, special, ...exact }]
