@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { SchemaReader } from './schema-reading.ts'
-import { JSON_TYPES, type JsonType, type ObjectSchema } from './schema-keywords.ts'
+import { declared, JSON_TYPES, type JsonType, type ObjectSchema } from './schema-keywords.ts'
 
 const typeOf = (value: unknown): JsonType => {
   if (value === null) return 'null'
@@ -35,8 +35,8 @@ const typesOf = (schema: ObjectSchema): readonly JsonType[] => {
 
 const asNumbers = (type: JsonType): JsonType => (type === 'integer' ? 'number' : type)
 
-const forbids = ({ properties = {}, additionalProperties }: ObjectSchema, name: string): boolean =>
-  Object.hasOwn(properties, name) ? properties[name] === false : additionalProperties === false
+const forbids = (schema: ObjectSchema, name: string): boolean =>
+  (declared(schema, name) ?? schema.additionalProperties) === false
 
 export const areDisjoint = (
   left: ObjectSchema,
@@ -57,7 +57,7 @@ export const areDisjoint = (
   if (required.some((name) => forbids(right, name)) || others_.some((name) => forbids(left, name)))
     return true
   return required.some((name) => {
-    const [one, two] = [left.properties?.[name], right.properties?.[name]]
+    const [one, two] = [declared(left, name), declared(right, name)]
     if (!others_.includes(name) || one === undefined || two === undefined) return false
     const flat = [one, two].map((schema) => reader.flatten(schema, pointer))
     const values = flat.map(listedValues)

@@ -3,6 +3,7 @@ import { invalidField } from '../../core/errors.ts'
 import { anyInteger, anyNumber } from './json-text.ts'
 import type { Part } from './network.ts'
 import { fixedPoint, LARGEST, real, type Bound } from './number-range.ts'
+import { choice, never } from './parts.ts'
 import type { ObjectSchema } from './schema-keywords.ts'
 
 /** Digits behind the point that bounds may have. */
@@ -28,10 +29,12 @@ const clamp = (bound: Bound | undefined, sign: 1 | -1): Bound =>
     ? { value: sign * LARGEST, exclusive: false }
     : bound
 
-const wholeRange = (low: Bound, high: Bound): Part =>
+/** Multiples of 10^-decimals, between bounds in that unit. */
+const multiples = (low: Bound, high: Bound, decimals = 0): Part =>
   fixedPoint(
     low.exclusive ? Math.floor(low.value) + 1 : Math.ceil(low.value),
     high.exclusive ? Math.ceil(high.value) - 1 : Math.floor(high.value),
+    decimals,
   )
 
 const decimalsOf = (value: number): number => {
@@ -40,12 +43,24 @@ const decimalsOf = (value: number): number => {
   return Infinity
 }
 
-/** With as many decimals as the bounds have, all of them written. */
-const decimalRange = (low: Bound, high: Bound, decimals: number): Part => {
-  const unit = 10 ** decimals
-  const scale = ({ value, exclusive }: Bound, inward: 1 | -1): number =>
-    Math.round(value * unit) + (exclusive ? inward : 0)
-  return fixedPoint(Math.max(-LARGEST, scale(low, 1)), Math.min(LARGEST, scale(high, -1)), decimals)
+/** Divided, for a product with 0.1 may fall beside the whole number that it should be. */
+const over = (bound: Bound, divisor: number): Bound => ({ ...bound, value: bound.value / divisor })
+
+/** With fewer decimals than the bounds have, with as many, and with some more. */
+const range = (lower: Bound | undefined, upper: Bound | undefined, decimals: number): Part => {
+  const inUnits = (bound: Bound | undefined): Bound | undefined =>
+    bound && { ...bound, value: Math.round(bound.value * 10 ** decimals) }
+  const [low, high] = [clamp(inUnits(lower), -1), clamp(inUnits(upper), 1)]
+  // Beyond what a float64 tells apart in this unit.
+  if (low.value > LARGEST || high.value < -LARGEST) return never
+  const given = [lower, upper].flatMap((bound) => inUnits(bound) ?? [])
+  const largest = Math.min(LARGEST, Math.max(...given.map(({ value }) => Math.abs(value))))
+  const shorter = Array.from({ length: decimals }, (_, fewer) => {
+    const unit = 10 ** (decimals - fewer)
+    return multiples(over(low, unit), over(high, unit), fewer)
+  })
+  const places = Math.min(9, DIGITS - String(largest).length)
+  return choice(...shorter, real(low, high, decimals, places))
 }
 
 /** @throws RefineError invalid_request for multiples of another number than 1, and bounds with too many digits. */
@@ -62,12 +77,9 @@ export const numberPart = (
   const upper = tighter(maximum, exclusiveMaximum, -1)
   const given = [lower, upper].flatMap((bound) => (bound === undefined ? [] : [bound.value]))
   if (given.length === 0) return whole ? anyInteger : anyNumber
-  const [low, high] = [clamp(lower, -1), clamp(upper, 1)]
-  if (whole) return wholeRange(low, high)
+  if (whole) return multiples(clamp(lower, -1), clamp(upper, 1))
   const decimals = Math.max(...given.map(decimalsOf))
   if (decimals === Infinity)
     throw invalidField(pointer, `has bounds with more than ${MAX_DECIMALS} decimals`)
-  if (decimals > 0) return decimalRange(low, high, decimals)
-  const largest = Math.min(LARGEST, Math.max(...given.map(Math.abs)))
-  return real(low, high, Math.min(9, DIGITS - String(largest).length))
+  return range(lower, upper, decimals)
 }

@@ -67,44 +67,40 @@ export interface Bound {
   readonly exclusive: boolean
 }
 
-/** Numbers with a fraction or without between whole bounds of at least 0. */
-const unsignedReal = (low: Bound, high: Bound, places: number): Part => {
-  const fraction =
-    places === 0 ? nothing : optional(sequence(literal('.'), repeat(digit(), 1, places)))
+/** Bounds of at least 0, and what may be written behind the last of their decimals. */
+const unsignedReal = (low: Bound, high: Bound, decimals: number, places: number): Part => {
+  const point = decimals === 0 ? literal('.') : nothing
+  const further = places === 0 ? nothing : optional(sequence(point, repeat(digit(), 1, places)))
   const aboveZero = choice(
     ...Array.from({ length: places }, (_, zeros) =>
       sequence(
-        literal(`.${'0'.repeat(zeros)}`),
+        point,
+        repeat(digit(0, 0), zeros, zeros),
         digit(1, 9),
         repeat(digit(), 0, places - zeros - 1),
       ),
     ),
   )
+  const exactly = (value: number): Part => unsigned(value, value, decimals)
   const from = low.exclusive ? low.value + 1 : low.value
   const branches: Part[] = []
-  if (from < high.value) branches.push(sequence(unsigned(from, high.value - 1, 0), fraction))
+  if (from < high.value) branches.push(sequence(unsigned(from, high.value - 1, decimals), further))
   if (low.exclusive && low.value < high.value && places > 0)
-    branches.push(sequence(literal(String(low.value)), aboveZero))
+    branches.push(sequence(exactly(low.value), aboveZero))
   const touches = low.value < high.value || (low.value === high.value && !low.exclusive)
-  if (touches && !high.exclusive) branches.push(literal(String(high.value)))
+  if (touches && !high.exclusive) branches.push(exactly(high.value))
   return branches.length === 0 ? never : choice(...branches)
 }
 
-/** Numbers between whole bounds, with at most `places` digits behind the point. */
-export const real = (low: Bound, high: Bound, places: number): Part => {
+/** Numbers between bounds in units of the last of `decimals` digits, which are written, and at most `places` more. */
+export const real = (low: Bound, high: Bound, decimals: number, places: number): Part => {
   const zero = { value: 0, exclusive: false }
   const negate = ({ value, exclusive }: Bound): Bound => ({ value: -value, exclusive })
-  const negative =
+  const above = high.value < 0 ? negate(high) : { value: 0, exclusive: true }
+  return choice(
     low.value < 0
-      ? sequence(
-          literal('-'),
-          unsignedReal(
-            high.value < 0 ? negate(high) : { value: 0, exclusive: true },
-            negate(low),
-            places,
-          ),
-        )
-      : never
-  const positive = high.value >= 0 ? unsignedReal(low.value >= 0 ? low : zero, high, places) : never
-  return choice(negative, positive)
+      ? sequence(literal('-'), unsignedReal(above, negate(low), decimals, places))
+      : never,
+    high.value >= 0 ? unsignedReal(low.value >= 0 ? low : zero, high, decimals, places) : never,
+  )
 }

@@ -29,10 +29,11 @@ export const choice =
 
 export const optional = (part: Part): Part => choice(part, nothing)
 
-/** `most` undefined: without end. */
+/** `most` undefined: without end. Nothing matches where it is less than `least`. */
 export const repeat =
   (part: Part, least: number, most: number | undefined): Part =>
   (network, from) => {
+    if (most !== undefined && most < least) return never(network, from)
     let at = from
     for (let count = 0; count < least; count++) at = part(network, at)
     if (most === undefined) {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { invalidField } from '../../core/errors.ts'
 import {
   assertions,
+  declared,
   IMPOSSIBLE,
   type JsonType,
   type ObjectSchema,
@@ -58,11 +59,10 @@ const undeclared = ({ additionalProperties }: ObjectSchema, schema: Schema): Sch
     : both(additionalProperties, schema)
 
 const combineProperties = (left: ObjectSchema, right: ObjectSchema) => {
-  const [ours, theirs] = [left.properties ?? {}, right.properties ?? {}]
-  const names = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])]
+  const names = new Set([left, right].flatMap(({ properties = {} }) => Object.keys(properties)))
   return Object.fromEntries(
-    names.map((name) => {
-      const [one, two] = [ours[name], theirs[name]]
+    [...names].map((name) => {
+      const [one, two] = [declared(left, name), declared(right, name)]
       if (one !== undefined && two !== undefined) return [name, both(one, two)]
       return [name, one === undefined ? undeclared(left, two!) : undeclared(right, one)]
     }),

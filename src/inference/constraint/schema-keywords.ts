@@ -107,5 +107,9 @@ export const assertions = (schema: ObjectSchema): string[] =>
 export const isAnything = (schema: Schema): boolean =>
   schema === true || (schema !== false && assertions(schema).length === 0)
 
+/** What is declared of a property, which may have the name of something that all objects have, as `constructor`. */
+export const declared = ({ properties }: ObjectSchema, name: string): Schema | undefined =>
+  properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined
+
 /** Nothing matches. */
 export const IMPOSSIBLE: ObjectSchema = { enum: [] }

@@ -234,6 +234,16 @@ test('allOf and references with neighbours hold together', () => {
   assertAccepts({ type: 'number', allOf: [{ type: 'integer' }] }, [1], [1.5])
 })
 
+test('a property may be named like something that all objects have', () => {
+  const named = {
+    type: 'object',
+    properties: { constructor: { const: 1 } },
+    required: ['toString'],
+  }
+  assertAccepts({ allOf: [named, { type: 'object' }] }, ['{"constructor":1,"toString":2}'], ['{}'])
+  assertRefused({ oneOf: [named, { ...named, properties: {} }] }, '/oneOf/1', /anyOf/)
+})
+
 test('oneOf is taken where its branches exclude each other', () => {
   const shape = (kind: string, size: Schema) => ({
     type: 'object',
@@ -296,6 +306,24 @@ test('numbers keep to their bounds, digit by digit', () => {
   assertAccepts({ type: 'number', minimum: 2 }, ['2', '2.5', '1234567.5'], ['1.9', '-3'])
 })
 
+test('bounds with decimals let numbers have fewer and more of them', () => {
+  assertAccepts(
+    { type: 'number', minimum: 0.3, maximum: 12.125 },
+    ['0.3', '0.30', '0.3001', '1', '3', '3.0', '7.25', '12', '12.1', '12.125', '12.1249999'],
+    ['0', '0.2', '0.29', '0.299', '12.126', '12.1250001', '12.2', '13', '-1', '1.', '01'],
+  )
+  assertAccepts(
+    { type: 'number', exclusiveMinimum: -0.5, exclusiveMaximum: 0.25 },
+    ['-0.4', '-0.49', '-0.4999', '-0.01', '0', '0.2', '0.24', '0.2499'],
+    ['-0.5', '-0.50', '-0.51', '-1', '0.25', '0.250', '0.3', '1'],
+  )
+  assertAccepts(
+    { type: 'number', minimum: 0.5 },
+    ['0.5', '1', '937125', '14.78'],
+    ['0.4', '0', '-1'],
+  )
+})
+
 test('bounds beyond the numbers that are written leave none that breaks them', () => {
   for (const type of ['integer', 'number']) {
     assertAccepts({ type, minimum: -1e20, maximum: 1e20 }, ['999999999999999', '-1'], [])
@@ -326,6 +354,7 @@ for (const [schema, pointer] of [
   [{ type: 'object', properties: { a: { not: {} } } }, '/properties/a/not'],
   [{ type: 'object', patternProperties: {} }, '/patternProperties'],
   [{ type: 'array', uniqueItems: true }, '/uniqueItems'],
+  [{ type: 'string', minLength: 3, maxLength: 2 }, ''],
   [{ type: 'string', pattern: '(?=a)' }, '/pattern'],
   [{ type: 'string', pattern: '(' }, '/pattern'],
   [{ type: 'string', pattern: 'a', maxLength: 3 }, '/maxLength'],
