@@ -1,6 +1,6 @@
 /**
  * `npm run bench:inference -- [--model FOLDER|FILE] [--quick] [--json FILE] [--weights fp32|fp16|int8] [--threads N]
- * [--soak] [--device cuda|webgpu]`
+ * [--soak SEQUENCES] [--device cuda|webgpu]`
  */
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, homedir, loadavg } from 'node:os'
@@ -16,13 +16,13 @@ import { prepareModel } from './model-files.ts'
 import type { Remote } from './contestant.ts'
 import { findPeers } from './peers.ts'
 import { openAll, runRounds, usualWeights, type Cell, type Plan } from './rounds.ts'
-import { measureEventLoop, measureFirstTokens, openEngine, soak } from './serving.ts'
+import { measureEventLoop, measureFirstTokens, openEngine } from './serving.ts'
+import { soak } from './soak.ts'
 import { sharesOf, standingOf } from './summary.ts'
 import type { Precision } from './whetstone.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..', '..')
 const PEBBLE = path.join(ROOT, 'models', 'pebble')
-const SOAK_SEQUENCES = 10_000
 
 const FULL: Plan = { contexts: [256, 1024], samples: [1, 4, 16, 32], rounds: 3, steps: 16 }
 const QUICK: Plan = {
@@ -46,6 +46,13 @@ const oneOf = <Choice extends string>(
   return found
 }
 
+const wholeNumber = (option: string, text: string, least: number): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`--${option} must be a whole number from ${least}, not ${text}`)
+  return value
+}
+
 const readArguments = () => {
   const { values } = parseArgs({
     options: {
@@ -54,20 +61,19 @@ const readArguments = () => {
       json: { type: 'string' },
       weights: { type: 'string' },
       threads: { type: 'string', default: String(availableParallelism()) },
-      soak: { type: 'boolean', default: false },
+      soak: { type: 'string', default: '0' },
       device: { type: 'string' },
       cache: { type: 'string' },
     },
   })
-  const threads = Number(values.threads)
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new Error(`--threads must be a whole number from 1, not ${values.threads}`)
+  const threads = wholeNumber('threads', values.threads, 1)
+  const sequences = wholeNumber('soak', values.soak, 0)
   const device = oneOf('device', values.device, ['cuda', 'webgpu'])
   const formats: readonly Precision[] = device === undefined ? ['fp32', 'int8'] : ['fp32', 'fp16']
   const weights = oneOf('weights', values.weights, formats)
   const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache')
   const cache = values.cache ?? path.join(caches, 'whetstone', 'bench')
-  return { ...values, models: values.model ?? [PEBBLE], threads, weights, device, cache }
+  return { ...values, models: values.model ?? [PEBBLE], threads, sequences, weights, device, cache }
 }
 
 type Arguments = ReturnType<typeof readArguments>
@@ -101,7 +107,7 @@ const serve = async (
       64,
       quick ? [1, 16] : [1, 2, 4, 8, 16, 32, 64],
     ),
-    ...(args.soak && { soak: await soak(engine, vocabulary, SOAK_SEQUENCES, tell) }),
+    ...(args.sequences > 0 && { soak: await soak(engine, vocabulary, args.sequences, tell) }),
   }
 }
 

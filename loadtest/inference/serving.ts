@@ -29,9 +29,13 @@ export const plainSampling = (maxTokens: number): GenerateWork['sampling'] => ({
 })
 
 /** One for each call: nothing here is ever cancelled. */
-const patience = (): AbortSignal => new AbortController().signal
+export const patience = (): AbortSignal => new AbortController().signal
 
-const workOf = (prompt: readonly number[], samples: number, maxTokens: number): GenerateWork => ({
+export const workOf = (
+  prompt: readonly number[],
+  samples: number,
+  maxTokens: number,
+): GenerateWork => ({
   prompt: Int32Array.from(prompt),
   samples,
   sampling: plainSampling(maxTokens),
@@ -97,42 +101,4 @@ export const measureEventLoop = async (
   for await (const chunk of engine.generate(work, patience())) void chunk
   delay.disable()
   return milliseconds(delay.percentile(99))
-}
-
-const BATCH = 100
-const SAMPLES = 4
-
-/** Resident bytes of this process. */
-const memory = (): number => process.memoryUsage.rss()
-
-export interface Soak {
-  readonly sequences: number
-  /** Resident bytes after the first tenth, and at the end. */
-  readonly warm: number
-  readonly end: number
-}
-
-/** Generates many short answers to ever new prompts. @param tell is told the memory now and then */
-export const soak = async (
-  engine: Engine,
-  vocabulary: number,
-  sequences: number,
-  tell: (line: string) => void,
-): Promise<Soak> => {
-  let warm = 0
-  for (let done = 0; done < sequences; done += BATCH) {
-    const works = Array.from({ length: BATCH / SAMPLES }, (_, index) =>
-      workOf(randomPrompt(8 + ((done + index) % 48), vocabulary, done + index + 1), SAMPLES, 8),
-    )
-    await Promise.all(
-      works.map(async (work) => {
-        for await (const chunk of engine.generate(work, patience())) void chunk
-      }),
-    )
-    const isWarm = done + BATCH >= sequences / 10
-    if (isWarm && warm === 0) warm = memory()
-    if ((done + BATCH) % Math.ceil(sequences / 10) === 0)
-      tell(`${done + BATCH} sequences: ${(memory() / 2 ** 20).toFixed(0)} MiB`)
-  }
-  return { sequences, warm, end: memory() }
 }
