@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   evaluation: ['core', 'runs', 'experiments'],
   exports: ['core', 'runs', 'experiments'],
   http: ['core', 'runs', 'experiments', 'exports'],
-  cli: ['core', 'runs', 'experiments', 'evaluation', 'exports'],
+  cli: ['core', 'runs', 'experiments', 'evaluation', 'exports', 'client'],
   'config-flags.ts': [],
   'config-file.ts': ['core', 'telemetry'],
   'config-hub.ts': ['core'],

@@ -2,11 +2,13 @@
 import { createInterface } from 'node:readline/promises'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { RefineError } from '../core/errors.ts'
+import { Connection, type ConnectionOptions } from '../client/connection.ts'
+import { Backoff } from '../client/retry.ts'
+import { connectionFailed, WhetstoneError } from '../client/whetstone-error.ts'
 import type { ExportQuery } from '../exports/export-query.ts'
 import type { RunExports } from '../exports/run-exports.ts'
 import type { ExportSource } from './export.ts'
-import { Attempts, requestServer, type Server } from './server-request.ts'
+import { toServerError } from './server-error.ts'
 
 /** Everybody's runs: whoever may read the folder may read them all. */
 export const localExports = (exports: RunExports): ExportSource => ({
@@ -23,15 +25,15 @@ const pathOf = (query: ExportQuery): string => {
   for (const [name, value] of Object.entries(query)) {
     for (const each of [value].flat()) search.append(name, String(each))
   }
-  return `v1/exports?${search.toString()}`
+  return `/v1/exports?${search.toString()}`
 }
 
 async function* readLines(
-  server: Server,
+  connection: Connection,
   query: ExportQuery,
   signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
-  const { body } = await requestServer(server, pathOf(query), { signal })
+  const { body } = await connection.request(pathOf(query), { signal })
   const input = Readable.fromWeb(body as ReadableStream)
   // A connection that breaks must not end the process while nobody waits for a line.
   const broken = new Promise<never>((_, reject) => input.once('error', reject))
@@ -50,22 +52,25 @@ async function* readLines(
 }
 
 /** A connection that breaks is taken up again behind the last record that arrived in whole. */
-export const remoteExports = (server: Server): ExportSource => ({
+export const remoteExports = (options: ConnectionOptions): ExportSource => ({
   async *lines(query, signal) {
-    const attempts = new Attempts()
+    const connection = new Connection(options)
+    const backoff = new Backoff()
     let after: string | undefined
     for (;;) {
       try {
         const asked = after === undefined ? query : { ...query, after }
-        for await (const line of readLines(server, asked, signal)) {
+        for await (const line of readLines(connection, asked, signal)) {
           after = cursorOf(line)
-          attempts.reset()
+          backoff.reset()
           yield line
         }
         return
       } catch (thrown) {
+        await backoff.wait(lost(thrown), signal).catch((error: unknown) => {
+          if (!signal.aborted) throw toServerError(error)
+        })
         if (signal.aborted) return
-        await attempts.wait(lost(thrown), signal)
       }
     }
   },
@@ -74,9 +79,7 @@ export const remoteExports = (server: Server): ExportSource => ({
 /** @throws SyntaxError for the part of a line that a broken connection leaves */
 const cursorOf = (line: string): string => (JSON.parse(line) as { cursor: string }).cursor
 
-const lost = (cause: unknown): RefineError =>
-  cause instanceof RefineError
+const lost = (cause: unknown): WhetstoneError =>
+  cause instanceof WhetstoneError
     ? cause
-    : new RefineError('upstream_unavailable', 'The connection to the server broke too often.', {
-        cause,
-      })
+    : connectionFailed('The connection to the server broke too often.', cause)

@@ -1,6 +1,7 @@
 /** The command line: which command runs, and with what exit code it ends. */
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { ConnectionOptions } from '../client/connection.ts'
 import { RefineError } from '../core/errors.ts'
 import {
   commandHelp,
@@ -34,7 +35,6 @@ import { REFINE, readQuestion, requestOf } from './refine.ts'
 import { remoteRuns } from './remote-runs.ts'
 import { localRuns } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
-import type { Server } from './server-request.ts'
 
 export type { Flag } from './arguments.ts'
 export type { CommandDependencies, Settings } from './command.ts'
@@ -54,22 +54,21 @@ const serveCommand = (flags: readonly Flag[]): Command => ({
   flags,
 })
 
-const serverOf = (address: string, values: Settings, io: CommandIo): Server => {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new UsageError(`--url must be an http or https address, not "${address}".`)
+const serverOf = (baseUrl: string, values: Settings, io: CommandIo): ConnectionOptions => {
+  if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol))
+    throw new UsageError(`--url must be an http or https address, not "${baseUrl}".`)
   const name = values['api-key-env']
   const apiKey = name === undefined ? undefined : io.environment[name]
   if (name !== undefined && !apiKey)
     throw new UsageError(`--api-key-env names ${name}, which is not set.`)
-  return { url, ...(apiKey === undefined ? {} : { apiKey }) }
+  return { baseUrl, ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
 type Opened = Awaited<ReturnType<CommandDependencies['openRuns']>>
 
 /** Uses what is on a server where an address is given, else what is in this process, which is closed afterwards. */
 const sourceFrom =
-  <Source>(remote: (server: Server) => Source, local: (opened: Opened) => Source) =>
+  <Source>(remote: (server: ConnectionOptions) => Source, local: (opened: Opened) => Source) =>
   async <Result>(
     values: Settings,
     io: CommandIo,

@@ -92,23 +92,20 @@ export const strategyDetails = (strategy: StrategyDescription, columns: number):
   return `${head}\n${table([['OPTION', 'DEFAULT', 'MEANING'], ...options], columns)}`
 }
 
-/** What it can do itself; a model of the list that OpenAI's clients know may tell nothing. */
-const capabilitiesOf = (model: Partial<ModelDescription>): string =>
-  Object.entries(model.capabilities ?? {})
+/** What it can do itself. */
+const capabilitiesOf = ({ capabilities }: ModelDescription): string =>
+  Object.entries(capabilities)
     .filter(([, support]) => support !== 'none')
     .map(([name, support]) => (support === 'native' ? name : `(${name})`))
     .join(' ')
 
-export const modelTable = (
-  models: readonly (Pick<ModelDescription, 'id'> & Partial<ModelDescription>)[],
-  columns: number,
-): string =>
+export const modelTable = (models: readonly ModelDescription[], columns: number): string =>
   table(
     [
       ['ID', 'ADAPTER', 'CONTEXT', 'CAPABILITIES'],
       ...models.map((model) => [
         model.id,
-        model.adapter ?? '',
+        model.adapter,
         String(model.context_length ?? ''),
         capabilitiesOf(model),
       ]),
