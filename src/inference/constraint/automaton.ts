@@ -5,12 +5,20 @@
  */
 import type { Network, Rule } from './network.ts'
 
-/** A rule that is being read: where its caller goes on, and in which rule the caller stands. */
-interface Frame {
-  readonly id: number
+/** Where a caller of a rule goes on behind it, and the frame it stands in; undefined: in the root. */
+interface Return {
   readonly to: number
   readonly caller: Frame | undefined
-  readonly callees: Map<number, Frame>
+}
+
+/**
+ * A rule that is being read, for all who called it at the same byte: else threads would double with each level of rules
+ * that several branches call, such as the left side of an expression, written before its operator.
+ */
+export interface Frame {
+  readonly id: number
+  readonly end: number
+  readonly returns: readonly Return[]
 }
 
 interface Thread {
@@ -33,11 +41,9 @@ export class Automaton {
   readonly #network: Network
   readonly #root: Rule
   #known = new Map<string, Configuration>()
-  #callees = new Map<number, Frame>()
+  #frames = new Map<string, Frame>()
   #start: Configuration | undefined
-  #frames = 0
-  /** Ends of the rules that were entered. */
-  readonly #ends = new Set<number>()
+  #nextFrame = 0
 
   /** The network must be sealed with this root. */
   constructor(network: Network, root: Rule) {
@@ -116,39 +122,82 @@ export class Automaton {
 
   #forget(): void {
     this.#known = new Map()
-    this.#callees = new Map()
+    this.#frames = new Map()
     this.#start = undefined
   }
 
   /** Follows what reads no byte, into rules and out of them; of the threads reached, those that read one count. */
   #close(reached: readonly Thread[]): { reading: Map<string, Thread>; accepts: boolean } {
-    const seen = new Set<string>()
-    const reading = new Map<string, Thread>()
-    const queue = [...reached]
-    let accepts = false
+    const closure = new Closure(this.#network, this.#root)
+    for (const thread of reached) closure.follow(thread)
+    for (let rule = closure.nextRule(); rule !== undefined; rule = closure.nextRule()) {
+      const frame = this.#frame(rule, closure.enter(rule))
+      closure.follow({ state: rule.start, frame })
+    }
+    return closure
+  }
+
+  #frame({ start, end }: Rule, returns: readonly Return[]): Frame {
+    const places = returns.map(({ to, caller }) => `${to}:${caller?.id ?? ''}`)
+    const key = `${start} ${places.toSorted().join(' ')}`
+    let frame = this.#frames.get(key)
+    if (frame === undefined) {
+      frame = { id: this.#nextFrame++, end, returns }
+      this.#frames.set(key, frame)
+    }
+    return frame
+  }
+}
+
+/** What is reached at one place of a text without reading on. */
+class Closure {
+  readonly reading = new Map<string, Thread>()
+  accepts = false
+  readonly #network: Network
+  readonly #root: Rule
+  readonly #seen = new Set<string>()
+  /** Rules called here and not entered yet, with all who called them. */
+  readonly #called = new Map<Rule, Return[]>()
+
+  constructor(network: Network, root: Rule) {
+    this.#network = network
+    this.#root = root
+  }
+
+  follow(from: Thread): void {
+    const queue = [from]
     for (let thread = queue.pop(); thread !== undefined; thread = queue.pop()) {
       const { state, frame } = thread
       const key = `${state}:${frame?.id ?? ''}`
-      if (seen.has(key)) continue
-      seen.add(key)
+      if (this.#seen.has(key)) continue
+      this.#seen.add(key)
       const { bytes, empty, calls } = this.#network.states[state]!
-      if (bytes.length > 0) reading.set(key, thread)
+      if (bytes.length > 0) this.reading.set(key, thread)
       for (const to of empty) queue.push({ state: to, frame })
-      for (const { rule, to } of calls)
-        queue.push({ state: rule.start, frame: this.#enter(rule, to, frame) })
-      if (frame === undefined) accepts ||= state === this.#root.end
-      else if (this.#ends.has(state)) queue.push({ state: frame.to, frame: frame.caller })
+      for (const { rule, to } of calls) this.#call(rule, { to, caller: frame })
+      if (frame === undefined) this.accepts ||= state === this.#root.end
+      else if (frame.end === state)
+        for (const { to, caller } of frame.returns) queue.push({ state: to, frame: caller })
     }
-    return { reading, accepts }
   }
 
-  #enter({ end }: Rule, to: number, caller: Frame | undefined): Frame {
-    this.#ends.add(end)
-    const callees = caller?.callees ?? this.#callees
-    const known = callees.get(to)
-    if (known !== undefined) return known
-    const frame = { id: this.#frames++, to, caller, callees: new Map() }
-    callees.set(to, frame)
-    return frame
+  #call(rule: Rule, from: Return): void {
+    const callers = this.#called.get(rule)
+    if (callers === undefined) this.#called.set(rule, [from])
+    else callers.push(from)
+  }
+
+  /** The one that no other rule still to be entered calls here, so that all its callers are known. */
+  nextRule(): Rule | undefined {
+    let next: Rule | undefined
+    for (const rule of this.#called.keys())
+      if (next === undefined || this.#network.height(rule) > this.#network.height(next)) next = rule
+    return next
+  }
+
+  enter(rule: Rule): readonly Return[] {
+    const callers = this.#called.get(rule)!
+    this.#called.delete(rule)
+    return callers
   }
 }

@@ -40,6 +40,12 @@ const MAX_STATES = 100_000
 export class Network {
   readonly states: State[] = []
   #pointer = ''
+  #order: ReadonlyMap<Rule, number> = new Map()
+
+  /** When the network is sealed: of two rules, the one that calls the other before it reads anything has more. */
+  height(rule: Rule): number {
+    return this.#order.get(rule)!
+  }
 
   state(): number {
     if (this.states.length === MAX_STATES)
@@ -87,7 +93,8 @@ export class Network {
    * @throws RefineError invalid_request when no text matches, or a rule calls itself before it reads anything.
    */
   seal(root: Rule): void {
-    refuseEndless(this.states, root)
+    const rules = calledFirstOrder(this.states, root)
+    this.#order = new Map(rules.map((rule, index) => [rule, index]))
     const live = liveStates(this.states, root)
     if (!live.has(root.start)) throw invalidField(root.pointer, 'is met by no text at all')
     for (const { bytes, empty, calls } of this.states) {
@@ -121,8 +128,11 @@ const liveStates = (states: readonly State[], root: Rule): ReadonlySet<number> =
   return live
 }
 
-/** A rule that comes back to itself without a byte in between describes nothing that a text could be checked by. */
-const refuseEndless = (states: readonly State[], root: Rule): void => {
+/**
+ * All rules, each behind those that it calls before it reads anything. One that comes back to itself without a byte in
+ * between describes nothing that a text could be checked by.
+ */
+const calledFirstOrder = (states: readonly State[], root: Rule): readonly Rule[] => {
   const done = new Set<Rule>()
   const open = new Set<Rule>()
   const visit = (rule: Rule): void => {
@@ -135,6 +145,7 @@ const refuseEndless = (states: readonly State[], root: Rule): void => {
   }
   visit(root)
   for (const { calls } of states) for (const { rule } of calls) visit(rule)
+  return [...done]
 }
 
 const calledFirst = (states: readonly State[], { start }: Rule): readonly Rule[] => {

@@ -69,6 +69,16 @@ const combineProperties = (left: ObjectSchema, right: ObjectSchema) => {
   )
 }
 
+/** What `items` of one side says holds for the first items too, where that side says nothing else of them. */
+const combineFirst = (left: ObjectSchema, right: ObjectSchema): readonly Schema[] => {
+  const sides = [left, right] as const
+  const length = Math.max(...sides.map(({ prefixItems = [] }) => prefixItems.length))
+  return Array.from({ length }, (_, index) => {
+    const [one, two] = sides.map(({ prefixItems = [], items }) => prefixItems[index] ?? items)
+    return one === undefined || two === undefined ? (one ?? two)! : both(one, two)
+  })
+}
+
 /**
  * A schema that takes what both take.
  * @throws RefineError invalid_request for keywords of which two cannot be one.
@@ -85,11 +95,13 @@ export const combine = (left: ObjectSchema, right: ObjectSchema, pointer: string
     if (one === undefined || isDeepStrictEqual(one, two)) continue
     if (keyword === 'type') result['type'] = commonTypes(left.type, right.type)
     else if (keyword in COMBINERS) result[keyword] = COMBINERS[keyword]!(one as never, two as never)
-    else if (keyword !== 'properties')
+    else if (keyword !== 'properties' && keyword !== 'prefixItems')
       throw invalidField(`${pointer}/${keyword}`, 'is given twice and cannot be made one')
   }
   if (left.properties !== undefined || right.properties !== undefined)
     result['properties'] = combineProperties(left, right)
+  if (left.prefixItems !== undefined || right.prefixItems !== undefined)
+    result['prefixItems'] = combineFirst(left, right)
   if (Array.isArray(result['type']) && result['type'].length === 0) return IMPOSSIBLE
   return result
 }

@@ -20,10 +20,15 @@ const keyOf = (part: string): string | undefined => {
   }
 }
 
+/** Schemas and properties that are taken together to make one; a few hundred for a schema of a few hundred fields. */
+const MAX_COMBINED = 100_000
+
 export class SchemaReader {
   readonly #root: Schema
   readonly #pointer: string
   readonly #checked = new WeakSet<object>()
+  readonly #flat = new WeakMap<object, ObjectSchema>()
+  #combined = 0
 
   constructor(root: Schema, pointer: string) {
     this.#root = root
@@ -64,6 +69,8 @@ export class SchemaReader {
     const at = this.target(schema, pointer)
     if (at.schema === true) return {}
     if (at.schema === false) return IMPOSSIBLE
+    const known = this.#flat.get(at.schema)
+    if (known !== undefined) return known
     this.check(at.schema, at.pointer)
     const { $ref, allOf = [], ...rest } = at.schema
     const parts = allOf.map((part, index) =>
@@ -73,7 +80,16 @@ export class SchemaReader {
       const { schema: other, pointer: where } = this.#resolve($ref, at.pointer)
       parts.push(this.flatten(other, where, depth + 1))
     }
-    return parts.reduce((left, right) => combine(left, right, at.pointer), rest)
+    const flat = parts.reduce((left, right) => this.#combine(left, right, at.pointer), rest)
+    this.#flat.set(at.schema, flat)
+    return flat
+  }
+
+  #combine(left: ObjectSchema, right: ObjectSchema, pointer: string): ObjectSchema {
+    const made = combine(left, right, pointer)
+    this.#combined += 1 + Object.keys(made.properties ?? {}).length
+    if (this.#combined > MAX_COMBINED) throw invalidField(pointer, 'combines too many schemas')
+    return made
   }
 
   #resolve(reference: string, pointer: string): { schema: Schema; pointer: string } {

@@ -208,6 +208,27 @@ test('schemas that refer to themselves nest as deep as one likes', () => {
   assertAccepts(list, ['{"next":{"next":{"next":null}}}'], ['{"next":{}}'])
 })
 
+test('branches that differ only behind what nests take no more with each level', () => {
+  const operation = (name: string) => ({
+    type: 'object',
+    properties: { left: { $ref: '#' }, name: { const: name } },
+    required: ['left', 'name'],
+  })
+  const automaton = compile({
+    anyOf: [operation('add'), operation('multiply'), operation('divide'), { type: 'integer' }],
+  })
+  let at = automaton.start
+  for (let level = 0; level < 40; level++) {
+    at = automaton.read(at, Buffer.from('{"left":'))!
+    assert.ok(at.threads.length < 50)
+  }
+  const names = Array.from({ length: 40 }, (_, level) => ['add', 'divide', 'multiply'][level % 3])
+  const rest = names.map((name) => `,"name":"${name}"}`).join('')
+  assert.equal(automaton.read(at, Buffer.from(`1${rest}`))?.accepts, true)
+  assert.equal(automaton.read(at, Buffer.from(`1${rest}}`)), undefined)
+  assert.equal(automaton.read(at, Buffer.from('1,"name":"modulo"')), undefined)
+})
+
 test('allOf and references with neighbours hold together', () => {
   assertAccepts(
     {
@@ -232,6 +253,21 @@ test('allOf and references with neighbours hold together', () => {
     [{}],
   )
   assertAccepts({ type: 'number', allOf: [{ type: 'integer' }] }, [1], [1.5])
+  assertAccepts(
+    {
+      allOf: [
+        { type: 'array', prefixItems: [{ type: 'integer' }, { type: 'null' }], items: true },
+        { prefixItems: [{ minimum: 5 }], items: { enum: [null, 'x'] } },
+      ],
+    },
+    [[5, null, 'x'], [5], []],
+    [[4], [5, 'x'], [5, null, 1], ['x']],
+  )
+  assertAccepts(
+    { type: 'array', prefixItems: [true], allOf: [{ items: { const: 1 } }] },
+    [[1, 1]],
+    [[2]],
+  )
 })
 
 test('a property may be named like something that all objects have', () => {
@@ -242,6 +278,19 @@ test('a property may be named like something that all objects have', () => {
   }
   assertAccepts({ allOf: [named, { type: 'object' }] }, ['{"constructor":1,"toString":2}'], ['{}'])
   assertRefused({ oneOf: [named, { ...named, properties: {} }] }, '/oneOf/1', /anyOf/)
+})
+
+test('definitions that each take the next one twice are no work twice', () => {
+  const twice = (from: number) => ({
+    allOf: [{ $ref: `#/$defs/${from}` }, { $ref: `#/$defs/${from}` }],
+  })
+  const $defs: Record<string, Schema> = { 40: { type: 'integer', minimum: 5 } }
+  for (let index = 0; index < 40; index++) $defs[index] = twice(index + 1)
+  assertAccepts({ $defs, $ref: '#/$defs/0' }, ['5'], ['4'])
+  const many = Array.from({ length: 256 }, (_, at) => ({
+    properties: { [`a${at}`]: {}, [`b${at}`]: {}, [`c${at}`]: {}, [`d${at}`]: {} },
+  }))
+  assertRefused({ allOf: many }, '', /combines too many schemas/)
 })
 
 test('oneOf is taken where its branches exclude each other', () => {

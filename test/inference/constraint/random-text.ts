@@ -1,21 +1,30 @@
 /** Writes texts that an automaton accepts, byte by byte, at random: what a model without any sense would write. */
 import type { Random } from '../../../src/core/random.ts'
-import type { Automaton, Configuration } from '../../../src/inference/constraint/automaton.ts'
+import type {
+  Automaton,
+  Configuration,
+  Frame,
+} from '../../../src/inference/constraint/automaton.ts'
 
 const nextBytes = (automaton: Automaton, at: Configuration): number[] =>
   Array.from({ length: 256 }, (_, byte) => byte).filter(
     (byte) => automaton.step(at, byte) !== undefined,
   )
 
+const depths = new WeakMap<Frame, number>()
+
 /** Rules that have to be left before the text can end, at least. */
-const depthOf = ({ threads, accepts }: Configuration): number => {
-  const depths = threads.map(({ frame }) => {
-    let depth = 1
-    for (let at = frame; at !== undefined; at = at.caller) depth++
-    return depth
-  })
-  return accepts ? 0 : Math.min(...depths)
+const depthIn = (frame: Frame | undefined): number => {
+  if (frame === undefined) return 1
+  const known = depths.get(frame)
+  if (known !== undefined) return known
+  const depth = 1 + Math.min(...frame.returns.map(({ caller }) => depthIn(caller)))
+  depths.set(frame, depth)
+  return depth
 }
+
+const depthOf = ({ threads, accepts }: Configuration): number =>
+  accepts ? 0 : Math.min(...threads.map(({ frame }) => depthIn(frame)))
 
 /** Bytes to the end, looking out of rules before into them; undefined when there are none within 100 000 steps. */
 const wayOut = (automaton: Automaton, from: Configuration): number[] | undefined => {
