@@ -2,6 +2,7 @@
 import type { CachedPrefix } from './cache/prompt-cache.ts'
 import { RowCache } from './cache/row-cache.ts'
 import type { CallPriority } from '../core/language-model.ts'
+import { checkFinite } from './finite-values.ts'
 import type { WorkerChunk } from './protocol.ts'
 import type { Adjuster, AdjustedRow } from './runtime/adjuster.ts'
 import type { Decoder } from './runtime/decoder.ts'
@@ -97,7 +98,10 @@ export class DecodeBatch {
     }
   }
 
-  /** Computes the next token of every row, or what is open before it; rows that end leave. */
+  /**
+   * Computes the next token of every row, or what is open before it; rows that end leave.
+   * @throws RefineError model_failed when the logits are no numbers.
+   */
   async step(emit: (id: number, chunk: WorkerChunk) => void): Promise<void> {
     const rows = this.#rows
     const { vocabulary } = this.#decoder.shape
@@ -119,6 +123,7 @@ export class DecodeBatch {
       topCount,
       vocabulary,
     )
+    checkFinite(head.normaliser)
     const choices = await this.#adjust(adjusted, head.logits)
     const ended = new Set<Row>()
     for (const [index, row] of rows.entries()) {

@@ -1,5 +1,6 @@
 /** What is read off a prompt while it is computed: likelihoods of tokens, scores of labels, or the mean hidden state. */
 import type { DecoderShape } from './checkpoint/model-config.ts'
+import { checkFinite } from './finite-values.ts'
 import type { ScoreWork } from './protocol.ts'
 import type { HeadInputs } from './runtime/head-inputs.ts'
 import type { Outputs } from './runtime/session.ts'
@@ -73,7 +74,7 @@ const addMean = ({ reading, count, at }: ReadingPart, hidden: Outputs[string]): 
       values[element]! += hidden[(at + index) * values.length + element]! / work.tokens.length
 }
 
-/** Puts what the run of `headFor` gave where the requests wait for it. */
+/** Puts what the run of `headFor` gave where the requests wait for it. @throws RefineError model_failed when it is no numbers. */
 export const readResults = (parts: readonly ReadingPart[], head: Outputs): void => {
   const rows = parts.reduce((sum, part) => sum + wantedIn(part).length, 0)
   let row = 0
@@ -81,6 +82,7 @@ export const readResults = (parts: readonly ReadingPart[], head: Outputs): void 
     const { work, values } = part.reading
     if (work.wanted === 'mean') {
       addMean(part, head['hidden']!)
+      checkFinite(values)
       continue
     }
     const results = head[work.wanted === 'labels' ? 'labels' : 'target_logits']
@@ -92,5 +94,6 @@ export const readResults = (parts: readonly ReadingPart[], head: Outputs): void 
         values[index * work.columns + column] = results[row * stride + column]! - shift
       row++
     }
+    checkFinite(values)
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
 import type { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
@@ -187,6 +188,41 @@ for (const [format, bound] of Object.entries(BOUNDS) as [keyof typeof BOUNDS, nu
     assert.ok(worst < bound && worst > 0, `worst difference ${worst}`)
     await close()
   })
+
+/** The checkpoint with one weight that is no number. */
+const damage = (folder: string, tensor: string): string => {
+  const file = path.join(folder, 'model.safetensors')
+  const bytes = readFileSync(file)
+  const start = 8 + Number(bytes.readBigUInt64LE(0))
+  const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<
+    string,
+    { readonly data_offsets: readonly [number, number] }
+  >
+  bytes.writeFloatLE(NaN, start + header[tensor]!.data_offsets[0])
+  writeFileSync(file, bytes)
+  return folder
+}
+
+const NO_NUMBER = { code: 'model_failed', message: /no number: its weights are damaged/ }
+
+test('a model whose weights are no numbers fails, and writes nothing', async (t) => {
+  const model = MODELS.language.find(({ name }) => name === 'qwen2')!
+  const folder = damage(writeCheckpoint(model), 'model.norm.weight')
+  const engine = new Engine({ folder, threads: 1 })
+  t.after(() => engine.close())
+  const tokens = Int32Array.from(ids)
+  const chunks: string[] = []
+  const write = async (): Promise<void> => {
+    for await (const { type } of engine.generate(generateWork({ prompt: tokens }), never))
+      chunks.push(type)
+  }
+  await assert.rejects(write(), NO_NUMBER)
+  assert.ok(!chunks.includes('delta'))
+  await assert.rejects(engine.score({ tokens, wanted: 'mean' }, never), NO_NUMBER)
+  const asked = { positions: Int32Array.of(0), targets: Int32Array.of(1), columns: 1 }
+  const likelihood = engine.score({ tokens, wanted: 'log_probabilities', ...asked }, never)
+  await assert.rejects(likelihood, NO_NUMBER)
+})
 
 test('with int8 weights a row gives the same whatever is computed beside it', async () => {
   const model = MODELS.language.find(({ name }) => name === 'qwen2')!
