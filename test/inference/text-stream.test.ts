@@ -73,6 +73,14 @@ test('tokens come with the piece that completes their text, and not from behind 
   assert.deepEqual([last.text, last.tokens.length, last.stop], ['', 0, 'END'])
 })
 
+test('tokens of text that was held back come with it at the end', () => {
+  const text = new TextStream(['##'], false)
+  assert.deepEqual(text.push(encode('#'), entry('#')), { text: '', tokens: [] })
+  text.push(encode('🙂').slice(0, 2), entry('half'))
+  const { text: rest, tokens } = text.flush()
+  assert.deepEqual([rest, tokens.map((token) => token.text)], ['#', ['#', 'half']])
+})
+
 test('tokens of the reference decode to its text, special tokens to nothing', () => {
   const words = readTokenText(openCheckpoint(FOLDER))
   for (const name of ['solve', 'unicode']) {

@@ -29,11 +29,13 @@ const open = (pairs: readonly string[], changes: object) => {
   const file = tokenizerFile(pairs, changes)
   const checkpoint = { ...openCheckpoint(FOLDER), tokenizer: () => file }
   const names = Object.keys(file.model.vocab)
+  const tokens = (how: 'encode' | 'encodeFurther') => (text: string) =>
+    readTokenizer(checkpoint)
+      [how](text)
+      .map((id) => names[id])
   return {
-    tokens: (text: string) =>
-      readTokenizer(checkpoint)
-        .encode(text)
-        .map((id) => names[id]),
+    tokens: tokens('encode'),
+    further: tokens('encodeFurther'),
     words: readTokenText(checkpoint),
   }
 }
@@ -94,6 +96,26 @@ test('every space begins a piece of its own, unless Metaspace does not split', (
     open(pairs, { pre_tokenizer: { ...METASPACE, split }, decoder: METASPACE }).tokens('a  a')
   assert.deepEqual(tokens(true), ['\u2581a', '\u2581', '\u2581a'])
   assert.deepEqual(tokens(false), ['\u2581a', '\u2581\u2581', 'a'])
+})
+
+test('a text that stands behind others gets no space of its own in front', () => {
+  const spaces = { type: 'Replace', pattern: { String: ' ' }, content: '\u2581' }
+  const normalizer = {
+    type: 'Sequence',
+    normalizers: [{ type: 'Prepend', prepend: '\u2581' }, spaces],
+  }
+  for (const changes of [
+    { normalizer, decoder: METASPACE },
+    { pre_tokenizer: { ...METASPACE, split: false }, decoder: METASPACE },
+  ]) {
+    const { tokens, further } = open(['\u2581a', 'a\n'], changes)
+    assert.deepEqual(tokens('a'), ['\u2581a'])
+    assert.deepEqual(further('a'), ['a'])
+    assert.deepEqual(further(' a'), ['\u2581a'])
+    assert.deepEqual(further('\n'), ['\n'])
+    assert.deepEqual(further(''), [])
+  }
+  assert.deepEqual(open(['\u0120a'], { pre_tokenizer: BYTE_LEVEL }).further(' a'), ['\u0120a'])
 })
 
 test('an added token of spaces is written as spaces', () => {

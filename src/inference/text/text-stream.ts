@@ -51,10 +51,10 @@ export class TextStream {
 
   /** What was still held back, when the sample ends otherwise than by a stop string. */
   flush(): TextPiece {
-    const { text } = this.#release(this.#pending.length)
-    const tokens = this.#held.map(({ entry }) => entry)
+    const { text, tokens } = this.#release(this.#pending.length)
+    const rest = this.#held.map(({ entry }) => entry)
     this.#held = []
-    return { text, tokens }
+    return { text, tokens: [...tokens, ...rest] }
   }
 
   #findStop(): { readonly at: number; readonly stop: string } | undefined {

@@ -39,7 +39,7 @@ export class PromptEncoder {
   /** Up to where the assistant's answer begins, and its beginning: encoded apart, as generated tokens would follow. */
   prompt(messages: readonly Message[], answer = '', tools?: readonly Tool[]): Int32Array {
     const asked = this.tokens(this.#render(messages, { tools }))
-    return Int32Array.from([...asked, ...this.tokens(answer)])
+    return Int32Array.from([...asked, ...this.further(answer)])
   }
 
   /** The conversation with the assistant's answer, and no more. */
@@ -52,6 +52,12 @@ export class PromptEncoder {
   tokens(text: string): readonly number[] {
     this.checkLength(Math.ceil(text.length / this.#tokenizer.longestToken))
     return text === '' ? [] : this.#tokenizer.encode(text)
+  }
+
+  /** As `tokens`, of a text that stands behind others. */
+  further(text: string): readonly number[] {
+    this.checkLength(Math.ceil(text.length / this.#tokenizer.longestToken))
+    return this.#tokenizer.encodeFurther(text)
   }
 
   tokenId(token: string): number | undefined {

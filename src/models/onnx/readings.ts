@@ -46,7 +46,7 @@ export class Readings {
     call: CallOptions,
   ): Promise<ScoringResult> {
     const prompt = this.#encoder.prompt(request.messages)
-    const answer = this.#encoder.tokens(request.text)
+    const answer = this.#encoder.further(request.text)
     const inputTokens = prompt.length + answer.length
     this.#encoder.checkLength(inputTokens)
     if (answer.length === 0) return { logProbability: 0, tokens: 0, inputTokens, cachedTokens: 0 }
@@ -133,11 +133,11 @@ export class Readings {
     const tokens = [...this.#encoder.prompt(messages)]
     const positions: number[] = []
     const marked = reading.type === 'marks'
-    const between = marked ? this.#encoder.tokens('\n') : []
-    const end = marked ? [reading.step] : this.#encoder.tokens(reading.separator)
+    const between = marked ? this.#encoder.further('\n') : []
+    const end = marked ? [reading.step] : this.#encoder.further(reading.separator)
     for (const step of steps) {
       if (positions.length > 0) tokens.push(...between)
-      positions.push(tokens.push(...this.#encoder.tokens(step), ...end) - 1)
+      positions.push(tokens.push(...this.#encoder.further(step), ...end) - 1)
     }
     return { tokens: Int32Array.from(tokens), positions }
   }
