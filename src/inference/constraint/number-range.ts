@@ -67,7 +67,7 @@ export interface Bound {
   readonly exclusive: boolean
 }
 
-/** Bounds of at least 0, and what may be written behind the last of their decimals. */
+/** As `real`, for bounds of at least 0. */
 const unsignedReal = (low: Bound, high: Bound, decimals: number, places: number): Part => {
   const point = decimals === 0 ? literal('.') : nothing
   const further = places === 0 ? nothing : optional(sequence(point, repeat(digit(), 1, places)))

@@ -56,7 +56,10 @@ const steps = (given: PreTokenizer): readonly PreTokenizer[] => {
       return [split(given.individual_digits === true ? String.raw`\p{N}` : String.raw`\p{N}+`)]
     case 'Metaspace':
       // Every space begins a piece of its own.
-      return [given, ...(given.split === false ? [] : [split(`${replacement}[^${replacement}]*`)])]
+      return [
+        given,
+        ...(given.split === false ? [] : [split(`${quote(replacement)}[^${quote(replacement)}]*`)]),
+      ]
     case 'ByteLevel':
       // The space in front comes before the split; what belongs to no model of ours is left to the library.
       if (given.use_regex === false || given.add_prefix_space === true) return [given]
