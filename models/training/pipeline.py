@@ -18,7 +18,7 @@ from pebble.store import export
 from train import STAGES, Progress, Trainer, add_arguments
 
 # Shares of the time.
-PLAN = {"copying": 0.02, "skills": 0.04, "solver": 0.1, "roles": 0.2, "policy": 0.24, "cooling": 0.4}
+PLAN = {"copying": 0.02, "skills": 0.04, "lookup": 0.1, "solver": 0.08, "roles": 0.2, "policy": 0.2, "cooling": 0.36}
 SAMPLED_AFTER = ("roles", "policy")
 
 

@@ -46,11 +46,15 @@ ROLES = {
     **{"aggregate": 0.03, "select": 0.02, "recheck": 0.02},
 }
 # Copying stays in every mixture: what was left out of one was forgotten.
-PRACTICE = {"copy": 0.01, "find": 0.01, "read": 0.03, "link": 0.03, "sum": 0.02}
+PRACTICE = {"copy": 0.02, "find": 0.04, "read": 0.03, "link": 0.05, "sum": 0.02}
 STAGES = {
     "copying": Stage(Mixture({"copy": 0.4, "find": 0.6}, {1: 1.0}, 0.0), (1, 1)),
     "skills": Stage(
         Mixture({"copy": 0.05, "find": 0.15, "read": 0.3, "sum": 0.15, "solve": 0.35}, {1: 0.6, 2: 0.4}, 0.05), (1, 1)
+    ),
+    # Until values are found by name, no amount of solving teaches it: it takes a thousand updates of its own.
+    "lookup": Stage(
+        Mixture({"copy": 0.1, "find": 0.35, "link": 0.25, "read": 0.1, "solve": 0.2}, STEPS, 0.0), (1, 1)
     ),
     "solver": Stage(
         Mixture({**PRACTICE, "read": 0.1, "sum": 0.13, "solve": 0.5, "verify": 0.1, "review": 0.06, "refine": 0.05}, {1: 0.2, 2: 0.3, 3: 0.25, 4: 0.15, 5: 0.07, 6: 0.03}, 0.0), (1, 1)
@@ -59,6 +63,18 @@ STAGES = {
     "policy": Stage(Mixture({**PRACTICE, "solve": 0.27, **ROLES}, STEPS, 0.0), (0.9, 0.6)),
     # The reviewer learns last and slowest: it solves while the wrong line stands before it.
     "cooling": Stage(Mixture({**PRACTICE, "solve": 0.25, **ROLES, "review": 0.22}, STEPS, 0.0), (0.6, 0.003)),
+    # For weights that are cool but look up badly.
+    "mending": Stage(
+        Mixture(
+            {
+                **{"copy": 0.04, "find": 0.13, "link": 0.15, "read": 0.04, "sum": 0.01, "solve": 0.33},
+                **{"verify": 0.06, "review": 0.1, "refine": 0.05, "judge": 0.04, "compare": 0.05},
+            },
+            STEPS,
+            0.0,
+        ),
+        (1, 0.003),
+    ),
 }
 
 

@@ -237,17 +237,20 @@ def sampled(rng: random.Random, role: str, problem: Problem, samples: list[Candi
 
 
 def practice_copy(rng: random.Random, names=names_for_training) -> Example:
-    lines = [_arithmetic_line(rng, name) for name in names(rng, rng.randint(1, 4))]
+    lines = [_arithmetic_line(rng, name) for name in names(rng, rng.randint(1, 8))]
     text = "\n".join(f"- {line}" for line in lines)
     return Example("copy", text, text)
 
 
 def practice_find(rng: random.Random, names=names_for_training) -> Example:
-    """The values of some names, in the order asked for."""
-    lines = {name: f"- {name}: {rng.randint(1, 999)}" for name in names(rng, rng.randint(2, 6))}
-    asked = rng.sample(list(lines), len(lines))
-    question = "\n".join(f"- {name}" for name in asked)
-    return Example("find", join("\n".join(lines.values()), question), "\n".join(lines[name] for name in asked))
+    """The values of some names, in the order asked for: plain numbers and what computations give."""
+    given = {}
+    for name in names(rng, rng.randint(2, 12)):
+        given[name] = f"{name}: {rng.randint(1, 999)}" if rng.random() < 0.5 else _arithmetic_line(rng, name)
+    asked = rng.sample(list(given), len(given))
+    found = [f"- {name}: {given[name].rpartition(' ')[2]}" for name in asked]
+    parts = ("\n".join(f"- {line}" for line in given.values()), "\n".join(f"- {name}" for name in asked))
+    return Example("find", join(*parts), "\n".join(found))
 
 
 def practice_read(rng: random.Random, problem: Problem) -> Example:
@@ -259,21 +262,24 @@ def practice_read(rng: random.Random, problem: Problem) -> Example:
 
 
 def practice_link(rng: random.Random, problem: Problem) -> Example:
-    """The computed lines of a problem, in an order asked for, from its relations and the values of all quantities."""
-    labels = list(problem.relations)
-    rng.shuffle(labels)
-    relations = [f"- {label}: {problem.relations[label]}" for label in labels if problem.relations[label].sources]
-    known = [f"- {label}: {value}" for label, value in problem.values.items()]
+    """Half of the computed lines of a problem, in an order asked for, from their relations and what all quantities are."""
+    linked = [label for label, relation in problem.relations.items() if relation.sources]
+    asked = rng.sample(linked, (len(linked) + 1) // 2)
+    computed = {label: f"- {label}: {_computation(problem, label)}" for label in linked}
+    relations = [f"- {label}: {problem.relations[label]}" for label in asked]
+    known = [
+        computed[label] if label in linked and label not in asked else f"- {label}: {value}"
+        for label, value in problem.values.items()
+    ]
     rng.shuffle(known)
-    asked = [label for label in labels if problem.relations[label].sources]
-    rng.shuffle(asked)
-    lines = []
-    for label in asked:
-        relation, values = problem.relations[label], problem.values
-        left, right = relation.operands(values)
-        lines.append(f"- {label}: {left} {relation.operation} {right} = {values[label]}")
     parts = ("\n".join([*relations, *known]), "\n".join(f"- {label}" for label in asked))
-    return Example("link", join(*parts), "\n".join(lines))
+    return Example("link", join(*parts), "\n".join(computed[label] for label in asked))
+
+
+def _computation(problem: Problem, label: str) -> str:
+    relation, values = problem.relations[label], problem.values
+    left, right = relation.operands(values)
+    return f"{left} {relation.operation} {right} = {values[label]}"
 
 
 def practice_sum(rng: random.Random) -> Example:

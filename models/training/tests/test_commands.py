@@ -52,7 +52,7 @@ class Commands(unittest.TestCase):
         few = "--problems 2 --samples 2 --rows 4 --workers 1 --report 60 --batch 256".split()
         self.run_python("pipeline.py", "--out", self.out, "--minutes", 0.7, *TINY, *few)
         stages = [json.loads(line)["steps"] for line in (self.out / "log.jsonl").read_text().splitlines()]
-        self.assertEqual(len(stages), 6)
+        self.assertEqual(len(stages), 7)
         self.assertTrue(all(stages))
         self.assertTrue((self.out / "exported" / "model.safetensors").exists())
         rows = [json.loads(line) for line in (self.out / "solver-roles" / "samples.jsonl").read_text().splitlines()]
