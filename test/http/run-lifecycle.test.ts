@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { endless, FakeRuns, refinement, scripted, type Script } from '../support/fake-runs.ts'
+import { endless, FakeRuns, heldAt, refinement, scripted } from '../support/fake-runs.ts'
 import { buildServer, listen } from '../support/http-server.ts'
 import { post, readEvents } from '../support/sse-client.ts'
 
@@ -10,18 +10,6 @@ const keyed = (body: object, key = '"k-1"'): RequestInit => ({
   ...post(body),
   headers: { 'content-type': 'application/json', 'idempotency-key': key },
 })
-
-/** The beginning of a refinement; the rest when `go` is called. */
-const halting = (at: number): { readonly script: Script; readonly go: () => void } => {
-  let go = (): void => undefined
-  const waiting = new Promise<void>((resolve) => (go = resolve))
-  const script: Script = async function* () {
-    yield* refinement.slice(0, at)
-    await waiting
-    yield* refinement.slice(at)
-  }
-  return { script, go: () => go() }
-}
 
 test('the same request under the same key is the same run', async (t) => {
   const { url, runs } = await listen(t)
@@ -52,18 +40,18 @@ test('another request under a used key is refused, and so is a malformed key', a
 })
 
 test('a request that comes again while the run goes on waits for the same run', async (t) => {
-  const { script, go } = halting(6)
+  const { script, goOn } = heldAt(6)
   const { url, runs } = await listen(t, new FakeRuns(script))
   const replies = [fetch(`${url}/v1/runs`, keyed(INPUT)), fetch(`${url}/v1/runs`, keyed(INPUT))]
   while (runs.entries.size === 0) await new Promise((resolve) => setImmediate(resolve))
-  go()
+  goOn()
   const [first, second] = await Promise.all(replies.map(async (reply) => (await reply).json()))
   assert.deepEqual(first, second)
   assert.equal(runs.entries.size, 1)
 })
 
 test('a streaming retry attaches to the run it began, from the first event, and keeps it alive', async (t) => {
-  const { script, go } = halting(6)
+  const { script, goOn } = heldAt(6)
   const { url, runs } = await listen(t, new FakeRuns(script))
   const body = { ...INPUT, stream: true, grace_seconds: 60 }
   const first = await readEvents(`${url}/v1/runs`, keyed(body))
@@ -71,7 +59,7 @@ test('a streaming retry attaches to the run it began, from the first event, and 
   first.leave()
   const second = await readEvents(`${url}/v1/runs`, keyed(body))
   assert.equal((await second.next())?.id, '1')
-  go()
+  goOn()
   const events = await second.rest()
   assert.equal(events.at(-1)?.event, 'run.completed')
   assert.equal(events.length, runs.entries.get('run_1')!.events.length - 1)
@@ -96,7 +84,7 @@ test('a run that is left is cancelled when its grace period is over, and not bef
 })
 
 test('a reader that takes the events up within the grace period saves the run', async (t) => {
-  const { script, go } = halting(6)
+  const { script, goOn } = heldAt(6)
   const { url, runs } = await listen(t, new FakeRuns(script))
   const stream = await readEvents(
     `${url}/v1/runs`,
@@ -106,13 +94,13 @@ test('a reader that takes the events up within the grace period saves the run', 
   const reader = await readEvents(`${url}/v1/runs/run_1/events?after=1`)
   stream.leave()
   await new Promise((resolve) => setTimeout(resolve, 300))
-  go()
+  goOn()
   assert.equal((await reader.rest()).at(-1)?.event, 'run.completed')
   assert.deepEqual(runs.cancelled, [])
 })
 
 test('a run whose caller said so goes on when it is left', async (t) => {
-  const { script, go } = halting(6)
+  const { script, goOn } = heldAt(6)
   const { url, runs } = await listen(t, new FakeRuns(script))
   const body = { ...INPUT, stream: true, on_disconnect: 'continue' }
   const stream = await readEvents(`${url}/v1/runs`, post(body))
@@ -121,7 +109,7 @@ test('a run whose caller said so goes on when it is left', async (t) => {
   while (wakers.size === 0) await new Promise((resolve) => setImmediate(resolve))
   stream.leave()
   while (wakers.size > 0) await new Promise((resolve) => setImmediate(resolve))
-  go()
+  goOn()
   const state = (await (
     await fetch(`${url}/v1/runs/run_1?`, { headers: { prefer: 'wait=5' } })
   ).json()) as { status: string }
@@ -142,7 +130,7 @@ test('a run that has not changed is not sent again', async (t) => {
 })
 
 test('a long poll comes back when the run ends, or with a tag when anything happens', async (t) => {
-  const { script, go } = halting(6)
+  const { script, goOn } = heldAt(6)
   const app = await buildServer(t, new FakeRuns(script))
   const payload = { ...INPUT, background: true }
   const { id } = (await app.inject({ method: 'POST', url: '/v1/runs', payload })).json()
@@ -154,7 +142,7 @@ test('a long poll comes back when the run ends, or with a tag when anything happ
   const end = app.inject({ url: `/v1/runs/${id}`, headers: prefer })
   const short = await app.inject({ url: `/v1/runs/${id}`, headers: { prefer: 'wait=0' } })
   assert.equal(short.json().status, 'running')
-  go()
+  goOn()
   assert.equal((await news).statusCode, 200)
   assert.equal((await end).json().status, 'completed')
   assert.equal((await end).headers['preference-applied'], 'wait=20')
