@@ -140,7 +140,11 @@ def _computed(label: str, relation: Relation, values: dict[str, int], slips: dic
     left, right = relation.operands(values)
     left, right, value = slips.get(label) or (left, right, OPERATIONS[relation.operation](left, right))
     values[label] = value
-    return f"{label}: {left} {relation.operation} {right} = {value}"
+    return computed_line(label, relation.operation, left, right, value)
+
+
+def computed_line(label: str, operation: str, left: int, right: int, value: int) -> str:
+    return f"{label}: {left} {operation} {right} = {value}"
 
 
 def _computable(relations: dict[str, Relation], question: str) -> bool:

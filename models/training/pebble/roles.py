@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from os.path import commonprefix
 
 from .lexicon import names_for_training
-from .problems import OPERATIONS, Problem
+from .problems import OPERATIONS, Problem, computed_line
 from .solutions import Candidate, canonical, correction, first_wrong, is_right, plant
 
 ALL_RIGHT = "All steps are right."
@@ -265,7 +265,11 @@ def practice_link(rng: random.Random, problem: Problem) -> Example:
     """Half of the computed lines of a problem, in an order asked for, from their relations and what all quantities are."""
     linked = [label for label, relation in problem.relations.items() if relation.sources]
     asked = rng.sample(linked, (len(linked) + 1) // 2)
-    computed = {label: f"- {label}: {_computation(problem, label)}" for label in linked}
+    computed = {}
+    for label in linked:
+        relation, values = problem.relations[label], problem.values
+        line = computed_line(label, relation.operation, *relation.operands(values), values[label])
+        computed[label] = f"- {line}"
     relations = [f"- {label}: {problem.relations[label]}" for label in asked]
     known = [
         computed[label] if label in linked and label not in asked else f"- {label}: {value}"
@@ -274,12 +278,6 @@ def practice_link(rng: random.Random, problem: Problem) -> Example:
     rng.shuffle(known)
     parts = ("\n".join([*relations, *known]), "\n".join(f"- {label}" for label in asked))
     return Example("link", join(*parts), "\n".join(computed[label] for label in asked))
-
-
-def _computation(problem: Problem, label: str) -> str:
-    relation, values = problem.relations[label], problem.values
-    left, right = relation.operands(values)
-    return f"{left} {relation.operation} {right} = {values[label]}"
 
 
 def practice_sum(rng: random.Random) -> Example:
@@ -299,4 +297,4 @@ def _arithmetic_line(rng: random.Random, label: str) -> str:
         right = rng.randint(1, 99 if rng.random() < 0.6 else 600)
         left = max(left, right + 1) if operation == "-" else left
         value = OPERATIONS[operation](left, right)
-    return f"{label}: {left} {operation} {right} = {value}"
+    return computed_line(label, operation, left, right, value)
