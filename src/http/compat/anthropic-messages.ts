@@ -15,8 +15,9 @@ import {
   showModeOf,
   toRunRequest,
 } from './anthropic-messages-request.ts'
+import { FREE_IN_BLOCKS, withoutNulls } from './null-fields.ts'
 import { directStrategies } from './run-account.ts'
-import { withHeaders, withoutNulls } from './run-choice.ts'
+import { withHeaders } from './run-choice.ts'
 
 const ErrorBody = Type.Object(
   {
@@ -155,7 +156,7 @@ export const registerAnthropicMessages = (
       config: { errorBody, images: true },
       preValidation: async (request) => {
         // The type is that of a valid body, which this one becomes, or is refused.
-        request.body = withoutNulls(request.body) as MessagesRequest
+        request.body = withoutNulls(request.body, FREE_IN_BLOCKS) as MessagesRequest
       },
     },
     async (request, reply) => {

@@ -1,6 +1,7 @@
 /** Reads the messages of a chat completion. Pure. */
 import { contentText, type ContentPart, type Message } from '../../core/conversation.ts'
 import { invalidField } from '../../core/errors.ts'
+import type { ToolCall } from '../../core/tools.ts'
 import type { ChatMessage } from './openai-chat-schema.ts'
 import { required, toolResult, unsupported, withoutReasoning } from './run-choice.ts'
 import { assistantTurn, contentOf } from './turns.ts'
@@ -29,9 +30,17 @@ const readContent = ({ content }: ChatMessage, pointer: string): string | Conten
   return contentOf(content.flatMap((part, at) => readPart(part, `${pointer}/content/${at}`)))
 }
 
+/** As the model wrote them, without what a client's helper has put beside. */
+const callsOf = ({ tool_calls: calls = [] }: ChatMessage): ToolCall[] =>
+  calls.map(({ id, type, function: { name, arguments: given } }) => ({
+    id,
+    type,
+    function: { name, arguments: given },
+  }))
+
 const readAnswer = (message: ChatMessage, content: string | ContentPart[]): Message[] => {
   if (typeof content !== 'string') return [{ role: 'assistant', content }]
-  return assistantTurn(withoutReasoning(content), message.tool_calls)
+  return assistantTurn(withoutReasoning(content), callsOf(message))
 }
 
 /** @throws RefineError invalid_request or unsupported_capability, naming the field. */

@@ -2,6 +2,7 @@
 import { invalidField } from '../../core/errors.ts'
 import type { Sampling } from '../../core/task.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
+import { allowedTools } from './allowed-tools.ts'
 import { readChatMessage } from './openai-chat-messages.ts'
 import { IGNORED_FIELDS, SAMPLING_FIELDS, type ChatRequest } from './openai-chat-schema.ts'
 import { chooseRun, isAbsent, presentFields, unsupported } from './run-choice.ts'
@@ -38,15 +39,24 @@ export const seedOf = (seed: number, choice = 0): number =>
   (((seed + choice) % 2 ** 31) + 2 ** 31) % 2 ** 31
 
 /** Clients say `tool_choice` and `parallel_tool_calls` also where there are no tools. */
-const toolsOf = ({ tools, tool_choice, parallel_tool_calls }: ChatRequest): Partial<RunRequest> => {
-  if (tools === undefined || tools.length === 0) {
-    if (tool_choice === undefined || tool_choice === 'auto' || tool_choice === 'none') return {}
-    return { tool_choice }
+const toolsOf = ({
+  tools = [],
+  tool_choice: choice,
+  parallel_tool_calls,
+}: ChatRequest): Partial<RunRequest> => {
+  const several = parallel_tool_calls === undefined ? {} : { parallel_tool_calls }
+  if (typeof choice === 'object' && choice.type === 'allowed_tools') {
+    const { mode, tools: named } = choice.allowed_tools
+    const allowed = named.map(({ function: { name } }, at) => ({
+      pointer: `/tool_choice/allowed_tools/tools/${at}/function/name`,
+      name,
+    }))
+    return { tools: allowedTools(tools, allowed), tool_choice: mode, ...several }
   }
+  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
   return {
-    tools,
-    ...(tool_choice === undefined ? {} : { tool_choice }),
-    ...(parallel_tool_calls === undefined ? {} : { parallel_tool_calls }),
+    ...(tools.length === 0 ? {} : { tools, ...several }),
+    ...(choice === undefined || isIdle ? {} : { tool_choice: choice }),
   }
 }
 

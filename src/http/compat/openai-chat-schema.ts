@@ -1,7 +1,8 @@
 /** The body of `/v1/chat/completions`: OpenAI's fields, and `refine` for ours. */
 import { Type, type Static } from 'typebox'
 import { ContentPart } from '../../core/conversation.ts'
-import { Message, Sampling } from '../../core/task.ts'
+import { Sampling } from '../../core/task.ts'
+import { ToolCall, ToolChoice } from '../../core/tools.ts'
 import { RunRequest } from '../../runs/run-request.ts'
 import {
   anyFields,
@@ -25,18 +26,35 @@ const Content = Type.Union([
   Type.Null(),
 ])
 
+/** With what OpenAI's helpers add to calls and messages that they put together, and send back: it is not read. */
+const ChatToolCall = Type.Object(
+  {
+    ...ToolCall.properties,
+    function: Type.Object(
+      {
+        ...ToolCall.properties.function.properties,
+        parsed_arguments: Type.Optional(Type.Unknown()),
+      },
+      { additionalProperties: false },
+    ),
+    index: Type.Optional(Type.Integer()),
+  },
+  { additionalProperties: false },
+)
+
 const ChatMessage = Type.Object(
   {
     role: Type.Enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
     content: Type.Optional(Content),
     name: Type.Optional(Type.String()),
-    tool_calls: Message.properties.tool_calls,
+    tool_calls: Type.Optional(Type.Array(ChatToolCall, { maxItems: 128 })),
     tool_call_id: Type.Optional(Type.String()),
     // What clients send back of earlier answers; it is not read.
     function_call: Type.Optional(Type.Unknown()),
     refusal: Type.Optional(Type.Unknown()),
     annotations: Type.Optional(Type.Unknown()),
     audio: Type.Optional(Type.Unknown()),
+    parsed: Type.Optional(Type.Unknown()),
     reasoning: Type.Optional(Type.Unknown()),
     reasoning_content: Type.Optional(Type.Unknown()),
     reasoning_details: Type.Optional(Type.Unknown()),
@@ -58,8 +76,24 @@ export const SAMPLING_FIELDS = {
   min_p,
   repetition_penalty,
 } as const
-const { tools, tool_choice, parallel_tool_calls, response_format, top_logprobs } =
-  RunRequest.properties
+const { tools, parallel_tool_calls, response_format, top_logprobs } = RunRequest.properties
+
+const AllowedTools = Type.Object(
+  {
+    type: Type.Literal('allowed_tools'),
+    allowed_tools: Type.Object({
+      mode: Type.Enum(['auto', 'required']),
+      tools: Type.Array(
+        Type.Object({
+          type: Type.Literal('function'),
+          function: Type.Object({ name: Type.String() }),
+        }),
+        { minItems: 1, maxItems: 128 },
+      ),
+    }),
+  },
+  { description: 'Only these of the `tools` may be called.' },
+)
 
 /** Each choice is a run of its own. */
 export const MAX_CHOICES = 16
@@ -94,7 +128,7 @@ export const ChatRequest = Type.Object(
     max_tokens,
     max_completion_tokens: max_tokens,
     tools,
-    tool_choice,
+    tool_choice: Type.Optional(Type.Union([ToolChoice, AllowedTools])),
     parallel_tool_calls,
     response_format,
     logprobs: Type.Optional(

@@ -10,6 +10,7 @@ import { openAiErrorOf } from '../problem.ts'
 import { jsonOrChunksResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
+import { withoutNulls } from './null-fields.ts'
 import {
   CompletionChunks,
   toCompletion,
@@ -21,7 +22,7 @@ import { ignoredFields, seedOf, toRunRequest } from './openai-chat-request.ts'
 import { ChatRequest } from './openai-chat-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
 import { directStrategies, RunAccount } from './run-account.ts'
-import { withHeaders, withoutNulls } from './run-choice.ts'
+import { withHeaders } from './run-choice.ts'
 
 const ChatCompletion = Type.Object(
   {

@@ -3,9 +3,10 @@ import { Type, type TProperties } from 'typebox'
 import { invalidField } from '../../core/errors.ts'
 import { validate } from '../../core/validation.ts'
 import { checkDepth } from '../json-text.ts'
+import { withoutNulls } from './null-fields.ts'
 import { SteeringInput } from './openai-responses-input.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
-import { unsupported, withoutNulls } from './run-choice.ts'
+import { unsupported } from './run-choice.ts'
 
 export const StreamId = Type.String({
   minLength: 1,

@@ -78,6 +78,17 @@ export type FunctionTool = Static<typeof FunctionTool>
 export const FunctionChoice = Type.Union([
   Type.Enum(['none', 'auto', 'required']),
   Type.Object({ type: Type.Literal('function'), name: Type.String() }),
+  Type.Object(
+    {
+      type: Type.Literal('allowed_tools'),
+      mode: Type.Enum(['auto', 'required']),
+      tools: Type.Array(Type.Object({ type: Type.Literal('function'), name: Type.String() }), {
+        minItems: 1,
+        maxItems: 128,
+      }),
+    },
+    { description: 'Only these of the `tools` may be called.' },
+  ),
 ])
 
 export const TextFormat = Type.Object({

@@ -2,6 +2,7 @@
 import type { ResponseFormat } from '../../core/response-format.ts'
 import type { Tool } from '../../core/tools.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
+import { allowedTools } from './allowed-tools.ts'
 import type { FunctionTool, ResponsesRequest, TextFormat } from './openai-responses-schema.ts'
 import { required, unsupported } from './run-choice.ts'
 
@@ -35,21 +36,31 @@ const readFormat = (format: TextFormat): ResponseFormat => {
   }
 }
 
+const toolsOf = (body: ResponsesRequest): Partial<RunRequest> => {
+  const { tool_choice: choice, parallel_tool_calls } = body
+  const tools = (body.tools ?? []).map(readTool)
+  const several = parallel_tool_calls === undefined ? {} : { parallel_tool_calls }
+  if (typeof choice === 'object' && choice.type === 'allowed_tools') {
+    const allowed = choice.tools.map(({ name }, at) => ({
+      pointer: `/tool_choice/tools/${at}/name`,
+      name,
+    }))
+    return { tools: allowedTools(tools, allowed), tool_choice: choice.mode, ...several }
+  }
+  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
+  const tool_choice =
+    typeof choice === 'object' ? { type: choice.type, function: { name: choice.name } } : choice
+  return {
+    ...(tools.length === 0 ? {} : { tools, ...several }),
+    ...(tool_choice === undefined || isIdle ? {} : { tool_choice }),
+  }
+}
+
 /** @throws RefineError invalid_request or unsupported_capability, naming the field. */
 export const toolsAndFormat = (body: ResponsesRequest): Partial<RunRequest> => {
-  const { tools = [], tool_choice: choice, parallel_tool_calls, text, top_logprobs } = body
-  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
+  const { text, top_logprobs } = body
   return {
-    ...(tools.length === 0 ? {} : { tools: tools.map(readTool) }),
-    ...(choice === undefined || isIdle
-      ? {}
-      : {
-          tool_choice:
-            typeof choice === 'string'
-              ? choice
-              : { type: 'function', function: { name: choice.name } },
-        }),
-    ...(tools.length === 0 || parallel_tool_calls === undefined ? {} : { parallel_tool_calls }),
+    ...toolsOf(body),
     ...(text?.format === undefined ? {} : { response_format: readFormat(text.format) }),
     ...(top_logprobs === undefined || top_logprobs === 0 ? {} : { top_logprobs }),
   }

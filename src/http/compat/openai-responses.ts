@@ -16,6 +16,7 @@ import {
 import { toList } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { sendEventStream } from '../sse.ts'
+import { withoutNulls } from './null-fields.ts'
 import { ResponseEvents, type ResponseOptions } from './openai-responses-events.ts'
 import type { ResponseObject } from './openai-responses-object.ts'
 import { conversationOf, idFor, toRunRequest } from './openai-responses-request.ts'
@@ -29,7 +30,7 @@ import {
   ITEMS_SCHEMA,
 } from './openai-responses-routes.ts'
 import type { ResponsesRequest } from './openai-responses-schema.ts'
-import { withHeaders, withoutNulls } from './run-choice.ts'
+import { withHeaders } from './run-choice.ts'
 
 const frameOf = (event: { readonly type: string }): string =>
   `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`

@@ -164,12 +164,6 @@ export const isAbsent = (value: unknown): boolean =>
   value === false ||
   (Array.isArray(value) && value.length === 0)
 
-/** OpenAI takes null for "not given" in every optional field. */
-export const withoutNulls = (body: unknown): unknown =>
-  typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
-    : body
-
 const REASONING = /<(think|thinking|reason|reasoning|thought)>|<details type="reasoning"[^<>]*>/g
 
 /**
