@@ -1,6 +1,7 @@
 /** What the clients put together themselves and send back: it has fields that no answer of a server has. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
 import OpenAI6 from 'openai'
 import OpenAI7 from 'openai7'
 import { scriptedTruth } from '../../src/models/scripted.ts'
@@ -147,4 +148,36 @@ test('a null in any field of a message, a tool or a format counts as not given',
   const { refine } = (await message.json()) as { refine: { run_id: string } }
   const { messages: sent = [] } = await runs.request(refine.run_id, '')
   assert.equal(sent[1]?.tool_calls?.[0]?.function.arguments, '{"city":null}')
+})
+
+test('Anthropic’s tool runner ends with an answer, whole and streamed, and its tools may be strict', async (t) => {
+  const { url, runs } = await serveScripted(t)
+  const client = new Anthropic({ baseURL: url, apiKey: 'none', maxRetries: 0 })
+  const input_schema = parameters as unknown as Anthropic.Beta.BetaTool.InputSchema
+  const run = ({ city }: { city: string }): Promise<string> => Promise.resolve(`Sunny in ${city}.`)
+  const runnable = {
+    name,
+    description,
+    input_schema,
+    strict: true,
+    run,
+    parse: (given: never) => given,
+  }
+  for (const stream of [false, true]) {
+    const body = { model, max_tokens: 64, messages: [asked], tools: [runnable], stream }
+    const runner = client.beta.messages.toolRunner(body as never) as unknown as {
+      runUntilDone(): Promise<Anthropic.Beta.BetaMessage>
+    }
+    const { content, stop_reason } = await runner.runUntilDone()
+    assert.equal(stop_reason, 'end_turn')
+    const last = content.at(-1)
+    assert.match(last?.type === 'text' ? last.text : '', /####/)
+  }
+  const { runs: made } = await runs.list({ owner: '', limit: 10, order: 'asc' })
+  const { messages = [], tools } = await runs.request(made[1]!.id, '')
+  assert.deepEqual(
+    messages.map(({ role }) => role),
+    ['user', 'assistant', 'tool'],
+  )
+  assert.equal(tools?.[0]?.function.strict, true)
 })

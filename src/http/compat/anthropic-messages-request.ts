@@ -24,6 +24,7 @@ const AnthropicTool = Type.Object({
   name: Type.String(),
   description: Type.Optional(Type.String()),
   input_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  strict: Type.Optional(Type.Boolean()),
 })
 type AnthropicTool = Static<typeof AnthropicTool>
 
@@ -36,11 +37,16 @@ const AnthropicToolChoice = Type.Object({
 export const IGNORED_FIELDS = [
   'cache_control',
   'context_management',
+  'diagnostics',
   'inference_geo',
   'service_tier',
+  'speed',
+  'user_profile_id',
+  'workspace_id',
 ] as const
 
-const REFUSABLE_FIELDS = ['mcp_servers', 'container', 'output_format'] as const
+/** `thread`: conversations are sent whole, which Anthropic's tool runner does once it is told so. */
+const REFUSABLE_FIELDS = ['mcp_servers', 'container', 'output_format', 'thread'] as const
 const { temperature, top_p, top_k, stop } = Sampling.properties
 
 export const MessagesRequest = Type.Object(
@@ -132,7 +138,8 @@ const toMessages = ({ system, messages }: MessagesRequest): Message[] => {
   return told === '' ? conversation : [{ role: 'system', content: told }, ...conversation]
 }
 
-const readTool = ({ type, name, description, input_schema }: AnthropicTool, at: number): Tool => {
+const readTool = (tool: AnthropicTool, at: number): Tool => {
+  const { type, name, description, input_schema, strict } = tool
   if (type !== undefined && type !== null && type !== 'custom') {
     throw unsupported(`/tools/${at}/type`, `"${type}" tools are not supported`)
   }
@@ -142,6 +149,7 @@ const readTool = ({ type, name, description, input_schema }: AnthropicTool, at: 
       name,
       ...(description === undefined ? {} : { description }),
       ...(input_schema === undefined ? {} : { parameters: input_schema }),
+      ...(strict === undefined ? {} : { strict }),
     },
   }
 }

@@ -22,7 +22,11 @@ import { withHeaders } from './run-choice.ts'
 const ErrorBody = Type.Object(
   {
     type: Type.Literal('error'),
-    error: Type.Object({ type: Type.String(), message: Type.String() }),
+    error: Type.Object({
+      type: Type.String(),
+      message: Type.String(),
+      details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    }),
     request_id: Type.String(),
   },
   { $id: 'AnthropicError' },
@@ -39,12 +43,16 @@ const TYPES: Readonly<Record<number, string>> = {
   504: 'timeout_error',
 }
 
+/** By this Anthropic's tool runner learns that a server holds no conversations, and sends them whole from then on. */
+const NO_THREADS = { error_code: 'thread_unsupported_request', unsupported: ['thread'] }
+
 /** The body of an error as Anthropic's clients read it. */
 const errorBody = (error: RefineError, requestId: string) => ({
   type: 'error' as const,
   error: {
     type: TYPES[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error'),
     message: error.message,
+    ...(error.param === 'thread' && { details: NO_THREADS }),
   },
   request_id: requestId,
 })
