@@ -66,6 +66,34 @@ for (const [version, Client] of Object.entries({ 'openai 6': OpenAI6, 'openai 7'
     }
     told((await open(baseURL).responses.create(body)).output)
     told((await open(baseURL).responses.stream(body).finalResponse()).output)
+    const include = ['message.output_text.logprobs'] as const
+    const asked = { model, input: PARIS, include: [...include] }
+    const { output, ...response } = await open(baseURL).responses.create(asked)
+    const part = output.flatMap((item) => (item.type === 'message' ? item.content : []))[0]
+    assert.ok(part?.type === 'output_text' && part.logprobs!.length > 0)
+    assert.deepEqual(part.logprobs![0]!.top_logprobs, [])
+    assert.equal((response as { refine?: { ignored?: unknown } }).refine?.ignored, undefined)
+  })
+
+  test(`${version}: the tokens of a stream come with its text, each once`, async (t) => {
+    const { baseURL } = await serveScripted(t)
+    for (const strategy of ['single', 'best-of-n']) {
+      const body = {
+        model: `good:${strategy}`,
+        input: PARIS,
+        top_logprobs: 1,
+        stream: true,
+      } as const
+      let [text, tokens, parts] = ['', '', 0]
+      for await (const event of await open(baseURL).responses.create(body)) {
+        if (event.type !== 'response.output_text.delta') continue
+        text += event.delta
+        tokens += event.logprobs.map(({ token }) => token).join('')
+        parts++
+      }
+      assert.ok(text !== '' && (strategy === 'single') === parts > 1)
+      assert.equal(tokens, text)
+    }
   })
 
   test(`${version}: the response stream helper reads calls and JSON`, async (t) => {

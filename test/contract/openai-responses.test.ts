@@ -101,6 +101,23 @@ for (const [name, Client] of Object.entries(CLIENTS)) {
     assert.deepEqual(runs.requests[0]?.budget, { calls: 4 })
   })
 
+  test(`${name} is told what of its request had no effect`, async (t) => {
+    const { client, runs } = await connect(t, Client)
+    const body = {
+      model,
+      input,
+      truncation: 'auto' as const,
+      include: ['reasoning.encrypted_content' as const],
+      text: { verbosity: 'low' as const },
+      reasoning: { mode: 'pro', generate_summary: 'concise' as const },
+    }
+    const response = await client.responses.create(body)
+    const { refine } = response as unknown as { refine: { ignored: string[] } }
+    assert.deepEqual(refine.ignored, ['truncation', 'include', 'reasoning.mode', 'text.verbosity'])
+    assert.equal(response.reasoning?.summary, 'concise')
+    assert.equal(runs.requests[0]?.top_logprobs, undefined)
+  })
+
   test(`${name} streams a response in the order of the protocol`, async (t) => {
     const { client } = await connect(t, Client)
     const events = []

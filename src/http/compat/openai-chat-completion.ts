@@ -3,7 +3,12 @@
  * read; only the answer is `content`, since content can never be taken back. Nothing but ordinary chunks is ever sent:
  * a foreign event breaks OpenAI's own stream helper; one extra key, `refine`, is what every client lets pass.
  */
-import { isTerminal, type FinishReason, type RunEvent } from '../../core/event.ts'
+import {
+  isTerminal,
+  type FinishReason,
+  type RunEvent,
+  type TokenLogprob,
+} from '../../core/event.ts'
 import { ReasoningText, type ShowMode } from './reasoning-text.ts'
 import { restOf, RunAccount } from './run-account.ts'
 
@@ -31,18 +36,18 @@ const FINISH: Readonly<Record<FinishReason, string>> = {
 
 const bytesOf = (text: string): number[] => [...Buffer.from(text)]
 
-/** The tokens of the answer as OpenAI tells them; null where they were not asked for or are not known. */
-export const tokensOf = ({ logprobs }: RunAccount) => {
-  if (logprobs === null) return null
-  const withBytes = <Token extends { readonly token: string }>(token: Token) => ({
-    ...token,
-    bytes: bytesOf(token.token),
-  })
-  return logprobs.map((token) => ({
-    ...withBytes(token),
-    top_logprobs: token.top_logprobs.map(withBytes),
-  }))
-}
+const withBytes = <Token extends { readonly token: string }>(token: Token) => ({
+  ...token,
+  bytes: bytesOf(token.token),
+})
+
+/** Tokens as OpenAI tells them. */
+export const toldTokens = (tokens: readonly TokenLogprob[]) =>
+  tokens.map((token) => ({ ...withBytes(token), top_logprobs: token.top_logprobs.map(withBytes) }))
+
+/** Those of the answer; null where they were not asked for or are not known. */
+export const tokensOf = ({ logprobs }: RunAccount) =>
+  logprobs === null ? null : toldTokens(logprobs)
 
 const logprobsOf = (account: RunAccount) => {
   const content = tokensOf(account)

@@ -7,6 +7,7 @@ import { isTerminal, type RunEvent } from '../../core/event.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import { describeError, RefineError, toRefineError } from '../../core/errors.ts'
 import {
+  emptyMessage,
   endOf,
   textPart,
   toResponse,
@@ -22,7 +23,7 @@ import type {
   ResponseStatus,
   SummaryEventTail,
 } from './openai-responses-reply.ts'
-import { tokensOf } from './openai-chat-completion.ts'
+import { toldTokens, tokensOf } from './openai-chat-completion.ts'
 import { echoOf, idFor } from './openai-responses-request.ts'
 import type { Echo } from './openai-responses-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
@@ -114,7 +115,8 @@ export class ResponseEvents {
 
   /** The only draft of a strategy without feedback is the answer. */
   *#flow(event: RunEvent): Events {
-    if (event.type === 'candidate.delta' && event.candidate === 0) yield* this.#say(event.text)
+    if (event.type !== 'candidate.delta' || event.candidate !== 0) return
+    yield* this.#say(event.text, toldTokens(event.logprobs ?? []))
   }
 
   *#tell(text: string): Events {
@@ -146,11 +148,12 @@ export class ResponseEvents {
     this.#isPartOpen = false
   }
 
-  *#say(delta: string): Events {
-    const item = this.#message ?? (yield* this.#openMessage())
+  *#say(delta: string, logprobs: ReturnType<typeof toldTokens>): Events {
+    const { content } = this.#message ?? (yield* this.#openMessage())
     if (delta === '') return
-    item.content[0]!.text += delta
-    yield this.#inMessage('output_text.delta', { delta, logprobs: [] })
+    content[0]!.text += delta
+    content[0]!.logprobs.push(...logprobs)
+    yield this.#inMessage('output_text.delta', { delta, logprobs })
   }
 
   *#call(call: ToolCall, at: number): Events {
@@ -166,14 +169,7 @@ export class ResponseEvents {
   }
 
   *#openMessage(): Generator<ResponseEvent, MessageItem, void> {
-    const id = idFor('msg', this.#created!.run_id)
-    const item: MessageItem = {
-      type: 'message',
-      id,
-      role: 'assistant',
-      status: 'in_progress',
-      content: [textPart('')],
-    }
+    const item = emptyMessage(idFor('msg', this.#created!.run_id))
     this.#message = item
     yield this.#addItem(item, { content: [] })
     yield this.#inMessage('content_part.added', { part: textPart('') })
@@ -203,7 +199,8 @@ export class ResponseEvents {
     const { toolCalls } = this.#account
     // Calls without a word beside them are no message.
     if (answer !== undefined && (answer !== '' || toolCalls.length === 0)) {
-      yield* this.#say(restOf(answer, this.#message?.content[0]?.text ?? ''))
+      const { text: said, logprobs: told } = this.#message?.content[0] ?? textPart('')
+      yield* this.#say(restOf(answer, said), tokensOf(this.#account)?.slice(told.length) ?? [])
     }
     yield* this.#closeMessage(this.#status === 'completed' ? 'completed' : 'incomplete')
     for (const [at, call] of toolCalls.entries()) yield* this.#call(call, at)

@@ -6,6 +6,7 @@ import { idFor } from './openai-responses-request.ts'
 import { ECHO_KEY, type Echo } from './openai-responses-schema.ts'
 import type {
   CallItem,
+  MessageItem,
   OutputItem,
   ResponseEventType,
   ResponseStatus,
@@ -31,6 +32,14 @@ export const textPart = (text: string): TextPart => ({
   text,
   annotations: [],
   logprobs: [],
+})
+
+export const emptyMessage = (id: string): MessageItem => ({
+  type: 'message',
+  id,
+  role: 'assistant',
+  status: 'in_progress',
+  content: [textPart('')],
 })
 
 const usageOf = ({ tokens }: RunAccount) => ({

@@ -13,7 +13,15 @@ import {
   type Lookup,
 } from './openai-responses-input.ts'
 import type { ShowMode } from './reasoning-text.ts'
-import { Echo, ECHO_KEY, IGNORED_FIELDS, type ResponsesRequest } from './openai-responses-schema.ts'
+import {
+  Echo,
+  ECHO_KEY,
+  IGNORED_FIELDS,
+  IGNORED_OF_REASONING,
+  IGNORED_OF_TEXT,
+  LOGPROBS,
+  type ResponsesRequest,
+} from './openai-responses-schema.ts'
 import { toolsAndFormat } from './openai-responses-tools.ts'
 import { chooseRun, isAbsent, presentFields, unsupported } from './run-choice.ts'
 
@@ -87,10 +95,21 @@ const samplingOf = ({
 
 const SHOWN: Readonly<Record<string, ShowMode>> = { concise: 'status', detailed: 'full' }
 
+/** Paths of what has no effect here. */
+const ignoredFields = (body: ResponsesRequest): string[] => {
+  const { include = [], reasoning = {}, text = {} } = body
+  return [
+    ...presentFields(body, IGNORED_FIELDS),
+    ...(include.some((each) => each !== LOGPROBS) ? ['include'] : []),
+    ...presentFields(reasoning, IGNORED_OF_REASONING).map((name) => `reasoning.${name}`),
+    ...presentFields(text, IGNORED_OF_TEXT).map((name) => `text.${name}`),
+  ]
+}
+
 const toEcho = (body: ResponsesRequest): Echo => {
   const { model, background, store, previous_response_id, temperature, top_p } = body
-  const { effort, summary } = body.reasoning ?? {}
-  const ignored = presentFields(body, IGNORED_FIELDS)
+  const { effort, generate_summary, summary = generate_summary } = body.reasoning ?? {}
+  const ignored = ignoredFields(body)
   const kept = {
     model,
     show: body.refine?.show ?? SHOWN[summary ?? ''],

@@ -46,9 +46,10 @@ export const Item = Type.Object(
 export type Item = Static<typeof Item>
 
 export const IGNORED_FIELDS = [
+  'access_programs',
   'client_metadata',
   'context_management',
-  'include',
+  'image',
   'max_tool_calls',
   'moderation',
   'prompt_cache_key',
@@ -57,6 +58,12 @@ export const IGNORED_FIELDS = [
   'service_tier',
   'truncation',
 ] as const
+
+export const IGNORED_OF_REASONING = ['context', 'mode'] as const
+export const IGNORED_OF_TEXT = ['verbosity'] as const
+
+/** What may be included and can be had here. */
+export const LOGPROBS = 'message.output_text.logprobs'
 
 const REFUSABLE_FIELDS = ['conversation', 'prompt'] as const
 
@@ -100,6 +107,10 @@ export const TextFormat = Type.Object({
 })
 export type TextFormat = Static<typeof TextFormat>
 
+const Summary = Type.Enum(['auto', 'concise', 'detailed'], {
+  description: 'Without `refine.show`: `concise` shows the status, `detailed` all.',
+})
+
 export const ResponsesRequest = Type.Object(
   {
     model: Type.Optional(ModelName),
@@ -129,14 +140,20 @@ export const ResponsesRequest = Type.Object(
     reasoning: Type.Optional(
       Type.Object({
         effort: orNull(Type.Enum([...REASONING_EFFORTS], { description: EFFORT_DESCRIPTION })),
-        summary: orNull(
-          Type.Enum(['auto', 'concise', 'detailed'], {
-            description: 'Without `refine.show`: `concise` shows the status, `detailed` all.',
-          }),
-        ),
+        summary: orNull(Summary),
+        generate_summary: orNull(Summary), // its name before
+        ...anyFields(IGNORED_OF_REASONING),
       }),
     ),
-    text: Type.Optional(Type.Object({ format: Type.Optional(TextFormat) })),
+    include: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 100,
+        description: `\`${LOGPROBS}\` is understood.`,
+      }),
+    ),
+    text: Type.Optional(
+      Type.Object({ format: Type.Optional(TextFormat), ...anyFields(IGNORED_OF_TEXT) }),
+    ),
     tools: Type.Optional(Type.Array(FunctionTool, { maxItems: 128 })),
     tool_choice: Type.Optional(FunctionChoice),
     parallel_tool_calls,

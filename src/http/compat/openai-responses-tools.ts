@@ -3,7 +3,12 @@ import type { ResponseFormat } from '../../core/response-format.ts'
 import type { Tool } from '../../core/tools.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
 import { allowedTools } from './allowed-tools.ts'
-import type { FunctionTool, ResponsesRequest, TextFormat } from './openai-responses-schema.ts'
+import {
+  LOGPROBS,
+  type FunctionTool,
+  type ResponsesRequest,
+  type TextFormat,
+} from './openai-responses-schema.ts'
 import { required, unsupported } from './run-choice.ts'
 
 const readTool = (tool: FunctionTool, at: number): Tool => {
@@ -58,10 +63,11 @@ const toolsOf = (body: ResponsesRequest): Partial<RunRequest> => {
 
 /** @throws RefineError invalid_request or unsupported_capability, naming the field. */
 export const toolsAndFormat = (body: ResponsesRequest): Partial<RunRequest> => {
-  const { text, top_logprobs } = body
+  const { text, include = [], top_logprobs = 0 } = body
+  const hasLogprobs = top_logprobs > 0 || include.includes(LOGPROBS)
   return {
     ...toolsOf(body),
     ...(text?.format === undefined ? {} : { response_format: readFormat(text.format) }),
-    ...(top_logprobs === undefined || top_logprobs === 0 ? {} : { top_logprobs }),
+    ...(hasLogprobs ? { top_logprobs } : {}),
   }
 }
