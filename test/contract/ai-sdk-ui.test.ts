@@ -169,3 +169,16 @@ test('the AI SDK is told of failures, before the stream and in it', async (t) =>
     { type: 'finish', finishReason: 'error' },
   ])
 })
+
+test('the AI SDK is told when the server closes before the answer, and takes no part of it for the whole', async (t) => {
+  const { submit, app } = await connect(t, new FakeRuns(endless(refinement.slice(0, 6))))
+  const stream = await submit()
+  const seen: UIMessageChunk[] = []
+  let closing: Promise<void> | undefined
+  for await (const chunk of stream) {
+    seen.push(chunk)
+    if (chunk.type === 'data-revision') closing ??= app.close()
+  }
+  await closing
+  assert.deepEqual(seen.at(-1), { type: 'error', errorText: 'The server is closing.' })
+})

@@ -68,6 +68,11 @@ export class UiChunks {
     if (isTerminal(event)) yield* this.#finish()
   }
 
+  /** @throws RefineError shutting_down when the events ended before the run did: the server is closing. */
+  close(): void {
+    if (this.#account.status === 'running') void this.#account.text
+  }
+
   *#start({ run_id }: EventOf<'run.created'>): Chunks {
     this.#account = new RunAccount(run_id)
     yield { type: 'start', messageId: idFor('msg', run_id), messageMetadata: { run_id } }

@@ -102,6 +102,7 @@ const uiFrames = async function* (
 ): AsyncGenerator<string, void, void> {
   try {
     for await (const event of events) for (const chunk of chunks.add(event)) yield dataFrame(chunk)
+    chunks.close()
   } catch (thrown) {
     if (reply.raw.destroyed) return // the client left: that ends the events, and nobody can be told
     const error = toRefineError(thrown)
