@@ -53,31 +53,24 @@ export class Runner implements RunService {
   readonly #intake: FeedbackIntake
   readonly #live = new Map<string, LiveRun>()
   readonly #driving = new Set<Promise<void>>()
+  /** The time that draining gave to runs has passed. */
+  #isOver = false
 
-  constructor({
-    parts,
-    store,
-    log,
-    limits,
-    quotas,
-    webhooks,
-    experiments,
-    mayForce,
-    missing,
-  }: RunnerOptions) {
+  constructor(options: RunnerOptions) {
+    const { parts, store, log, experiments } = options
     this.#parts = parts
-    this.#planner = new ArmPlanner(parts, experiments, mayForce)
+    this.#planner = new ArmPlanner(parts, experiments, options.mayForce)
     this.#outcomes = new OutcomeRecorder(experiments, store, log)
     this.#store = store
     this.#log = log
     this.#writer = new EventWriter(store, log)
-    this.#admission = new Admission(limits)
-    this.#reader = new RunReader(store, this.#live, missing)
+    this.#admission = new Admission(options.limits)
+    this.#reader = new RunReader(store, this.#live, options.missing)
     this.#intake = new FeedbackIntake(store, this.#reader, this.#outcomes)
     this.#keys = new RequestKeys(store)
-    this.#quotas = quotas ?? new Quotas(() => ({}))
+    this.#quotas = options.quotas ?? new Quotas(() => ({}))
     this.#webhooks =
-      webhooks ??
+      options.webhooks ??
       new WebhookDispatcher({ store: store.deliveries, secrets: [], allowPrivate: false, log })
   }
 
@@ -98,14 +91,17 @@ export class Runner implements RunService {
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
     try {
       const created = live.open(createdBody(plan, seed))
-      await this.#store.create({ state: live.state, owner, request }, created, key)
+      const storing = this.#store.create({ state: live.state, owner, request }, created, key)
+      this.#track(storing)
+      await storing
     } catch (cause) {
       live.controller.abort(cause) // gives up a place in the queue, too
       place.leave()
       throw cause
     }
     this.#live.set(live.id, live)
-    this.#track(this.#run(plan, live, place, seed))
+    if (this.#isOver) live.controller.abort(new Stop('cancelled'))
+    this.#track(this.#run(plan, live, place, seed).catch(this.#failed))
     return live.id
   }
 
@@ -140,7 +136,7 @@ export class Runner implements RunService {
     if ((await this.get(id, owner)).ended_at === null) {
       throw new RefineError('conflict', 'The run goes on: cancel it first.')
     }
-    await this.#writer.idle()
+    await this.#live.get(id)?.finished
     this.#live.delete(id)
     await this.#store.remove(id)
   }
@@ -205,6 +201,7 @@ export class Runner implements RunService {
   async drain(graceSeconds: number): Promise<void> {
     this.#admission.close()
     const stop = setTimeout(() => {
+      this.#isOver = true
       for (const live of this.#live.values()) live.controller.abort(new Stop('cancelled'))
     }, graceSeconds * 1000)
     while (this.#driving.size > 0) await Promise.all(this.#driving)
@@ -238,10 +235,12 @@ export class Runner implements RunService {
     }
   }
 
+  readonly #failed = (cause: unknown): void =>
+    this.#log.error({ err: toRefineError(cause).cause ?? cause }, 'a run could not be driven')
+
+  /** Draining waits for the work, however it ends. */
   #track(work: Promise<void>): void {
-    const tracked = work.catch((cause: unknown) => {
-      this.#log.error({ err: toRefineError(cause).cause ?? cause }, 'a run could not be driven')
-    })
+    const tracked = work.catch(() => undefined)
     this.#driving.add(tracked)
     void tracked.then(() => this.#driving.delete(tracked))
   }

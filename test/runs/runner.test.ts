@@ -335,6 +335,27 @@ test('after draining, new runs are refused and those under way have ended', asyn
   await assert.rejects(runner.create({ input: 'a' }, ''), { code: 'shutting_down' })
 })
 
+test('draining ends a run, too, that was still being stored when it began', async (t) => {
+  const { runner, store } = buildRunner(t, { model: wordModel(['one'], forever) })
+  const create = store.create.bind(store)
+  let goOn = (): void => undefined
+  const held = new Promise<void>((resolve) => (goOn = resolve))
+  const reached = new Promise<void>((resolve) => {
+    store.create = async (...record) => {
+      resolve()
+      await held
+      return create(...record)
+    }
+  })
+  const creating = runner.create({ input: 'a' }, '')
+  await reached
+  const draining = runner.drain(0)
+  setTimeout(goOn, 5) // when its grace of no seconds is over
+  const id = await creating
+  await draining
+  assert.equal((await runner.get(id, '')).status, 'cancelled')
+})
+
 test('a restart fails the runs a crash left behind and keeps their best answer', async (t) => {
   const folder = temporaryFolder()
   const store = openSqliteStore(folder)
@@ -441,6 +462,28 @@ test('a run can be removed as soon as it has ended, and not before', async (t) =
   await runner.remove(id, '')
   assert.equal(await store.read(id), undefined)
   assert.deepEqual(await store.events(id, 0, 10), [])
+})
+
+test('a run is removed while others keep the store busy', async (t) => {
+  const { runner, store } = buildRunner(t)
+  const id = await runner.create({ input: 'Go.' }, '')
+  await runner.ended(id, '', signal)
+  const append = store.append.bind(store)
+  let goOn = (): void => undefined
+  const held = new Promise<void>((resolve) => (goOn = resolve))
+  const writing = new Promise<void>((resolve) => {
+    store.append = async (pieces) => {
+      resolve()
+      await held
+      return append(pieces)
+    }
+  })
+  const other = await runner.create({ input: 'Go.' }, '')
+  await writing
+  await runner.remove(id, '')
+  assert.equal(await store.read(id), undefined)
+  goOn()
+  assert.equal((await runner.ended(other, '', signal)).status, 'completed')
 })
 
 test('the calls of a run in the background are marked as such, those of others as interactive', async (t) => {
