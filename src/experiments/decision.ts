@@ -1,6 +1,6 @@
 /** The stop rule: when an experiment is over, and what follows from it. */
 import { guardrailsOf, type Experiment } from './experiment.ts'
-import { figure } from './report/markup.ts'
+import { figure } from './figure.ts'
 import type { ArmResult, Decision, ExperimentResults } from './results-schema.ts'
 
 export type Undecided = Omit<ExperimentResults, 'decision'>

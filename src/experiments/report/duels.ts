@@ -1,6 +1,7 @@
 /** Duels in the report: pairs, and all arms on one scale. */
+import { figure } from '../figure.ts'
 import type { DuelResult, DuelResults, ExperimentResults } from '../results-schema.ts'
-import { escapeText, figure, range, row } from './markup.ts'
+import { escapeText, range, row } from './markup.ts'
 
 const HEAD = [
   'Arm against arm',

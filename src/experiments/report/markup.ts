@@ -1,4 +1,5 @@
-/** Text that is safe inside HTML and SVG, and numbers people can read. */
+/** Text that is safe inside HTML and SVG, and the cells of tables. */
+import { figure } from '../figure.ts'
 
 export const escapeText = (text: string): string =>
   text
@@ -6,10 +7,6 @@ export const escapeText = (text: string): string =>
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
-
-/** Four significant digits; a dash for what is not known. */
-export const figure = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)))
 
 export const range = (interval: readonly (number | null)[] | null): string =>
   interval === null

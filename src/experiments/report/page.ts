@@ -1,10 +1,11 @@
 /** The results of an experiment as one page that needs nothing else: plots are inline, colours follow the reader's. */
 import type { Experiment, Metric } from '../experiment.ts'
 import type { ExperimentView } from '../experiments.ts'
+import { figure } from '../figure.ts'
 import type { ExperimentResults, MetricResult } from '../results-schema.ts'
 import { MISMATCH_BELOW } from '../sample-ratio.ts'
 import { duelTables } from './duels.ts'
-import { escapeText, figure, range, row } from './markup.ts'
+import { escapeText, range, row } from './markup.ts'
 import { plannedTables } from './planned-looks.ts'
 import { drawPlot, type Line, type Point } from './plot.ts'
 

@@ -1,7 +1,8 @@
 /** Planned looks in the report: what was spent, and how near each primary metric came to its bound. */
 import type { Experiment } from '../experiment.ts'
+import { figure } from '../figure.ts'
 import type { ExperimentResults, PlannedResults } from '../results-schema.ts'
-import { escapeText, figure, range, row } from './markup.ts'
+import { escapeText, range, row } from './markup.ts'
 
 const SPENT_LIKE = {
   obrien_fleming: 'like O’Brien–Fleming',

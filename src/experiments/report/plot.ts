@@ -1,5 +1,6 @@
 /** Plots as inline SVG, without scripts; colours come from the page's style. */
-import { escapeText, figure } from './markup.ts'
+import { figure } from '../figure.ts'
+import { escapeText } from './markup.ts'
 import { linearTicks, logarithmicTicks } from './ticks.ts'
 
 export interface Point {
