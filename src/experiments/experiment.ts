@@ -103,7 +103,7 @@ export const Guardrail = Type.Object(
     relative: Type.Optional(
       Type.Boolean({
         default: false,
-        description: 'The margin is a share of the control’s value.',
+        description: 'The margin is a share of the size of the control’s value.',
       }),
     ),
     kill: Type.Optional(
@@ -219,13 +219,16 @@ export const guardrailsOf = ({ metrics, guardrails }: Experiment): Guardrail[] =
   ),
 ]
 
+/** Squares of larger values, weighted and added up, would not be finite, and spoil the sums of an arm for ever. */
+export const LARGEST_VALUE = 1e100
+
 /**
  * What a raw outcome counts as in the metric: true is 1, capped, logarithmic where the metric says so. Undefined when
- * it does not count: text, a value that is not finite, or one without a logarithm.
+ * it does not count: text, a value that is not finite or too large, or one without a logarithm.
  */
 export const observedValue = (metric: Metric, raw: unknown): number | undefined => {
   const value = typeof raw === 'boolean' ? Number(raw) : raw
-  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined
+  if (typeof value !== 'number' || !(Math.abs(value) <= LARGEST_VALUE)) return undefined
   const capped = Math.min(value, metric.cap ?? Infinity)
   if (metric.type === 'boolean') return capped === 0 || capped === 1 ? capped : undefined
   if (metric.transform === undefined) return capped

@@ -17,7 +17,8 @@ export interface NonInferiority {
 
 /**
  * The change with the sign turned so that more is better. `margin` is how much worse is still tolerated, > 0; a
- * relative one is a share of the control's value, and its variance is accounted for: treatment − (1 ∓ margin) control.
+ * relative one is a share of the size of the control's value, and its variance is accounted for: treatment −
+ * (1 ∓ margin) control, of a control below zero treatment − (1 ± margin) control.
  */
 export interface Tolerance {
   readonly direction: Direction
@@ -29,7 +30,7 @@ export interface Tolerance {
 export const slackOf = (control: Estimate, treatment: Estimate, tolerance: Tolerance): Estimate => {
   const { direction, margin, relative } = tolerance
   const sign = direction === 'up' ? 1 : -1
-  const scale = relative ? 1 - sign * margin : 1
+  const scale = relative ? 1 - sign * Math.sign(control.value) * margin : 1
   return {
     value: sign * (treatment.value - scale * control.value) + (relative ? 0 : margin),
     variance: treatment.variance + scale * scale * control.variance,

@@ -133,7 +133,7 @@ const guard = (
   const slack = slackOf(control.estimate, arm.estimate, {
     direction: metric.direction,
     // A metric of logarithms has its margin as a factor: 0.1 tolerates 10 % worse.
-    margin: metric.transform === 'log' && !relative ? Math.log1p(margin) : margin,
+    margin: metric.transform === 'log' ? Math.log1p(margin) : margin,
     relative,
   })
   const isKnown = Math.min(control.estimate.units, arm.estimate.units) >= 100 && slack.variance > 0

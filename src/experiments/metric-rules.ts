@@ -12,9 +12,12 @@ export const checkUnique = (names: readonly string[], list: string, field: strin
   }
 }
 
-const checkParts = ({ metrics, guardrails }: Experiment): void => {
-  const names = metrics.map(({ name }) => name)
-  checkUnique(names, 'metrics', 'name')
+const checkParts = ({ metrics }: Experiment): void => {
+  checkUnique(
+    metrics.map(({ name }) => name),
+    'metrics',
+    'name',
+  )
   for (const [index, metric] of metrics.entries()) {
     const at = `/metrics/${index}`
     const { type, transform, quantile, denominator, covariate } = metric
@@ -31,12 +34,28 @@ const checkParts = ({ metrics, guardrails }: Experiment): void => {
       throw invalidField(`${at}/transform`, 'excludes a denominator')
     }
   }
-  for (const [index, { metric, margin, relative }] of guardrails.entries()) {
-    if (!names.includes(metric)) {
-      throw invalidField(`/guardrails/${index}/metric`, `must be a metric: ${names.join(', ')}`)
+}
+
+const checkGuardrails = ({ metrics, guardrails }: Experiment): void => {
+  for (const [index, { metric: name, margin, relative }] of guardrails.entries()) {
+    const at = `/guardrails/${index}`
+    const metric = metrics.find((each) => each.name === name)
+    if (metric === undefined) {
+      const names = metrics.map((each) => each.name)
+      throw invalidField(`${at}/metric`, `must be a metric: ${names.join(', ')}`)
+    }
+    const earlier = guardrails.findIndex((each) => each.metric === name)
+    if (earlier !== index || metric.margin !== undefined) {
+      throw invalidField(`${at}/metric`, `"${name}" has a margin already`)
     }
     if (relative === true && margin >= 1) {
-      throw invalidField(`/guardrails/${index}/margin`, 'must be below 1 when it is relative')
+      throw invalidField(`${at}/margin`, 'must be below 1 when it is relative')
+    }
+    if (relative === true && metric.transform === 'log') {
+      throw invalidField(
+        `${at}/relative`,
+        'is not for logarithms, whose margin is a factor as it is',
+      )
     }
   }
 }
@@ -80,6 +99,7 @@ const checkSources = ({ metrics }: Experiment): void => {
 /** @throws RefineError invalid_request */
 export const checkMetrics = (experiment: Experiment): void => {
   checkParts(experiment)
+  checkGuardrails(experiment)
   checkPrediction(experiment)
   checkSources(experiment)
   checkAutomaticMetrics(experiment.metrics)

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { invalidField, RefineError } from '../core/errors.ts'
 import type { ExposedRun, Outcome, Series } from '../core/experiment-store.ts'
 import { AUTOMATIC, measureRun } from './automatic-metrics.ts'
-import { observedValue, type Experiment, type Metric } from './experiment.ts'
+import { LARGEST_VALUE, observedValue, type Experiment, type Metric } from './experiment.ts'
 import { checkImplicit } from './implicit-metrics.ts'
 import { errorsOf } from './judge-validity.ts'
 import { bucketOf } from './quantile.ts'
@@ -112,9 +112,18 @@ const checkValue = ({ key }: Experiment, metric: Metric, value: unknown): void =
   if (metric.type === 'number' && typeof value !== 'number') {
     throw invalidField('/value', `must be a number: ${of}`)
   }
+  if (metric.quantile !== undefined && (value as number) < 0) {
+    throw invalidField('/value', `must not be below 0: ${of} that compares a quantile`)
+  }
   if (observedValue(metric, value) === undefined) {
     throw invalidField('/value', `must be above 0: ${of} that compares logarithms`)
   }
+}
+
+/** @throws RefineError invalid_request for a number that cannot be squared and added up */
+const checkSize = (value: unknown): void => {
+  if (typeof value !== 'number' || Math.abs(value) <= LARGEST_VALUE) return
+  throw invalidField('/value', 'must be between −1e100 and 1e100, since it is added up')
 }
 
 /** Every value the report is one of: of metrics that listen to its source, and of what only parts of metrics need. */
@@ -124,9 +133,10 @@ const countReport = (experiment: Experiment, report: Report): Outcome[] => {
   const heard = experiment.metrics.filter(
     (metric) => (metric.feedback ?? metric.name) === name && (metric.source ?? source) === source,
   )
-  for (const metric of heard) checkValue(experiment, metric, value)
   const isMetric = experiment.metrics.some((metric) => metric.name === name)
   const names = [...heard.map((metric) => metric.name), ...(isMetric ? [] : [name])]
+  if (names.some((each) => seriesOf(experiment, each).length > 0)) checkSize(value)
+  for (const metric of heard) checkValue(experiment, metric, value)
   return names.flatMap(
     (each) => outcomeOf(experiment, { runId, name: each, raw: value, reporter }) ?? [],
   )

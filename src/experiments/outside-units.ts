@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { RefineError } from '../core/errors.ts'
 import type { AssignedArm } from './encounter.ts'
+import { LARGEST_VALUE } from './experiment.ts'
 import type { Experiments } from './experiments.ts'
 
 export const MOST_UNITS = 1000
@@ -40,10 +41,17 @@ const ExposedUnit = Type.Object(
   {
     ...Unit,
     covariates: Type.Optional(
-      Type.Record(Type.String({ maxLength: 128 }), Type.Union([Type.Number(), Type.Boolean()]), {
-        maxProperties: 64,
-        description: 'What was known before, for metrics that name it.',
-      }),
+      Type.Record(
+        Type.String({ maxLength: 128 }),
+        Type.Union([
+          Type.Number({ minimum: -LARGEST_VALUE, maximum: LARGEST_VALUE }),
+          Type.Boolean(),
+        ]),
+        {
+          maxProperties: 64,
+          description: 'What was known before, for metrics that name it.',
+        },
+      ),
     ),
   },
   { additionalProperties: false },

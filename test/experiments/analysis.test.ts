@@ -171,6 +171,18 @@ test('a relative margin is a share of the control and carries its error', () => 
   close(slack.variance, 0.04 + 1.21 * 0.01)
 })
 
+test('a relative margin is tolerated in the bad direction below zero too', () => {
+  const control = { value: -10, variance: 0.01, units: 100 }
+  const slack = (value: number, direction: 'up' | 'down') =>
+    slackOf(control, { ...control, value }, { direction, margin: 0.1, relative: true })
+  close([slack(-10, 'up').value, slack(-10.5, 'up').value, slack(-12, 'up').value], [1, 0.5, -1])
+  close(
+    [slack(-10, 'down').value, slack(-9.5, 'down').value, slack(-8, 'down').value],
+    [1, 0.5, -1],
+  )
+  close(slack(-10, 'up').variance, 0.01 + 1.21 * 0.01)
+})
+
 test('corrections for several tests reproduce the example of Benjamini and Hochberg', () => {
   const ps = [
     0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.324, 0.4262, 0.5719,

@@ -70,6 +70,30 @@ for (const [what, changes, param, words] of [
     'guardrails.0.margin',
     /./,
   ],
+  [
+    'two guardrails on one metric',
+    { guardrails: [0.1, 0.2].map((margin) => ({ metric: 'correct', margin })) },
+    'guardrails.1.metric',
+    /already/,
+  ],
+  [
+    'a guardrail on a metric with a margin of its own',
+    {
+      metrics: [{ ...METRIC, margin: 0.01 }],
+      guardrails: [{ metric: 'correct', margin: 0.1, relative: true }],
+    },
+    'guardrails.0.metric',
+    /already/,
+  ],
+  [
+    'a share of a logarithm',
+    {
+      metrics: [{ name: 'cost', type: 'number', direction: 'down', transform: 'log' }],
+      guardrails: [{ metric: 'cost', margin: 0.1, relative: true }],
+    },
+    'guardrails.0.relative',
+    /factor/,
+  ],
   ['a holdout without a layer', { holdout: { from: 0, to: 0.1 } }, 'holdout', /layer/],
   [
     'a holdout inside the claim',
