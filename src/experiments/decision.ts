@@ -108,7 +108,12 @@ const waitingFor = ({ stop }: Experiment, { planned_looks }: Undecided): string 
 /** Under track-and-stop the likelihood ratio of the leader decides, and nothing else. */
 const decideByLead = (experiment: Experiment, results: Undecided): Decision => {
   const [control] = results.arms
-  const { arm: name, evidence, threshold, found } = results.best_arm!
+  if (results.best_arm === null) {
+    if (isOver(experiment, results)) return keep(results, control!)
+    const { minimum_units } = experiment.allocation
+    return undecided(`No arm leads yet: each needs ${minimum_units} units with values that differ.`)
+  }
+  const { arm: name, evidence, threshold, found } = results.best_arm
   const lead = `${name} leads with evidence ${figure(evidence)}, of ${figure(threshold)} that it takes`
   if (!found) {
     return isOver(experiment, results) ? keep(results, control!) : undecided(`${lead}.`)
@@ -176,6 +181,6 @@ export const decide = (
     if (isOver(experiment, results)) return keep(results, control)
     return undecided(`Every arm needs ${minimum_units} units first.`)
   }
-  if (results.best_arm !== null) return decideByLead(experiment, results)
+  if (experiment.allocation.type === 'track_and_stop') return decideByLead(experiment, results)
   return decideByMetrics(experiment, results, control, running)
 }

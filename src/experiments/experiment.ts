@@ -83,7 +83,9 @@ export const Metric = Type.Object(
     ),
     cap: Type.Optional(Type.Number({ description: 'Larger values count as this one.' })),
     covariate: Type.Optional(
-      Key('Name of a value known before treatment; reduces the variance (CUPED).'),
+      Key(
+        'Name of a value known before treatment; reduces the variance (CUPED). Needs the allocation `fixed`.',
+      ),
     ),
     predicted_by: Type.Optional(
       Key(

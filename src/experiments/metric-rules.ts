@@ -60,6 +60,13 @@ const checkGuardrails = ({ metrics, guardrails }: Experiment): void => {
   }
 }
 
+/** The mean of a covariate is that of the units as they came, which an allocation that moves with time tells apart by arm. */
+const checkCovariates = ({ metrics, allocation }: Experiment): void => {
+  const index = metrics.findIndex(({ covariate }) => covariate !== undefined)
+  if (index < 0 || allocation.type === 'fixed') return
+  throw invalidField(`/metrics/${index}/covariate`, 'needs the allocation `fixed`')
+}
+
 const checkPrediction = ({ metrics }: Experiment): void => {
   for (const [index, metric] of metrics.entries()) {
     const { name, predicted_by: predictor } = metric
@@ -100,6 +107,7 @@ const checkSources = ({ metrics }: Experiment): void => {
 export const checkMetrics = (experiment: Experiment): void => {
   checkParts(experiment)
   checkGuardrails(experiment)
+  checkCovariates(experiment)
   checkPrediction(experiment)
   checkSources(experiment)
   checkAutomaticMetrics(experiment.metrics)

@@ -2,7 +2,7 @@
 import { allocate } from './bandit.ts'
 import { normalPosterior } from './bayes.ts'
 import { estimateOf, type Estimate } from './estimate.ts'
-import type { Experiment, Metric } from './experiment.ts'
+import type { Arm, Experiment, Metric } from './experiment.ts'
 import type { ArmData } from './results.ts'
 import type { BestArm } from './results-schema.ts'
 import {
@@ -16,12 +16,16 @@ import {
 const metricOf = ({ metrics }: Experiment): Metric =>
   metrics.find(({ primary }) => primary === true) ?? metrics[0]!
 
-/** In the order of the arms; undefined until every arm has the units and the spread that an estimate needs. */
+/** What there is to choose from. */
+const runningOf = ({ arms }: Experiment): Arm[] => arms.filter(({ killed }) => killed === undefined)
+
+/** In the order of the arms; undefined until each of them has the units and the spread that an estimate needs. */
 const estimatesOf = (
   experiment: Experiment,
+  arms: readonly Arm[],
   data: readonly ArmData[],
 ): readonly Estimate[] | undefined => {
-  const { allocation, arms } = experiment
+  const { allocation } = experiment
   const { name: metric } = metricOf(experiment)
   const estimates = arms.flatMap(({ name }) => {
     const own = data.find((arm) => arm.name === name)
@@ -43,14 +47,13 @@ const momentsOf = (experiment: Experiment, estimates: readonly Estimate[]): ArmM
   }))
 }
 
-/** Shares in the order of the arms; undefined where the weights stand: under a fixed split, and until enough is known. */
-export const sharesOf = (
+/** Shares of arms of which so much is known. */
+const sharesAmong = (
   experiment: Experiment,
-  data: readonly ArmData[],
-): number[] | undefined => {
-  const { type, floor } = experiment.allocation
-  const estimates = type === 'fixed' ? undefined : estimatesOf(experiment, data)
-  if (type === 'fixed' || estimates === undefined) return undefined
+  type: Exclude<Experiment['allocation']['type'], 'fixed'>,
+  estimates: readonly Estimate[],
+): number[] => {
+  const { floor } = experiment.allocation
   if (type === 'track_and_stop') {
     const moments = momentsOf(experiment, estimates)
     return trackingShares(moments, { ...TRACK_AND_STOP_DEFAULTS, floor })
@@ -61,17 +64,31 @@ export const sharesOf = (
   return allocate(posteriors, { type, floor, direction: metricOf(experiment).direction })
 }
 
+/**
+ * Shares in the order of the arms, none for those that are switched off; undefined where the weights stand: under a fixed
+ * split, where there is no choice, and until enough is known.
+ */
+export const sharesOf = (
+  experiment: Experiment,
+  data: readonly ArmData[],
+): number[] | undefined => {
+  const { type } = experiment.allocation
+  const running = runningOf(experiment)
+  if (type === 'fixed' || running.length < 2) return undefined
+  const estimates = estimatesOf(experiment, running, data)
+  if (estimates === undefined) return undefined
+  const shares = sharesAmong(experiment, type, estimates)
+  return experiment.arms.map((arm) => shares[running.indexOf(arm)] ?? 0)
+}
+
 /** Under track-and-stop: the arm that leads, and whether it is the best with probability 1 − α. */
 export const bestArmOf = (experiment: Experiment, data: readonly ArmData[]): BestArm | null => {
-  if (experiment.allocation.type !== 'track_and_stop') return null
-  const estimates = estimatesOf(experiment, data)
+  const running = runningOf(experiment)
+  if (experiment.allocation.type !== 'track_and_stop' || running.length < 2) return null
+  const estimates = estimatesOf(experiment, running, data)
   if (estimates === undefined) return null
   const { epsilon } = TRACK_AND_STOP_DEFAULTS
-  const running = experiment.arms.filter(({ killed }) => killed === undefined)
-  const moments = momentsOf(experiment, estimates).filter((_, arm) =>
-    running.includes(experiment.arms[arm]!),
-  )
-  if (running.length < 2) return null
+  const moments = momentsOf(experiment, estimates)
   const { leader, evidence, threshold, stop } = checkStop(moments, epsilon, experiment.stop.alpha)
   return { arm: running[leader]!.name, evidence, threshold, found: stop }
 }

@@ -94,6 +94,12 @@ for (const [what, changes, param, words] of [
     'guardrails.0.relative',
     /factor/,
   ],
+  [
+    'a covariate under shares that move',
+    { metrics: [{ ...METRIC, covariate: 'before' }], allocation: { type: 'thompson' } },
+    'metrics.0.covariate',
+    /fixed/,
+  ],
   ['a holdout without a layer', { holdout: { from: 0, to: 0.1 } }, 'holdout', /layer/],
   [
     'a holdout inside the claim',

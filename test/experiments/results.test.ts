@@ -5,6 +5,7 @@ import { defineExperiment } from '../../src/experiments/experiment-rules.ts'
 import { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { resultsOf, type ArmData } from '../../src/experiments/results.ts'
 import { sketchOf } from '../../src/experiments/quantile.ts'
+import { sharesOf } from '../../src/experiments/shares.ts'
 import { collect, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 import { definition } from './definition.ts'
@@ -368,6 +369,41 @@ test('track-and-stop ends with the likelihood ratio of the leader, and with noth
   const { arms } = running()
   const killed = arms.map((each, index) => (index === 1 ? { ...each, killed: 'slow' } : each))
   assert.equal(look([840, 960], 2000, { arms: killed }).best_arm, null, 'nothing is left to lead')
+})
+
+test('under track-and-stop no p-value decides before there is a leader, and the limit keeps the control', () => {
+  const hits = [arm('control', 300, 1000), arm('treatment', 700, 1000)]
+  const allocation = { type: 'track_and_stop', minimum_units: 2000 }
+  const { best_arm, decision } = resultsOf(running({ allocation }), hits, { at: AT })
+  assert.equal(best_arm, null)
+  assert.equal(decision.status, 'undecided')
+  assert.match(decision.reason, /each needs 2000 units/)
+  const over = running({ allocation, stop: { maximum_units: 2000 } })
+  assert.equal(resultsOf(over, hits, { at: AT }).decision.action, 'keep')
+})
+
+test('an arm that was switched off gets no share of a bandit, and the others need not wait for it', () => {
+  const names = ['control', 'off', 'treatment']
+  const arms = names.map((name, index) => ({
+    name,
+    weight: index === 0 ? 0.4 : 0.3,
+    strategy: 'single',
+    ...(name === 'off' && { killed: 'slow' }),
+  }))
+  const others = [arm('control', 400, 1000), arm('treatment', 450, 1000)]
+  for (const type of ['thompson', 'top_two', 'track_and_stop']) {
+    const experiment = running({ arms, allocation: { type } })
+    for (const data of [others, [...others, arm('off', 90, 100)], [...others, arm('off', 1, 5)]]) {
+      const [first, off, last] = sharesOf(experiment, data)!
+      assert.equal(off, 0)
+      close(first! + last!, 1)
+      assert.ok(first! > 0)
+    }
+    const best = resultsOf(experiment, [...others, arm('off', 1, 5)], { at: AT }).best_arm
+    assert.equal(best?.arm, type === 'track_and_stop' ? 'treatment' : undefined)
+    const alone = arms.map((each) => (each.name === 'control' ? each : { ...each, killed: 'slow' }))
+    assert.equal(sharesOf(running({ arms: alone, allocation: { type } }), others), undefined)
+  }
 })
 
 test('nothing is decided of arms that were switched off', () => {
