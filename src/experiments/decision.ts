@@ -1,6 +1,7 @@
 /** The stop rule: when an experiment is over, and what follows from it. */
 import { guardrailsOf, type Experiment } from './experiment.ts'
 import { figure } from './figure.ts'
+import { pointedBy } from './least-p.ts'
 import type { ArmResult, Decision, ExperimentResults } from './results-schema.ts'
 
 export type Undecided = Omit<ExperimentResults, 'decision'>
@@ -37,14 +38,13 @@ export const decided = (
 const primariesOf = ({ metrics }: Experiment): string[] =>
   metrics.filter(({ primary }) => primary === true).map(({ name }) => name)
 
-/** Significant primary metrics of the arm that point the given way. */
+/** Significant primary metrics of the arm that point the given way, now and when they were shown. */
 const significant = (experiment: Experiment, { metrics }: ArmResult, isBetter: boolean): string[] =>
   primariesOf(experiment).filter((name) => {
-    const { p_adjusted: p, better, planned } = metrics[name]!
-    if (experiment.stop.planned_looks !== undefined) {
-      return planned?.crossed === (isBetter ? 'better' : 'worse')
-    }
-    return (p ?? 1) <= experiment.stop.alpha && better === isBetter
+    const { p_adjusted: p, better, pointed, planned } = metrics[name]!
+    const way = pointedBy(isBetter)
+    if (experiment.stop.planned_looks !== undefined) return planned?.crossed === way
+    return (p ?? 1) <= experiment.stop.alpha && better === isBetter && pointed === way
   })
 
 /** A metric with how far it is beyond what was asked of it, so that a narrow decision is not taken for a clear one. */
@@ -64,16 +64,16 @@ export const pendingGuardrails = (experiment: Experiment, { metrics }: ArmResult
     .map(({ metric }) => metric)
     .filter((name) => metrics[name]?.guardrail?.passes !== true)
 
-/** Of several arms that may ship, the one whose first significant metric improved most, in its own direction. */
+/** Of several arms that may ship, the one that improved most in the first primary metric in which any of them is superior. */
 const bestOf = (experiment: Experiment, arms: readonly ArmResult[]): ArmResult | undefined => {
-  const gain = (arm: ArmResult): number => {
-    const [name] = significant(experiment, arm, true)
-    return Math.abs(arm.metrics[name ?? '']?.difference ?? 0)
-  }
-  return arms.reduce<ArmResult | undefined>(
-    (best, arm) => (best === undefined || gain(arm) > gain(best) ? arm : best),
-    undefined,
-  )
+  const isSuperior = (arm: ArmResult, name: string): boolean =>
+    significant(experiment, arm, true).includes(name)
+  const first = primariesOf(experiment).find((name) => arms.some((arm) => isSuperior(arm, name)))
+  if (first === undefined) return undefined
+  const gain = (arm: ArmResult): number => Math.abs(arm.metrics[first]!.difference!)
+  return arms
+    .filter((arm) => isSuperior(arm, first))
+    .reduce((best, arm) => (gain(arm) > gain(best) ? arm : best))
 }
 
 /** Whether a limit of the experiment is reached. */

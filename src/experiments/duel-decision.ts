@@ -1,6 +1,7 @@
 /** The stop rule of experiments that compare answers to one prompt. */
 import { decided, isOver, keep, pendingGuardrails, undecided, type Undecided } from './decision.ts'
 import type { Experiment } from './experiment.ts'
+import { pointedBy } from './least-p.ts'
 import type { Decision, DuelResult } from './results-schema.ts'
 
 /** The better of several winners is the one with the higher win rate against the control. */
@@ -14,6 +15,14 @@ const againstControl = ({ arms }: Experiment, { duels }: Undecided): DuelResult[
     ({ arm, against }) => against === arms[0]!.name && running.has(arm),
   )
 }
+
+/** Whether the arm is shown to win, or to lose, more often: when it was shown, and now. */
+const isShown = (
+  { p_adjusted: p, pointed, win_rate: rate }: DuelResult,
+  isBetter: boolean,
+  alpha: number,
+): boolean =>
+  (p ?? 1) <= alpha && pointed === pointedBy(isBetter) && (isBetter ? rate! > 0.5 : rate! < 0.5)
 
 /**
  * Ships the arm that beats the control: always-valid p after Holm over the arms, the win rate above a half, and every
@@ -37,8 +46,7 @@ export const decideByDuels = (
   if (pairs.length === 0 || pairs.some(({ prompts }) => prompts < stop.minimum_units)) {
     return late(`Every arm needs ${stop.minimum_units} prompts against the control first.`)
   }
-  const isShown = ({ p_adjusted: p }: DuelResult): boolean => (p ?? 1) <= stop.alpha
-  const winners = pairs.filter((pair) => isShown(pair) && pair.win_rate! > 0.5)
+  const winners = pairs.filter((pair) => isShown(pair, true, stop.alpha))
   const armOf = ({ arm }: DuelResult) => results.arms.find(({ name }) => name === arm)!
   const best = bestOf(
     winners.filter((pair) => pendingGuardrails(experiment, armOf(pair)).length === 0),
@@ -51,7 +59,7 @@ export const decideByDuels = (
       'It wins more duels against the control than it loses.',
     )
   }
-  if (pairs.every((pair) => isShown(pair) && pair.win_rate! < 0.5)) {
+  if (pairs.every((pair) => isShown(pair, false, stop.alpha))) {
     return decided(results, 'keep', control, 'The control wins more duels than every other arm.')
   }
   const waiting = winners.flatMap((pair) => pendingGuardrails(experiment, armOf(pair)))

@@ -4,6 +4,7 @@ import { bradleyTerry, eloAbove, winProbability } from './bradley-terry.ts'
 import { NO_DUELS, summariseDuels, type DuelCounts, type Verdict } from './duel.ts'
 import type { Experiment } from './experiment.ts'
 import { lengthControlledWinRate, type MeasuredDuel } from './length-control.ts'
+import { leastOf, pointedBy, type Pointed } from './least-p.ts'
 import { holm } from './multiplicity.ts'
 import type { DuelResult, DuelResults } from './results-schema.ts'
 
@@ -112,6 +113,9 @@ const summaryOf = (counts: DuelCounts, { stop }: Experiment) => {
   }
 }
 
+/** Of the later arm. */
+const leadOf = ({ a, b }: DuelCounts): Pointed => pointedBy(a === b ? null : a > b)
+
 const readPair = (
   experiment: Experiment,
   pair: Pair,
@@ -123,8 +127,11 @@ const readPair = (
   const earlier = previous?.pairs.find(
     ({ arm, against }) => arm === pair.arm && against === pair.against,
   )
-  const summary = summaryOf(counts, experiment)
-  const { p_anytime: p } = summary
+  const { p_anytime, ...summary } = summaryOf(counts, experiment)
+  const { p, pointed } = leastOf(
+    { p: p_anytime, pointed: leadOf(counts) },
+    earlier && { p: earlier.p_anytime, pointed: earlier.pointed },
+  )
   return {
     ...pair,
     prompts: counts.a + counts.b + counts.first + counts.second + counts.tie,
@@ -136,7 +143,8 @@ const readPair = (
     failed: numberOf(tallies, 'failed'),
     skipped: numberOf(tallies, 'skipped'),
     ...summary,
-    p_anytime: p === null ? null : Math.min(p, earlier?.p_anytime ?? 1),
+    p_anytime: p,
+    pointed,
     p_adjusted: null,
     length_controlled: lengthControlled(data.compared.filter(isOf(pair)), experiment.stop.alpha),
     cost: costsOf(tallies, pair.arm),

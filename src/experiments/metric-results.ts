@@ -17,6 +17,7 @@ import { cuped, estimateOf, type Estimate } from './estimate.ts'
 import { exactDifferenceTest, exactInterval } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
 import { anytimeGuardrail, slackOf } from './guardrail.ts'
+import { leastOf, pointedBy } from './least-p.ts'
 import { agreementOf, errorsOf, predictionPowered } from './judge-validity.ts'
 import type { ExperimentResults, MetricResult } from './results-schema.ts'
 import { NO_SUMS, type Sums } from '../core/sums.ts'
@@ -44,6 +45,7 @@ const NOT_COMPARED = {
   p: null,
   interval_anytime: null,
   p_anytime: null,
+  pointed: null,
   p_adjusted: null,
   evidence: null,
   discovered: null,
@@ -190,6 +192,12 @@ const against = (look: Look, metric: Metric, measured: readonly Measured[], arm:
   const sequence = compareAnytime(control, own, { alpha, tunedFor })
   const lift = compareLift(metric, control, own, sequence, { alpha, tunedFor })
   const change = own.estimate.value - control.estimate.value
+  const better =
+    change === 0 || Number.isNaN(change) ? null : change > 0 === (metric.direction === 'up')
+  const shown = leastOf(
+    { p: sequence?.p ?? null, pointed: pointedBy(better) },
+    earlier && { p: earlier.p_anytime, pointed: earlier.pointed },
+  )
   const exposures = [look.arms[0]!.exposures, look.arms[arm]!.exposures]
   return {
     difference: finite(change),
@@ -197,7 +205,8 @@ const against = (look: Look, metric: Metric, measured: readonly Measured[], arm:
     difference_interval: bounds(fixed?.interval),
     p: fixed?.p ?? null,
     interval_anytime: bounds(sequence?.interval),
-    p_anytime: least(sequence?.p ?? null, earlier?.p_anytime),
+    p_anytime: shown.p,
+    pointed: shown.pointed,
     evidence: sequence === null ? null : Math.exp(Math.min(sequence.logEvidence, LARGEST_LOG)),
     planned: earlier?.planned ?? null,
     method: sequence?.method ?? null,
@@ -205,8 +214,7 @@ const against = (look: Look, metric: Metric, measured: readonly Measured[], arm:
     lift_interval_anytime: bounds(lift?.interval),
     response_p: least(responseP(control.data, own.data, exposures), earlier?.response_p),
     guardrail: guard(look.experiment, metric, control, own),
-    better:
-      change === 0 || Number.isNaN(change) ? null : change > 0 === (metric.direction === 'up'),
+    better,
   }
 }
 

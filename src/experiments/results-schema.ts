@@ -35,6 +35,12 @@ export const MetricResult = Type.Object({
   p: Figure('Fixed horizon, two-sided.'),
   interval_anytime: Bounds('Of the difference; holds at all looks together.'),
   p_anytime: Figure('Always valid; the least of all looks so far.'),
+  pointed: Nullable(
+    Type.Enum(['better', 'worse'], {
+      description:
+        'Where the difference pointed at the look of `p_anytime`: one that turned round since is shown neither way.',
+    }),
+  ),
   p_adjusted: Figure('p_anytime after Holm over primary metrics × arms; null unless primary.'),
   evidence: Figure(
     'e-value against no difference, at this look: on average at most 1 without one.',
@@ -125,6 +131,9 @@ export const DuelResult = Type.Object({
   interval_anytime: Bounds('Of the win rate; holds at all looks together.'),
   p: Figure('Sign test of the decided prompts, fixed horizon.'),
   p_anytime: Figure('Always valid; the least of all looks so far.'),
+  pointed: Nullable(
+    Type.Enum(['better', 'worse'], { description: 'How `arm` did at the look of `p_anytime`.' }),
+  ),
   p_adjusted: Figure('p_anytime after Holm over the arms; null where it is not against the first.'),
   flip_rate: Figure('Share of prompts whose winner changed with the order.'),
   position_lean: Figure('Share won by the first slot both times less that by the second.'),

@@ -305,6 +305,29 @@ test('a decision needs enough prompts of every arm against the control', () => {
   assert.equal(over.action, 'keep')
 })
 
+test('an arm that won its duels first and lost them since is shown neither way', () => {
+  const look = (wins: number, losses: number) => [
+    tally('b', 'a', 'a', wins),
+    tally('b', 'a', 'b', losses),
+    tally('c', 'a', 'b', 90),
+  ]
+  const experiment = three({ stop: { minimum_units: 200 } })
+  const context = { at: '2030-01-01T00:00:00.000Z' }
+  const first = resultsOf(experiment, [], {
+    ...context,
+    duels: { tallies: look(90, 10), compared: [] },
+  })
+  const later = resultsOf(three(), [], {
+    ...context,
+    previous: first,
+    duels: { tallies: look(90, 95), compared: [] },
+  })
+  const pair = later.duels!.pairs[0]!
+  assert.deepEqual([pair.pointed, pair.win_rate! < 0.5], ['better', true])
+  assert.equal(pair.p_anytime, first.duels!.pairs[0]!.p_anytime)
+  assert.equal(later.decision.action, 'continue')
+})
+
 test('a duel decision that was taken stays', () => {
   const taken = decisionOn([tally('b', 'a', 'a', 90), tally('c', 'a', 'a', 70)])
   assert.equal(taken.action, 'ship')

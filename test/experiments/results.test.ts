@@ -158,6 +158,39 @@ test('a decision stands with its data, and p-values never rise again', () => {
   assert.ok(p(resultsOf(running(), later, { at: AT })) > p(first))
 })
 
+test('a difference that turned round since it was shown ships nothing and keeps nothing', () => {
+  const tight = running({
+    metrics: [CORRECT, COST],
+    guardrails: [{ metric: 'cost', margin: 0.01 }],
+  })
+  const first = resultsOf(tight, winning, { at: AT })
+  const later = [
+    arm('control', 530, 2000, costs(10, 2000)),
+    arm('treatment', 529, 2000, costs(10, 2000)),
+  ]
+  const results = resultsOf(tight, later, { at: AT, previous: first })
+  const { p_anytime, pointed, better } = results.arms[1]!.metrics['correct']!
+  assert.deepEqual([pointed, better], ['better', false])
+  assert.equal(p_anytime, first.arms[1]!.metrics['correct']!.p_anytime)
+  assert.deepEqual([results.decision.action, results.decision.arm], ['continue', null])
+})
+
+test('of several arms that may ship the first primary metric chooses, not the one with the larger numbers', () => {
+  const metrics = [CORRECT, { ...COST, primary: true }]
+  const arms = ['control', 'better', 'cheaper'].map((name, index) => ({
+    name,
+    weight: index === 0 ? 0.4 : 0.3,
+    strategy: 'single',
+  }))
+  const data = [
+    arm('control', 560, 1400, costs(100, 1400)),
+    arm('better', 630, 1050, costs(100, 1050)),
+    arm('cheaper', 420, 1050, costs(50, 1050)),
+  ]
+  const { decision } = resultsOf(running({ metrics, arms }), data, { at: AT })
+  assert.deepEqual([decision.action, decision.arm], ['ship', 'better'])
+})
+
 test('several arms share the level of the primary metrics', () => {
   const arms = ['control', 'b', 'c'].map((name, index) => ({
     name,
