@@ -20,13 +20,31 @@ export const cohensKappa = (table: readonly (readonly number[])[]): number => {
 }
 
 /**
- * Prediction-powered inference (Angelopoulos et al., Science 2023): θ = mean f(all) − mean (f − y)(labelled), variance
- * var(f)/N + var(f − y)/n. Unbiased for what people would say however wrong the judge is, if it is left to chance what
- * they say it of; the better the judge, the smaller the error. The units are the labelled ones, of which there are fewer.
+ * cov(f, f − y) over the labelled units, from the sums of f − y with y as covariate; 0 where a unit has several runs or a
+ * weight, whose squares are not kept.
  */
-export const predictionPowered = (judged: Estimate, errors: Estimate): Estimate => ({
+export const covarianceWithErrors = (errors: Sums): number => {
+  const { units, total, totalTotal, covariate, covariateTotal } = errors
+  if (units < 2 || !isOnePerUnit(errors)) return 0
+  return (totalTotal + covariateTotal - ((total + covariate) * total) / units) / (units - 1)
+}
+
+/**
+ * Prediction-powered inference (Angelopoulos et al., Science 2023): θ = mean f(all) − mean (f − y)(labelled), variance
+ * var(f)/N + var(f − y)/n − 2 cov(f, f − y)/N, the last because the labelled units are among all. Unbiased for what people
+ * would say however wrong the judge is, if it is left to chance what they say it of; the better the judge, the smaller
+ * the error. The units are the labelled ones, of which there are fewer.
+ */
+export const predictionPowered = (
+  judged: Estimate,
+  errors: Estimate,
+  covariance = 0,
+): Estimate => ({
   value: judged.value - errors.value,
-  variance: judged.variance + errors.variance,
+  variance: Math.max(
+    0,
+    judged.variance + errors.variance - (2 * covariance) / Math.max(1, judged.units),
+  ),
   units: errors.units,
 })
 

@@ -18,7 +18,7 @@ import { exactDifferenceTest, exactInterval } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
 import { anytimeGuardrail, slackOf } from './guardrail.ts'
 import { leastOf, pointedBy } from './least-p.ts'
-import { agreementOf, errorsOf, predictionPowered } from './judge-validity.ts'
+import { agreementOf, covarianceWithErrors, errorsOf, predictionPowered } from './judge-validity.ts'
 import type { ExperimentResults, MetricResult } from './results-schema.ts'
 import { NO_SUMS, type Sums } from '../core/sums.ts'
 
@@ -101,11 +101,11 @@ const least = (now: number | null, before: number | null | undefined): number | 
 const dataOf = ({ metrics }: ArmData, name: string): MetricData => metrics[name] ?? NO_DATA
 
 /** The mean that the predictions of a metric have in an arm, less their errors. */
-const predicted = (arm: ArmData, { name }: Metric, predictor: string): Estimate =>
-  predictionPowered(
-    estimateOf(dataOf(arm, predictor).sums),
-    estimateOf(dataOf(arm, errorsOf(name)).sums),
-  )
+const predicted = (arm: ArmData, { name }: Metric, predictor: string): Estimate => {
+  const { sums: errors } = dataOf(arm, errorsOf(name))
+  const judged = estimateOf(dataOf(arm, predictor).sums)
+  return predictionPowered(judged, estimateOf(errors), covarianceWithErrors(errors))
+}
 
 /** All arms in one metric, with the covariate taken out, or the predictions taken in, where there are any. */
 const measureAll = (metric: Metric, arms: readonly ArmData[]): Measured[] => {

@@ -7,6 +7,7 @@ import { planExperiment } from '../../src/experiments/experiment-plan.ts'
 import {
   agreementOf,
   cohensKappa,
+  covarianceWithErrors,
   predictionPowered,
 } from '../../src/experiments/judge-validity.ts'
 import { estimateOf } from '../../src/experiments/estimate.ts'
@@ -133,6 +134,21 @@ test('prediction-powered inference corrects the judge by its labelled errors', (
   close(value, 0.5)
   close(Math.sqrt(variance), 0.251_661_1, 5e-8)
   assert.equal(units, 5)
+})
+
+test('where all units are labelled the predicted mean is known as exactly as the plain one', () => {
+  const truths = [1, 0, 4, 2, 2, 5, 0, 3]
+  const judge = [1.5, 0.5, 2, 1, 1.5, 2.5, 0.5, 1]
+  const errors = collect(
+    truths.map((truth, unit) => ({ total: judge[unit]! - truth, base: 1, covariate: truth })),
+  )
+  const powered = predictionPowered(
+    estimateOf(single(judge)),
+    estimateOf(errors),
+    covarianceWithErrors(errors),
+  )
+  const plain = estimateOf(single(truths))
+  close([powered.value, powered.variance], [plain.value, plain.variance])
 })
 
 test('agreement with people follows from the sums of the errors', () => {
