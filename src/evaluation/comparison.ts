@@ -4,8 +4,9 @@
  * Wire data, hence snake_case.
  */
 import { collect } from '../core/sums.ts'
-import { meanInterval, zTest } from '../experiments/analysis.ts'
+import { meanInterval } from '../experiments/analysis.ts'
 import { normalPosterior, readLift } from '../experiments/bayes.ts'
+import { twoSidedStudent } from '../experiments/distributions/student-t.ts'
 import { estimateOf, type Estimate } from '../experiments/estimate.ts'
 import { nonInferiority, type NonInferiority } from '../experiments/guardrail.ts'
 import { benjaminiHochberg, holm } from '../experiments/multiplicity.ts'
@@ -32,14 +33,15 @@ export type ComparedMetric = keyof typeof METRICS
 
 export interface PairedResult {
   readonly metric: ComparedMetric
-  /** Mean of the arm, and of the baseline, over the items both have. */
-  readonly mean: number
-  readonly baseline: number
-  readonly difference: number
+  /** Mean of the arm, and of the baseline, over the items both have; null while there are none. */
+  readonly mean: number | null
+  readonly baseline: number | null
+  readonly difference: number | null
   /** Student, for one look; null while there is no spread. */
   readonly interval: readonly [number, number] | null
   /** Holds however often the evaluation is looked at while it runs; items must come in no particular order. */
   readonly interval_anytime: readonly [number, number] | null
+  /** Student, like the interval. */
   readonly p: number | null
   readonly p_anytime: number | null
   /** Of the fixed p: Holm over the arms for `correct`, Benjamini–Hochberg over all others, which only explore. */
@@ -82,28 +84,29 @@ const readMetric = (
   const means = pairs.map(({ own, other }) => [mean(own.map(of)), mean(other.map(of))] as const)
   const change = estimateOf(collect(means.map(([own, other]) => ({ total: own - other, base: 1 }))))
   const sign = direction === 'up' ? 1 : -1
-  const isSpread = isKnown(change)
+  const [isSpread, isThere] = [isKnown(change), pairs.length > 0]
+  const df = pairs.length - 1
   const sequence =
     isSpread && pairs.length >= ENOUGH_ITEMS ? anytime(change, { tunedFor, alpha }) : null
   const gain = readLift(normalPosterior(sign * change.value, Math.sqrt(change.variance)), alpha)
   const slack = { ...change, value: change.value + (margin ?? 0) }
   return {
     metric,
-    mean: mean(means.map(([own]) => own)),
-    baseline: mean(means.map(([, other]) => other)),
-    difference: change.value,
+    mean: isThere ? mean(means.map(([own]) => own)) : null,
+    baseline: isThere ? mean(means.map(([, other]) => other)) : null,
+    difference: isThere ? change.value : null,
     interval: isSpread ? meanInterval(change, alpha) : null,
     interval_anytime: sequence?.interval ?? null,
-    p: isSpread ? zTest(change).p : null,
+    p: isSpread ? twoSidedStudent(change.value / Math.sqrt(change.variance), df) : null,
     p_anytime: sequence?.p ?? null,
     p_adjusted: null,
     chance_better: isSpread ? gain.chanceToWin : null,
     expected_loss: isSpread ? gain.riskOfShipping : null,
     non_inferior:
       metric === 'correct' && margin !== null && isSpread
-        ? nonInferiority(slack, margin, alpha)
+        ? nonInferiority(slack, { margin, alpha, df })
         : null,
-    better: change.value === 0 ? null : sign * change.value > 0,
+    better: !isThere || change.value === 0 ? null : sign * change.value > 0,
   }
 }
 

@@ -1,5 +1,5 @@
 /** Guardrails: metrics that must not get worse by more than a margin. */
-import { normalQuantile, normalSurvival } from './distributions/normal.ts'
+import { studentQuantile, studentSurvival } from './distributions/student-t.ts'
 import type { Estimate } from './estimate.ts'
 import { oneSidedP, oneSidedRadius, type Tuning } from './sequential.ts'
 
@@ -38,12 +38,15 @@ export const slackOf = (control: Estimate, treatment: Estimate, tolerance: Toler
   }
 }
 
-/** Fixed-horizon test: z = slack / SE, one-sided at `alpha`. */
-export const nonInferiority = (slack: Estimate, margin: number, alpha: number): NonInferiority => {
+/** Fixed-horizon test: z = slack / SE, one-sided at `alpha`, by Student with `df` degrees of freedom. */
+export const nonInferiority = (
+  slack: Estimate,
+  { margin, alpha, df = Infinity }: { margin: number; alpha: number; df?: number },
+): NonInferiority => {
   const standardError = Math.sqrt(slack.variance)
   const z = slack.value / standardError
-  const p = normalSurvival(z)
-  const bound = slack.value - margin - normalQuantile(1 - alpha) * standardError
+  const p = studentSurvival(z, df)
+  const bound = slack.value - margin - studentQuantile(1 - alpha, df) * standardError
   return { z, p, bound, passes: p <= alpha }
 }
 

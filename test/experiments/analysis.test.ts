@@ -156,7 +156,10 @@ test('non-inferiority compares with the margin, not with zero', () => {
   const zero = { value: 0, variance: 0, units: 1 }
   const arm = { value: -0.01, variance: 0.02 ** 2, units: 1 }
   const tolerance = { direction: 'up', margin: 0.05, relative: false } as const
-  const { z, p, bound, passes } = nonInferiority(slackOf(zero, arm, tolerance), 0.05, 0.05)
+  const { z, p, bound, passes } = nonInferiority(slackOf(zero, arm, tolerance), {
+    margin: 0.05,
+    alpha: 0.05,
+  })
   close(z, 2)
   close(p, 0.022_750_131_9)
   close(bound, -0.042_897_072_5)

@@ -1,14 +1,22 @@
 /** Student's t distribution. */
 import { betaCdf } from './beta.ts'
 import { logBeta } from './gamma.ts'
-import { normalQuantile } from './normal.ts'
+import { normalQuantile, twoSidedNormal } from './normal.ts'
 
 /** Above this many degrees of freedom the t and the normal distribution agree to 1e-12. */
 const NORMAL_FROM = 1e12
 
-/** P(|T| > |t|) with `df` degrees of freedom: I_{df / (df + t²)}(df/2, 1/2). */
+/** P(|T| > |t|) with `df` degrees of freedom, Infinity for the normal distribution: I_{df / (df + t²)}(df/2, 1/2). */
 export const twoSidedStudent = (t: number, df: number): number =>
-  betaCdf(df / (df + t * t), df / 2, 0.5, (t * t) / (df + t * t))
+  df > NORMAL_FROM
+    ? twoSidedNormal(t)
+    : betaCdf(df / (df + t * t), df / 2, 0.5, (t * t) / (df + t * t))
+
+/** P(T > t). */
+export const studentSurvival = (t: number, df: number): number => {
+  const half = twoSidedStudent(t, df) / 2
+  return t >= 0 ? half : 1 - half
+}
 
 const density = (t: number, df: number): number =>
   Math.exp(-0.5 * (df + 1) * Math.log1p((t * t) / df) - logBeta(df / 2, 0.5)) / Math.sqrt(df)
