@@ -359,7 +359,7 @@ test('expectations are held against the runs, and told with their verdict', asyn
     findings.map(({ verdict }) => verdict),
     ['confirmed', 'refuted', 'refuted', 'undecided'],
   )
-  assert.ok(findings[0]!.tokens_ratio > 2 && findings[0]!.difference.pairs === 40)
+  assert.ok(findings[0]!.tokens_ratio! > 2 && findings[0]!.difference.pairs === 40)
   assert.match(await readFile(path.join(folder, 'results.md'), 'utf8'), /## What was expected/)
   for (const [given, pattern] of [
     [[expectation('nobody', 'single', 'above')], /no arm "nobody"/],

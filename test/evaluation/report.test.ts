@@ -8,7 +8,7 @@ import { linearScale, logScale } from '../../src/evaluation/report/charts/scale.
 import { toMarkdown } from '../../src/evaluation/report/markdown.ts'
 import { toHtml } from '../../src/evaluation/report/page.ts'
 import { reportResults } from '../../src/evaluation/report/results.ts'
-import { wilson } from '../../src/evaluation/statistics/interval.ts'
+import { newcombePaired, wilson } from '../../src/evaluation/statistics/interval.ts'
 
 const measure = (
   arm: string,
@@ -84,6 +84,44 @@ test('repeated items are compared by items, with the same interval each time', (
   assert.equal(difference!.p, null)
   assert.ok(difference!.low < difference!.value && difference!.value < difference!.high)
   assert.deepEqual(report().arms[0]!.difference, difference)
+})
+
+test('repeated items that all differ alike count once each, and confirm nothing by their few', () => {
+  const measures = ['single', 'x'].flatMap((arm) =>
+    [0, 1, 2, 3, 4, 5].map((index) =>
+      measure(arm, index % 3, arm === 'x' && index < 3, { repeat: Math.floor(index / 3) }),
+    ),
+  )
+  const claim = { claim: 'more', arm: 'x', against: 'single', expect: 'above' } as const
+  const results = reportResults({
+    plan: plan(['x', 'single'], 3, 2),
+    measures,
+    dataName: 'd',
+    expectations: [claim],
+  })
+  const { value, low, high, method, pairs } = results.arms[0]!.difference!
+  assert.deepEqual(
+    [value, pairs, method],
+    [0.5, 6, 'Newcombe square-and-add for pairs, each item once'],
+  )
+  const once = newcombePaired({ both: 0, firstOnly: 1.5, secondOnly: 0, neither: 1.5 })
+  assert.deepEqual({ low, high }, once)
+  assert.equal(results.expectations[0]!.verdict, 'undecided')
+})
+
+test('an arm that is held against one without a token has no ratio of tokens', () => {
+  const measures = ['single', 'x'].map((arm) =>
+    measure(arm, 0, true, arm === 'single' ? { usage: emptyUsage() } : {}),
+  )
+  const claim = { claim: 'kept', arm: 'x', against: 'single', expect: 'kept' } as const
+  const results = reportResults({
+    plan: plan(['x', 'single'], 1),
+    measures,
+    dataName: 'd',
+    expectations: [claim],
+  })
+  assert.equal(results.expectations[0]!.tokens_ratio, null)
+  assert.doesNotMatch(toMarkdown(results), /NaN|Infinity/)
 })
 
 test('selection is measured between one draft and the oracle', () => {

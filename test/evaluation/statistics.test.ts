@@ -89,6 +89,9 @@ test('the bootstrap repeats itself and narrows to the mean without spread', () =
   assert.notDeepEqual(bootstrap(items, 7), bootstrap(items, 8))
   // Standard error of the mean difference per run: sqrt(1.25 / 100) / 2
   nearInterval(bootstrap(items, 7), 0.25 - 1.96 * 0.0559, 0.25 + 1.96 * 0.0559, 0.01)
+  // Of five items not 2.5 % are cut off at either end, which would give 0.2 and 0.8, but P(Z > √1.25 · 2.776).
+  const few = [0, 1, 2, 3, 4].map((sum) => ({ sum, runs: 4 }))
+  nearInterval(bootstrap(few, 7, 20_000), 0.05, 0.95)
   const flat = Array.from({ length: 9 }, () => ({ sum: 1, runs: 2 }))
   assert.deepEqual(bootstrap(flat, 1, 50), { low: 0.5, high: 0.5 })
 })

@@ -1,7 +1,13 @@
 /** How one arm differs from another on the runs both have. Wire data, hence snake_case. */
 import { groupBy } from '../grouping.ts'
 import type { RunMeasure } from '../measure.ts'
-import { bootstrap, newcombePaired, type Interval } from '../statistics/interval.ts'
+import {
+  bootstrap,
+  newcombePaired,
+  type Interval,
+  type PairedTable,
+  type Share,
+} from '../statistics/interval.ts'
 import { mcnemarExact } from '../statistics/paired-test.ts'
 
 export interface Difference extends Interval {
@@ -19,10 +25,36 @@ export interface Difference extends Interval {
 
 const pairKey = ({ item, repeat }: RunMeasure): string => JSON.stringify([item, repeat])
 
+const NEWCOMBE = 'Newcombe square-and-add for pairs'
+
 /**
- * Accuracy of `own` − accuracy of `other`, by Newcombe's paired interval, or where items repeat by a bootstrap over items
- * with the seed given. Null without a complete pair.
+ * By Newcombe's paired interval, or where items repeat by a bootstrap over items with the seed given: unless all items
+ * differ alike, which has no spread to draw from, however few they are. Then each is one pair.
  */
+const intervalOf = (
+  { both, firstOnly, secondOnly, neither }: PairedTable,
+  items: readonly Share[],
+  seed: number,
+): Interval & { readonly method: string } => {
+  const pairs = both + firstOnly + secondOnly + neither
+  const [first] = items
+  const isAlike = items.every(({ sum, runs }) => sum * first!.runs === first!.sum * runs)
+  if (items.length < pairs && !isAlike) {
+    const method = 'bootstrap over items, 2000 resamples, expanded percentile'
+    return { ...bootstrap(items, seed), method }
+  }
+  const each = items.length / pairs
+  const table = {
+    both: both * each,
+    firstOnly: firstOnly * each,
+    secondOnly: secondOnly * each,
+    neither: neither * each,
+  }
+  const method = items.length < pairs ? `${NEWCOMBE}, each item once` : NEWCOMBE
+  return { ...newcombePaired(table), method }
+}
+
+/** Accuracy of `own` − accuracy of `other`; `seed` is that of the bootstrap. Null without a complete pair. */
 export const differenceOf = (
   own: readonly RunMeasure[],
   other: readonly RunMeasure[],
@@ -53,10 +85,7 @@ export const differenceOf = (
   return {
     against: first.arm,
     value: (better - worse) / pairs.length,
-    ...(isRepeated ? bootstrap(shares, seed) : newcombePaired(table)),
-    method: isRepeated
-      ? 'bootstrap over items, 2000 resamples, percentile'
-      : 'Newcombe square-and-add for pairs',
+    ...intervalOf(table, shares, seed),
     pairs: pairs.length,
     better,
     worse,

@@ -1,13 +1,13 @@
 /** Whether what was expected came true. Wire data, hence snake_case. */
 import type { Expectation } from '../expectation.ts'
-import { mean } from '../grouping.ts'
+import { mean, share } from '../grouping.ts'
 import { tokensOf, type RunMeasure } from '../measure.ts'
 import { differenceOf, type Difference } from './difference.ts'
 
 export interface Finding extends Expectation {
   readonly difference: Difference
-  /** Mean tokens of the arm by those of the other. */
-  readonly tokens_ratio: number
+  /** Mean tokens of the arm by those of the other; null where that spent none. */
+  readonly tokens_ratio: number | null
   /** By the 95 % interval of the difference, not corrected for the number of expectations. */
   readonly verdict: 'confirmed' | 'refuted' | 'undecided'
 }
@@ -34,6 +34,6 @@ export const findingsOf = (
     const difference = differenceOf(own, other, seed)
     if (difference === null) return []
     const verdict = verdictOf(expectation, difference)
-    const ratio = mean(own.map(tokensOf)) / mean(other.map(tokensOf))
+    const ratio = share(mean(own.map(tokensOf)), mean(other.map(tokensOf)))
     return [{ ...expectation, difference, tokens_ratio: ratio, verdict }]
   })

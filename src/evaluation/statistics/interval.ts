@@ -1,5 +1,7 @@
 /** Confidence intervals for shares and for paired differences of shares; all at 95 %. */
 import { createRandom } from '../../core/random.ts'
+import { normalSurvival } from '../../experiments/distributions/normal.ts'
+import { studentQuantile } from '../../experiments/distributions/student-t.ts'
 
 export interface Interval {
   readonly low: number
@@ -98,7 +100,14 @@ export interface Share {
   readonly runs: number
 }
 
-/** Percentile interval of Σ sum / Σ runs over items drawn with replacement (Efron 1979); the same seed, the same interval. */
+/** What is cut off at either end: 2.5 % of many items, less of few, by which percentiles are too narrow (Hesterberg 2015). */
+const tailOf = (items: number): number =>
+  items < 2 ? 0 : normalSurvival(Math.sqrt(items / (items - 1)) * studentQuantile(0.975, items - 1))
+
+/**
+ * Expanded percentile interval of Σ sum / Σ runs over items drawn with replacement (Efron 1979); the same seed, the same
+ * interval.
+ */
 export const bootstrap = (items: readonly Share[], seed: number, resamples = 2000): Interval => {
   if (items.length === 0) return { low: -1, high: 1 }
   const random = createRandom(seed)
@@ -111,7 +120,8 @@ export const bootstrap = (items: readonly Share[], seed: number, resamples = 200
     }
     return sum / runs
   }).toSorted((left, right) => left - right)
-  return { low: quantile(means, 0.025), high: quantile(means, 0.975) }
+  const tail = tailOf(items.length)
+  return { low: quantile(means, tail), high: quantile(means, 1 - tail) }
 }
 
 /** Quantile of sorted values by linear interpolation (Hyndman & Fan type 7); NaN of none. */
