@@ -8,6 +8,8 @@ import { answerOf } from '../core/answer.ts'
 import { RefineError } from '../core/errors.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Item } from './data-set.ts'
+import { readJournal } from './journal.ts'
+import { keyText } from './record.ts'
 import {
   heldOut,
   lowestThreshold,
@@ -96,7 +98,8 @@ async function* runsOf(file: string) {
 
 /**
  * The answers in `runs.jsonl` of an evaluation, held against its data set: of one arm where it is named, else of all that use
- * the scorer at all. Those of different arms are chosen differently, so that naming one is better.
+ * the scorer at all. Those of different arms are chosen differently, so that naming one is better. Of a run that was made
+ * again the later record counts.
  * @throws RefineError invalid_request, or what reading the file throws.
  */
 export const judgedByLabels = async (
@@ -106,19 +109,25 @@ export const judgedByLabels = async (
   arm?: string,
 ): Promise<Scored[]> => {
   const labels = new Map(items.map(({ id, label }) => [id, label]))
-  const found = new Map<string, Scored[]>()
-  for await (const record of runsOf(file)) {
-    const { item, arm: own = '' } = record as unknown as { item?: string; arm?: string }
-    const label = labels.get(item ?? '')
+  /** By arm, then by run. */
+  const found = new Map<string, Map<string, Scored>>()
+  for await (const record of readJournal(file)) {
+    if (!isRun(record)) throw new RefineError('invalid_request', `${file} holds a run in part.`)
+    const label = labels.get(record.item)
+    if (label === undefined || (arm !== undefined && record.arm !== arm)) continue
+    const answers = found.get(record.arm) ?? new Map<string, Scored>()
+    found.set(record.arm, answers)
     const score = scoreOfAnswer(record.run, scorer)
-    if (label === undefined || score === undefined || (arm !== undefined && own !== arm)) continue
+    if (score === undefined) {
+      answers.delete(keyText(record))
+      continue
+    }
     const loss = answerOf(record.run.answer!.text) === label ? 0 : 1
-    const answers = found.get(own) ?? []
-    answers.push({ score, loss })
-    found.set(own, answers)
+    answers.set(keyText(record), { score, loss, question: record.item })
   }
-  const used = [...found.values()].filter((answers) => answers.some((each) => each.score !== null))
-  return (used.length === 0 ? [...found.values()] : used).flat()
+  const all = [...found.values()].map((answers) => [...answers.values()])
+  const used = all.filter((answers) => answers.some((each) => each.score !== null))
+  return (used.length === 0 ? all : used).flat()
 }
 
 /** True and 1 are right, false and 0 wrong, numbers between are in between; undefined for what is no judgement. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { runCommand } from '../../src/cli/index.ts'
@@ -48,12 +48,31 @@ test('a threshold is tried on answers that it was not chosen on', () => {
   assert.equal(heldOut(answers([9, 1], [8, 1]), 0.1), undefined)
 })
 
+test('answers to one question are never on both sides of the trial', () => {
+  const asked = (question: string, score: number, loss: 0 | 1) => ({ question, score, loss })
+  // Taken by turns every answer would have its twin in the other half.
+  const twice = ['p', 'q', 'r', 's'].flatMap((question, at) => [
+    asked(question, 9 - at, at === 1 ? 1 : 0),
+    asked(question, 9 - at, at === 1 ? 1 : 0),
+  ])
+  // Of q and s no threshold leaves a tenth wrong.
+  assert.equal(heldOut(twice, 0.1), undefined)
+  assert.notEqual(
+    heldOut(
+      twice.map(({ score, loss }) => ({ score, loss })),
+      0.1,
+    ),
+    undefined,
+  )
+})
+
 test('no answer at all, and none without a fault, give no threshold', () => {
   assert.equal(calibrate([], 'judge', 0.1).chosen, null)
   assert.deepEqual(calibrate(answers([9, 1], [2, 1]), 'judge', 0.1).chosen, null)
 })
 
 const run = (text: string, score: number | null) => ({
+  status: 'completed',
   answer: { text, candidate: 1 },
   candidates: [
     { scores: [{ scorer: 'judge', score: 1 }] },
@@ -69,7 +88,7 @@ const run = (text: string, score: number | null) => ({
 const lines = async (t: TestContext, name: string, records: readonly unknown[]) => {
   const folder = await temporaryFolder(t)
   const file = path.join(folder, name)
-  await writeFile(file, records.map((record) => JSON.stringify(record)).join('\n'))
+  await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
   return { file, folder }
 }
 
@@ -85,13 +104,42 @@ test('runs of an evaluation are judged by the labels of their items, of one arm 
     { arm: 'a', item: '1', run: run('#### 4', 8) },
     { arm: 'b', item: '1', run: run('#### 5', 3) },
     { arm: 'a', item: '2', run: run('#### 4', null) },
-    { arm: 'a', item: '2', run: { ...run('', 1), answer: null } },
+    { arm: 'a', item: '2', repeat: 1, run: { ...run('', 1), answer: null } },
     { arm: 'a', item: 'another set', run: run('#### 4', 1) },
     { arm: 'without a judge', item: '1', run: run('#### 4', null) },
   ])
   const items = [item('1', '4'), item('2', '5')]
-  assert.deepEqual(await judgedByLabels(file, items, 'judge'), answers([8, 0], [null, 1], [3, 1]))
-  assert.deepEqual(await judgedByLabels(file, items, 'judge', 'b'), answers([3, 1]))
+  const found = await judgedByLabels(file, items, 'judge')
+  assert.deepEqual(
+    found.map(({ score, loss, question }) => [score, loss, question]),
+    [
+      [8, 0, '1'],
+      [null, 1, '2'],
+      [3, 1, '1'],
+    ],
+  )
+  assert.deepEqual(await judgedByLabels(file, items, 'judge', 'b'), found.slice(2))
+})
+
+test('a run that was made again counts once, and a line that was only half written not at all', async (t) => {
+  const failed = { ...run('#### 5', 2), status: 'failed' }
+  const { file } = await lines(t, 'runs.jsonl', [
+    { arm: 'a', item: '1', repeat: 0, run: failed },
+    { arm: 'a', item: '1', repeat: 1, run: run('#### 4', 6) },
+    { arm: 'a', item: '2', repeat: 0, run: failed },
+    { arm: 'a', item: '1', repeat: 0, run: run('#### 4', 8) },
+    { arm: 'a', item: '2', repeat: 0, run: { ...failed, answer: null } },
+  ])
+  await appendFile(file, '{"arm":"a","item":"2","repeat":1,"run":{"stat')
+  const items = [item('1', '4'), item('2', '5')]
+  const found = await judgedByLabels(file, items, 'judge')
+  assert.deepEqual(
+    found.map(({ score, loss }) => [score, loss]),
+    [
+      [8, 0],
+      [6, 0],
+    ],
+  )
 })
 
 test('exported runs are judged by the last word on them', async (t) => {
@@ -116,8 +164,9 @@ test('a line that is no run is refused by its number', async (t) => {
   ] as const) {
     const folder = await temporaryFolder(t)
     const file = path.join(folder, 'runs.jsonl')
-    await writeFile(file, text)
-    await assert.rejects(judgedByLabels(file, [], 'judge'), pattern)
+    await writeFile(file, `${text}\n`)
+    await assert.rejects(judgedByFeedback(file, 'correct', 'judge'), pattern)
+    await assert.rejects(judgedByLabels(file, [], 'judge'), /line 1, is not a run/)
   }
 })
 

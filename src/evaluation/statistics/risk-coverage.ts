@@ -2,12 +2,15 @@
  * Risk and coverage of answering only above a threshold (El-Yaniv and Wiener 2010, selective classification): what share
  * of the questions is answered, and how much of that is wrong.
  */
+import { groupBy } from '../grouping.ts'
 import { wilson, type Interval } from './interval.ts'
 
 /** One answered question: its score, null where there is none, and its loss in [0, 1], 0 for right. */
 export interface Scored {
   readonly score: number | null
   readonly loss: number
+  /** Answers to the same question have the same; a question of its own where it is left out. */
+  readonly question?: string
 }
 
 export interface RiskPoint {
@@ -59,12 +62,20 @@ export interface HeldOut {
   readonly risk: number | null
 }
 
+/** Every other question: an answer tells of the others to its question, so that they stay together. */
+const halvesOf = (answers: readonly Scored[]): readonly (readonly Scored[])[] => {
+  const questions = groupBy(answers, ({ question }) => question ?? Symbol('its own'))
+  const halves: [Scored[], Scored[]] = [[], []]
+  for (const [at, group] of [...questions.values()].entries()) halves[at % 2]!.push(...group)
+  return halves
+}
+
 /**
- * What a threshold chosen so does on answers it was not chosen on: on each half by that of the other half. Undefined where
- * one half allows none. Halves are every other answer.
+ * What a threshold chosen so does on answers it was not chosen on: on each half of the questions by that of the other
+ * half. Undefined where one half allows none.
  */
 export const heldOut = (answers: readonly Scored[], target: number): HeldOut | undefined => {
-  const halves = [0, 1].map((rest) => answers.filter((_, at) => at % 2 === rest))
+  const halves = halvesOf(answers)
   const thresholds = halves.map((half) => lowestThreshold(riskCoverage(half), target)?.threshold)
   if (thresholds.includes(undefined)) return undefined
   const accepted = halves.flatMap((half, at) =>
