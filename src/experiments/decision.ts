@@ -143,7 +143,10 @@ const decideByMetrics = (
     superior.filter((arm) => pendingGuardrails(experiment, arm).length === 0),
   )
   if (best !== undefined) return ship(experiment, results, best)
-  if (running.every((arm) => significant(experiment, arm, false).length > 0)) {
+  if (
+    running.length > 0 &&
+    running.every((arm) => significant(experiment, arm, false).length > 0)
+  ) {
     return decided(results, 'keep', control, 'Every other arm is worse in a primary metric.')
   }
   const lastLook = results.planned_looks?.next === null

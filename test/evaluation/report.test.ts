@@ -121,7 +121,9 @@ test('an arm that is held against one without a token has no ratio of tokens', (
     expectations: [claim],
   })
   assert.equal(results.expectations[0]!.tokens_ratio, null)
-  assert.doesNotMatch(toMarkdown(results), /NaN|Infinity/)
+  for (const text of [toMarkdown(results), toHtml(results)]) {
+    assert.doesNotMatch(text, /NaN|Infinity|undefined/)
+  }
 })
 
 test('selection is measured between one draft and the oracle', () => {

@@ -446,4 +446,6 @@ test('nothing is decided of arms that were switched off', () => {
   const { decision } = resultsOf(running({ arms: killed }), data, { at: AT })
   assert.equal(decision.action, 'continue')
   assert.equal(decision.reason, 'Every other arm is switched off.')
+  const over = resultsOf(running({ arms: killed, stop: { maximum_units: 2000 } }), data, { at: AT })
+  assert.equal(over.decision.reason, 'The limit was reached without a winner.')
 })
