@@ -1,7 +1,6 @@
 /** Runs on a server, by its client. */
 import { Client } from '../client/client.ts'
-import { Connection, type ConnectionOptions } from '../client/connection.ts'
-import { attachRun } from '../client/event-stream.ts'
+import type { ConnectionOptions } from '../client/connection.ts'
 import type { RetryOptions } from '../client/retry.ts'
 import type { ModelEntry } from '../client/wire.ts'
 import type { RunEvent } from '../core/event.ts'
@@ -29,14 +28,10 @@ const describe = (entries: readonly ModelEntry[]): readonly ModelDescription[] =
     }))
 
 class Remote implements RunClient {
-  readonly #connection: Connection
   readonly #client: Client
-  readonly #retry: RetryOptions
 
   constructor(options: RemoteOptions) {
-    this.#connection = new Connection(options)
     this.#client = new Client(options)
-    this.#retry = options.retry ?? {}
   }
 
   async *start(
@@ -44,7 +39,7 @@ class Remote implements RunClient {
     signal: AbortSignal,
   ): AsyncGenerator<RunEvent, void, void> {
     try {
-      yield* attachRun(this.#connection, request, { signal }, this.#retry)
+      yield* this.#client.runs.stream(request, { signal })
     } catch (thrown) {
       if (!signal.aborted) throw toServerError(thrown)
     }

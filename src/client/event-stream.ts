@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser'
 import type { CallOptions, Connection } from './connection.ts'
 import { Backoff, type RetryOptions } from './retry.ts'
 import { connectionFailed, WhetstoneError } from './whetstone-error.ts'
-import { isTerminal, type RunEvent, type RunRequest } from './wire.ts'
+import { isTerminal, type RunEvent } from './wire.ts'
 
 export interface FollowOptions extends CallOptions {
   /** Sequence to go on behind. Default: 0, the whole log. */
@@ -34,7 +34,7 @@ const readChunk = async (reader: Reader): Promise<Uint8Array | undefined> => {
 }
 
 /** The events of one reply; holds those of one chunk at most. Leaving it ends the connection. */
-async function* readEvents(response: Response): AsyncGenerator<RunEvent, void, void> {
+export async function* readEvents(response: Response): AsyncGenerator<RunEvent, void, void> {
   if (response.body === null) return
   const ready: RunEvent[] = []
   const parser = createParser({
@@ -92,35 +92,4 @@ export async function* followRun(
       await backoff.wait(error, signal)
     }
   }
-}
-
-/**
- * Starts a run that its reader waits for, and gives its events to the last. Unlike a run in the background it goes before
- * those, and the server ends it some time after its reader has left for good.
- * @throws WhetstoneError as `followRun`, and at once when the connection breaks before the first event; the signal's reason
- * when it aborts.
- */
-export async function* attachRun(
-  connection: Connection,
-  request: RunRequest,
-  { signal }: CallOptions,
-  retry: RetryOptions,
-): AsyncGenerator<RunEvent, void, void> {
-  const given = signal === undefined ? {} : { signal }
-  const headers = { accept: 'text/event-stream' }
-  const init = { method: 'POST', body: { ...request, stream: true }, headers, ...given } as const
-  const response = await connection.request('/v1/runs', init)
-  let last: RunEvent | undefined
-  try {
-    for await (const event of readEvents(response)) {
-      signal?.throwIfAborted()
-      last = event
-      yield event
-      if (isTerminal(event)) return
-    }
-  } catch (error) {
-    if (last === undefined || signal?.aborted === true) throw error
-  }
-  if (last === undefined) throw connectionFailed('The stream ended before the run did.')
-  yield* followRun(connection, last.run_id, { after: last.sequence, ...given }, retry)
 }

@@ -1,27 +1,22 @@
 /** Runs as resources, over HTTP. */
+import { attachRun, type StreamOptions } from './attached-run.ts'
 import type { CallOptions, Connection, FeedbackOptions } from './connection.ts'
 import { followRun, type FollowOptions } from './event-stream.ts'
 import type { RetryOptions } from './retry.ts'
-import {
-  isTerminal,
-  type Feedback,
-  type FeedbackInput,
-  type List,
-  type RunEvent,
-  type RunRequest,
-  type RunState,
-  type RunStatus,
-  type Steering,
+import type {
+  Feedback,
+  FeedbackInput,
+  List,
+  RunEvent,
+  RunRequest,
+  RunState,
+  RunStatus,
+  Steering,
 } from './wire.ts'
 
 export interface CreateOptions extends CallOptions {
   /** Answer at once, with a run that goes on. Default: wait for its end. */
   readonly background?: boolean
-}
-
-export interface StreamOptions extends CallOptions {
-  /** What becomes of the run when the reader leaves before its end. Default: cancel. */
-  readonly onLeave?: 'cancel' | 'continue'
 }
 
 export interface ListOptions extends CallOptions {
@@ -33,9 +28,6 @@ export interface ListOptions extends CallOptions {
   /** Runs per request, 1 to 100. Default: 20. */
   readonly pageSize?: number
 }
-
-/** A run nobody waits for any more is told so, but not for longer than this. */
-const FAREWELL_MS = 5000
 
 const signalOf = ({ signal }: CallOptions): CallOptions => (signal === undefined ? {} : { signal })
 
@@ -59,25 +51,12 @@ export class Runs {
   }
 
   /**
-   * Starts a run and gives its events as they happen, to the last. The run is made in the background and then followed, so
-   * that a broken connection costs nothing: the stream goes on behind the last event seen. Breaking off the loop or
-   * aborting cancels the run.
+   * Starts a run and gives its events as they happen, to the last. A broken connection costs nothing: the stream goes on
+   * behind the last event seen. Breaking off the loop or aborting cancels the run, and so does a reader that vanishes,
+   * half a minute later.
    */
-  async *stream(
-    request: RunRequest,
-    { signal, onLeave = 'cancel' }: StreamOptions = {},
-  ): AsyncGenerator<RunEvent, void, void> {
-    const isKept = onLeave === 'continue'
-    const id = await this.#begin(request, signal, isKept)
-    let isOver = false
-    try {
-      for await (const event of this.events(id, signal === undefined ? {} : { signal })) {
-        isOver = isTerminal(event)
-        yield event
-      }
-    } finally {
-      if (!isOver && !isKept) await this.#abandon(id)
-    }
+  stream(request: RunRequest, options: StreamOptions = {}): AsyncGenerator<RunEvent, void, void> {
+    return attachRun(this.#connection, request, options, this.#retry)
   }
 
   /** The events of a run above `after`, stored and live, to the last. Leaving does not touch the run. */
@@ -132,29 +111,6 @@ export class Runs {
   async listFeedback(id: string, options: CallOptions = {}): Promise<readonly Feedback[]> {
     const path = `${pathOf(id)}/feedback`
     return (await this.#connection.json<List<Feedback>>(path, signalOf(options))).data
-  }
-
-  /** The request itself is not aborted: the run may exist already, and without its id nobody could cancel it. */
-  async #begin(request: RunRequest, signal: AbortSignal | undefined, isKept: boolean) {
-    signal?.throwIfAborted()
-    const creating = this.create(request, { background: true })
-    const done = new AbortController()
-    const left = new Promise<never>((_, reject) => {
-      const options = { once: true, signal: done.signal }
-      signal?.addEventListener('abort', () => reject(signal.reason as Error), options)
-    })
-    try {
-      return (await Promise.race([creating, left])).id
-    } catch (error) {
-      if (!isKept) creating.then(({ id }) => this.#abandon(id)).catch(() => undefined)
-      throw error
-    } finally {
-      done.abort()
-    }
-  }
-
-  async #abandon(id: string): Promise<void> {
-    await this.cancel(id, { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined)
   }
 }
 

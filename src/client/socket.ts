@@ -2,10 +2,10 @@
  * Many runs on one WebSocket. Nothing is tied to the connection: when it breaks it is opened again and every run goes on
  * behind the last event received. It opens with the first call and stays open until `close`.
  */
+import type { StreamOptions } from './attached-run.ts'
 import type { CallOptions, Connection, FeedbackOptions } from './connection.ts'
 import type { FollowOptions } from './event-stream.ts'
 import { Backoff, type RetryOptions } from './retry.ts'
-import type { StreamOptions } from './runs.ts'
 import { SocketLink, type WebSocketConstructor } from './socket-link.ts'
 import { SocketStream, type StreamSource } from './socket-stream.ts'
 import { connectionFailed, errorOfMessage } from './whetstone-error.ts'

@@ -49,7 +49,9 @@ test('a run is started with a stream and its events are read, in whatever pieces
   })
   const runs = remoteRuns({ baseUrl, apiKey: 'secret' })
   assert.deepEqual(await collect(runs.start({ input: 'q' }, never)), RUN)
-  assert.deepEqual(seen, ['POST /v1/runs Bearer secret {"input":"q","stream":true}'])
+  assert.deepEqual(seen, [
+    'POST /v1/runs Bearer secret {"grace_seconds":30,"input":"q","stream":true}',
+  ])
 })
 
 test('a broken stream is taken up again behind the last event', async (t) => {
@@ -73,15 +75,16 @@ test('a broken stream is taken up again behind the last event', async (t) => {
 })
 
 test('a stream that never comes back is given up after the attempts', async (t) => {
-  let requests = 0
-  const baseUrl = await serve(t, (_request, response) => {
-    requests++
+  const paths: string[] = []
+  const baseUrl = await serve(t, ({ url: path = '' }, response) => {
+    paths.push(path)
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    response.end(requests === 1 ? frame(RUN[0]!) : '')
+    response.end(paths.length === 1 ? frame(RUN[0]!) : '')
   })
   const runs = remoteRuns({ baseUrl, retry: { attempts: 2, delayMs: 1 } })
   await assert.rejects(collect(runs.start({ input: 'q' }, never)), /stream ended before the run/)
-  assert.equal(requests, 4)
+  const events = '/v1/runs/run_1/events'
+  assert.deepEqual(paths, ['/v1/runs', events, events, events, '/v1/runs/run_1/cancel'])
 })
 
 test('an abort ends the wait for the next attempt', async (t) => {
@@ -122,11 +125,17 @@ test('where no server answers, its address is told', async (t) => {
   )
 })
 
-test('an abort ends the events without an error and closes the connection', async (t) => {
+test('an abort ends the events without an error, cancels the run and closes the connection', async (t) => {
   const controller = new AbortController()
   let closed = (): void => undefined
   const left = new Promise<void>((resolve) => (closed = resolve))
-  const baseUrl = await serve(t, (_request, response) => {
+  const paths: string[] = []
+  const baseUrl = await serve(t, ({ url: path = '' }, response) => {
+    paths.push(path)
+    if (path.endsWith('/cancel')) {
+      response.end('{}')
+      return
+    }
     response.on('close', closed)
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write(frame(RUN[0]!))
@@ -138,6 +147,7 @@ test('an abort ends the events without an error and closes the connection', asyn
   }
   await left
   assert.equal(events.length, 1)
+  assert.deepEqual(paths, ['/v1/runs', '/v1/runs/run_1/cancel'])
 })
 
 test('a stream that breaks before its first event is no run to go on with', async (t) => {

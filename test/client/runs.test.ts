@@ -24,11 +24,13 @@ const all = async <Item>(items: AsyncIterable<Item>): Promise<Item[]> => {
   return found
 }
 
-/** A fetch whose event streams break after so many events each. */
-const cutting = (events: number): typeof fetch => {
+/** A fetch whose event streams, or the first ones, break after so many events each. */
+const cutting = (events: number, streams = Infinity): typeof fetch => {
+  let left = streams
   return async (...request) => {
     const response = await fetch(...request)
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response
+    if (left-- <= 0) return response
     const frames = framesOf(response.body!.pipeThrough(new TextDecoderStream()).getReader())
     let seen = 0
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
@@ -108,6 +110,35 @@ test('a stream gives the log, and its fold is the run', async (t) => {
   )
   assert.deepEqual(run, foldRun(events))
   assert.equal(seen.length, events.length)
+})
+
+test('a stream is a run that somebody waits for, and that waits for its reader', async (t) => {
+  const server = await listen(t)
+  const { runs } = clientOf(server)
+  await all(runs.stream({ input: 'What?' }))
+  await all(runs.stream({ input: 'What?', grace_seconds: 1 }))
+  await all(runs.stream({ input: 'What?' }, { onLeave: 'continue' }))
+  assert.deepEqual(
+    server.runs.requests.map(({ background, grace_seconds: grace, on_disconnect: policy }) => [
+      background,
+      grace,
+      policy,
+    ]),
+    [
+      [undefined, 30, undefined],
+      [undefined, 1, undefined],
+      [undefined, undefined, 'continue'],
+    ],
+  )
+})
+
+test('a stream that breaks before its first event is taken up where the reply says that the run is', async (t) => {
+  const server = await listen(t)
+  const { runs } = clientOf(server, { fetch: cutting(0, 1) })
+  assert.deepEqual(
+    await all(runs.stream({ input: 'What?' })),
+    server.runs.entries.get('run_1')!.events,
+  )
 })
 
 test('a stream cut behind any event is whole nevertheless', async (t) => {
