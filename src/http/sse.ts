@@ -86,27 +86,30 @@ class EventStreamWriter {
 /**
  * Takes the reply over and writes what comes as frames until it ends or the client leaves; then the source is returned.
  * Never rejects: a source that throws is logged and the connection cut, so that the reader knows to come back for the rest.
+ * Resolves with whether all was written.
  */
 export const sendEventStream = async <Item>(
   reply: FastifyReply,
   items: AsyncIterable<Item>,
   limits: StreamLimits,
   toFrame: (item: Item) => string = String,
-): Promise<void> => {
+): Promise<boolean> => {
   const { raw } = reply
   reply.hijack()
   reply.headers({ ...reply.server.quotaHeaders(reply.request.owner), ...processingHeader(reply) })
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
   const writer = new EventStreamWriter(raw, limits)
   try {
-    if (!(await writer.write(RETRY))) return
+    if (!(await writer.write(RETRY))) return false
     for await (const item of items) {
       const written = writer.write(toFrame(item))
-      if (written !== true && !(await written)) break
+      if (written !== true && !(await written)) return false
     }
+    return true
   } catch (error) {
     reply.log.error({ err: error }, 'event stream broke')
     raw.destroy()
+    return false
   } finally {
     writer.end()
   }

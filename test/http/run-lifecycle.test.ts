@@ -83,6 +83,23 @@ test('a run that is left is cancelled when its grace period is over, and not bef
   assert.ok(elapsed >= 45 && elapsed < 150, `cancelled after ${elapsed} ms`)
 })
 
+test('a run whose stream the server had to cut is cancelled, since its caller is gone with it', async (t) => {
+  class Failing extends FakeRuns {
+    override async *pieces(...which: Parameters<FakeRuns['pieces']>) {
+      for await (const piece of super.pieces(...which)) {
+        if (piece.after > 1) throw new Error('the store is gone')
+        yield piece
+      }
+    }
+  }
+  const runs = new Failing(endless(refinement.slice(0, 3)))
+  const { url } = await listen(t, runs)
+  const cancelled = new Promise<string>((resolve) => (runs.onCancel = resolve))
+  const streaming = fetch(`${url}/v1/runs`, post({ ...INPUT, stream: true }))
+  await assert.rejects(streaming.then((response) => response.text()))
+  assert.equal(await cancelled, 'run_1')
+})
+
 test('a reader that takes the events up within the grace period saves the run', async (t) => {
   const { script, goOn } = heldAt(6)
   const { url, runs } = await listen(t, new FakeRuns(script))

@@ -119,12 +119,20 @@ const createInForeground = async (
   const run = await createLocated(context, request, reply)
   const { id } = run
   attend(context, run, body, { request, gone })
-  try {
-    if (body.stream !== true) return sendEndedRun(reply, await endOf(context, id, owner, gone))
+  if (body.stream === true) {
     metrics.streamOpened()
     reply.raw.once('close', () => metrics.streamClosed())
-    await sendEventStream(reply, runs.pieces(id, owner, 0, gone), limits, pieceFrames)
+    const isWhole = await sendEventStream(
+      reply,
+      runs.pieces(id, owner, 0, gone),
+      limits,
+      pieceFrames,
+    )
+    if (isWhole && !gone.aborted) attendance.end(id)
     return undefined
+  }
+  try {
+    return sendEndedRun(reply, await endOf(context, id, owner, gone))
   } finally {
     if (!gone.aborted) attendance.end(id)
   }

@@ -70,8 +70,9 @@ export const registerRunEvents = (
     attendance.join(params.id, gone)
     metrics.streamOpened()
     reply.raw.once('close', () => metrics.streamClosed())
-    await sendEventStream(reply, runs.pieces(params.id, owner, after, gone), limits, pieceFrames)
-    if (!gone.aborted) attendance.end(params.id)
+    const pieces = runs.pieces(params.id, owner, after, gone)
+    const isWhole = await sendEventStream(reply, pieces, limits, pieceFrames)
+    if (isWhole && !gone.aborted) attendance.end(params.id)
     return undefined
   })
 }
