@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import test from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { FakeRuns } from '../support/fake-runs.ts'
@@ -74,6 +75,25 @@ test('anything but JSON is an unsupported media type', async (t) => {
     const reply = await app.inject({ method: 'POST', url: '/v1/runs', headers, payload: 'a=1' })
     assert.deepEqual([reply.statusCode, reply.json().error.code], [415, 'unsupported_media_type'])
   }
+})
+
+test('a body that is packed, or no text in UTF-8, is told so and not taken for something else', async (t) => {
+  const app = await buildServer(t)
+  const send = async (payload: Buffer, headers: Record<string, string> = {}) => {
+    const told = { 'content-type': 'application/json', ...headers }
+    const reply = await app.inject({ method: 'POST', url: '/v1/runs', payload, headers: told })
+    return [reply.statusCode, reply.json().detail]
+  }
+  const text = JSON.stringify({ input: 'Grüße' })
+  const [packed, plain] = [gzipSync(text), Buffer.from(text)]
+  assert.deepEqual(await send(packed, { 'content-encoding': 'gzip' }), [
+    415,
+    'The body must come as it is, without content-encoding.',
+  ])
+  assert.deepEqual(await send(Buffer.from(text, 'latin1')), [400, 'The body is not valid UTF-8'])
+  assert.equal((await send(plain, { 'content-encoding': 'identity' }))[0], 200)
+  const charset = { 'content-type': 'application/json; charset=utf-8' }
+  assert.equal((await send(Buffer.concat([Buffer.from('\ufeff'), plain]), charset))[0], 200)
 })
 
 test('a wrong path is told from a wrong method', async (t) => {

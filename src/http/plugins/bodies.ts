@@ -2,9 +2,10 @@
  * What bodies are taken: JSON, and nothing else. An empty one is no body, whatever its headers say. Bytes are counted as
  * they come, for each request and for all together, so that no crowd of large requests fills the memory.
  */
+import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { RefineError } from '../../core/errors.ts'
+import { invalidField, RefineError } from '../../core/errors.ts'
 import { checkDepth } from '../json-text.ts'
 import type { Limits } from '../server-options.ts'
 
@@ -69,6 +70,12 @@ const noRoom = (): RefineError =>
     retryAfter: 1,
   })
 
+const packed = (): RefineError =>
+  new RefineError(
+    'unsupported_media_type',
+    'The body must come as it is, without content-encoding.',
+  )
+
 type Done = (error: Error | null, text?: string) => void
 
 /** Not by iterating, which would destroy the connection of a body that is too large before anybody could say so. */
@@ -79,7 +86,12 @@ const readText = (payload: Readable, lease: BodyLease, limit: number, done: Done
     payload.off('data', onData).off('end', onEnd).off('error', finish)
     done(error, text)
   }
-  const onEnd = (): void => finish(null, Buffer.concat(chunks, size).toString())
+  const onEnd = (): void => {
+    const body = Buffer.concat(chunks, size)
+    // Decoded all the same, letters would be replaced in silence.
+    if (isUtf8(body)) finish(null, body.toString())
+    else finish(invalidField('', 'The body is not valid UTF-8'))
+  }
   const onData = (chunk: Buffer): void => {
     size += chunk.length
     if (size > limit) return finish(tooLarge(limit))
@@ -101,6 +113,7 @@ export const registerBodies = (app: FastifyInstance, limits: BodyLimits): void =
   app.addContentTypeParser('application/json', (request, payload, done) => {
     const limit = limitFor(request, limits)
     if (Number(request.headers['content-length']) > limit) return done(tooLarge(limit))
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') return done(packed())
     const lease = new BodyLease(shelf)
     request.lease = lease
     readText(payload, lease, limit, (error, text = '') => {
