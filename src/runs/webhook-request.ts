@@ -24,7 +24,8 @@ const isLocal = (url: URL): boolean =>
  * @throws RefineError invalid_request
  */
 export const checkWebhookUrl = (text: string, allowPrivate: boolean): URL => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  // What is no sign of an address is left out or replaced when it is read, but kept as it came.
+  const url = URL.canParse(text) && !/[\0-\x20\x7f]/.test(text) ? new URL(text) : undefined
   const protocols = allowPrivate ? ['https:', 'http:'] : ['https:']
   if (
     url === undefined ||

@@ -47,6 +47,10 @@ export const openPostgresStore = async (url: string, log: Log): Promise<Database
   }
 }
 
+/** No text of PostgreSQL holds a NUL, and none may be asked for: callers do, in ids that they make up. */
+const asked = (value: Value): Value =>
+  typeof value === 'string' ? value.replaceAll('\0', '\u0001') : value
+
 interface Prepared {
   /** By which the server knows the statement in each session. */
   readonly name: string
@@ -81,7 +85,7 @@ class PostgresDatabase implements Database {
 
   async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
     await this.#own()
-    const { rows } = await this.#pool.query({ ...this.#prepare(sql), values: [...values] })
+    const { rows } = await this.#pool.query({ ...this.#prepare(sql), values: values.map(asked) })
     return rows as Row[]
   }
 

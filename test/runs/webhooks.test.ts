@@ -93,6 +93,8 @@ test('only addresses of the public internet count as public', () => {
 
 test('an address that leads inside is refused, as a number, as a name, and when the name is looked up', async () => {
   for (const url of [
+    'https://example.com/\0',
+    'https://example.com/a b',
     'https://127.0.0.1/',
     'https://[::1]/',
     'https://0x7f.1/',

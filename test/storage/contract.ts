@@ -368,6 +368,20 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     assert.equal(await store.read('run_b'), undefined)
   })
 
+  test('what callers ask for may hold any character, and finds nothing', async (t) => {
+    const store = await opened(t)
+    await addRun(store, 'run_a')
+    for (const odd of ['run_a\0', '\0', '\ud800', 'run_a\u2028']) {
+      assert.equal(await store.read(odd), undefined)
+      assert.deepEqual(await store.owners([odd]), new Map())
+      assert.deepEqual(await store.feedbackById([odd]), [])
+      const page = { owner: '', limit: 9, order: 'asc', after: odd } as const
+      const { runs } = await store.list(page)
+      assert.deepEqual(idsOf(runs), odd < 'run_a' ? ['run_a'] : [])
+      assert.deepEqual(await store.scan({ after: '', limit: 9, strategy: odd }), [])
+    }
+  })
+
   test('a run whose events cannot be stored is not there', async (t) => {
     const store = await opened(t)
     const created = createdOf('run_a', '2030-01-01T00:00:00.000Z')
