@@ -12,12 +12,21 @@ import type { HttpContext } from './server-options.ts'
 const GRACE_WITH_KEY = 5
 const MAX_DEADLINE = 86_400
 
-const secondsOf = (headers: IncomingHttpHeaders, name: string): number | undefined => {
-  const header = headers[name]
+const isDeadline = (seconds: number): boolean => seconds > 0 && seconds <= MAX_DEADLINE
+
+/** @throws RefineError invalid_request, naming the header */
+const deadlineOf = (headers: IncomingHttpHeaders): number | undefined => {
+  const header = headers['x-deadline-seconds']
   if (header === undefined) return undefined
   const seconds = Number(header)
-  if (seconds > 0 && seconds <= MAX_DEADLINE) return seconds
-  throw invalidField(`/${name}`, `must be a number above 0, at most ${MAX_DEADLINE}`)
+  if (isDeadline(seconds)) return seconds
+  throw invalidField('/x-deadline-seconds', `must be a number above 0, at most ${MAX_DEADLINE}`)
+}
+
+/** SDKs say it unasked, in whole seconds: 0 for half of one, and any number for somebody with patience. */
+const timeoutOf = ({ 'x-stainless-timeout': header }: IncomingHttpHeaders): number | undefined => {
+  const seconds = Number(header)
+  return isDeadline(seconds) ? seconds : undefined
 }
 
 /** What a client's own time-out leaves for the run: a tenth of it, at most two seconds, is for the way back. */
@@ -29,8 +38,8 @@ const withinTimeout = (seconds: number): number => seconds - Math.min(2, seconds
  * @throws RefineError invalid_request, naming the header.
  */
 const withDeadline = (run: RunRequest, headers: IncomingHttpHeaders): RunRequest => {
-  const asked = secondsOf(headers, 'x-deadline-seconds')
-  const timeout = run.background === true ? undefined : secondsOf(headers, 'x-stainless-timeout')
+  const asked = deadlineOf(headers)
+  const timeout = run.background === true ? undefined : timeoutOf(headers)
   const deadlines = [
     run.deadline_seconds,
     asked,

@@ -44,6 +44,21 @@ test('nobody’s time-out ends a response or a run in the background', async (t)
   )
 })
 
+test('a time-out that is no deadline, of less than a second or more than a day, is not refused', async (t) => {
+  const { url, runs } = await listen(t)
+  const make = (seconds: string, name = 'x-stainless-timeout') =>
+    fetch(`${url}/v1/runs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', [name]: seconds },
+      body: JSON.stringify({ input }),
+    })
+  for (const seconds of ['0', '172800', 'Infinity', 'NaN']) {
+    assert.equal((await make(seconds)).status, 200, seconds)
+  }
+  assert.ok(runs.requests.every(({ deadline_seconds: deadline }) => deadline === undefined))
+  assert.equal((await make('0', 'x-deadline-seconds')).status, 400)
+})
+
 const chat = { id: 'chat-1', messages: [{ role: 'user', parts: [{ type: 'text', text: input }] }] }
 const idOf = async (reply: Response): Promise<string | undefined> =>
   /"run_id":"(\w+)"/.exec(await reply.text())?.[1]
