@@ -10,7 +10,7 @@ import {
   wilsonInterval,
   type Interval,
 } from './analysis.ts'
-import { estimateOf, isOnePerUnit, proportion, type Estimate } from './estimate.ts'
+import { effectiveUnits, estimateOf, isOnePerUnit, proportion, type Estimate } from './estimate.ts'
 import { exactDifference, exactDifferenceTest } from './exact-sequence.ts'
 import type { Metric } from './experiment.ts'
 import { quantileAsEstimate, readQuantile, type Sketch } from './quantile.ts'
@@ -27,7 +27,7 @@ export interface MetricData {
 }
 
 /** Below this many units per arm the central limit theorem is not relied on. */
-const ENOUGH_UNITS = 100
+export const ENOUGH_UNITS = 100
 /** Nor with fewer successes or failures than this in an arm. */
 const ENOUGH_EVENTS = 10
 
@@ -44,7 +44,8 @@ export const measure = (metric: Metric, data: MetricData, adjusted?: Estimate): 
   const isBinomial =
     metric.type === 'boolean' && metric.denominator === undefined && isOnePerUnit(sums)
   if (metric.quantile !== undefined && sketch !== undefined) {
-    return { data, estimate: quantileAsEstimate(sketch, metric.quantile), isBinomial: false }
+    const estimate = quantileAsEstimate(sketch, metric.quantile, effectiveUnits(sums))
+    return { data, estimate, isBinomial: false }
   }
   if (adjusted !== undefined) return { data, estimate: adjusted, isBinomial: false }
   const estimate = isBinomial ? proportion(sums.total, sums.units) : estimateOf(sums)
@@ -60,7 +61,8 @@ export const ownInterval = (metric: Metric, arm: Measured, alpha: number): Inter
     return estimate.units === 0 ? null : wilsonInterval(data.sums.total, estimate.units, alpha)
   }
   if (metric.quantile !== undefined && data.sketch !== undefined) {
-    const { interval } = readQuantile(data.sketch, metric.quantile, alpha)
+    const effective = effectiveUnits(data.sums)
+    const { interval } = readQuantile(data.sketch, metric.quantile, alpha, effective)
     return isFinite(interval) ? interval : null
   }
   return estimate.units > 1 && Number.isFinite(estimate.variance)

@@ -39,6 +39,13 @@ export const proportion = (successes: number, units: number): Estimate => {
 export const isOnePerUnit = ({ units, base, baseBase }: Sums): boolean =>
   units === base && units === baseBase
 
+/**
+ * How many independent values the units are worth at least, if runs of one unit tell no more than one: (Σ b)² / Σ b²
+ * (Kish 1965). The number of units where each has one run.
+ */
+export const effectiveUnits = ({ base, baseBase }: Sums): number =>
+  baseBase === 0 ? 0 : (base * base) / baseBase
+
 /** Centred covariance of the covariate with the linearised outcome (t − R b) / b̄, and variance of the covariate. */
 const covariation = (
   sums: Sums,

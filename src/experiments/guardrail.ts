@@ -51,20 +51,33 @@ export const nonInferiority = (
 }
 
 export interface AnytimeGuardrail {
-  /** Always-valid, of the hypothesis that the arm is worse by the margin or more. */
-  readonly p: number
+  /** Always-valid, of the hypothesis that the arm is worse by the margin or more; null while nothing can be told. */
+  readonly p: number | null
   /** The arm is not worse by the margin: shown, at level α over all looks. */
   readonly passes: boolean
   /** The arm is worse by the margin: shown, at level α over all looks. Grounds for the kill switch. */
   readonly breached: boolean
 }
 
-/** The same question at every moment, by the one-sided mixture sequence in each direction. */
-export const anytimeGuardrail = (slack: Estimate, tuning: Tuning): AnytimeGuardrail => {
+export const NOT_SHOWN: AnytimeGuardrail = { p: null, passes: false, breached: false }
+
+/**
+ * The same question at every moment, by the one-sided mixture sequence in each direction. Numbers of which no unit's
+ * differs from another's leave nothing to doubt; truths do, where none came true yet.
+ */
+export const anytimeGuardrail = (
+  slack: Estimate,
+  tuning: Tuning,
+  type: 'boolean' | 'number',
+): AnytimeGuardrail => {
+  const { value, variance } = slack
+  if (variance === 0 && type === 'number')
+    return { p: null, passes: value >= 0, breached: value < 0 }
+  if (!(variance > 0) || !Number.isFinite(variance)) return NOT_SHOWN
   const radius = oneSidedRadius(slack, tuning)
   return {
     p: oneSidedP(slack, tuning),
-    passes: slack.value - radius > 0,
-    breached: slack.value + radius < 0,
+    passes: value - radius > 0,
+    breached: value + radius < 0,
   }
 }

@@ -6,6 +6,7 @@ import {
   compareAnytime,
   compareFixed,
   compareLift,
+  ENOUGH_UNITS,
   exactChange,
   isSparse,
   measure,
@@ -16,7 +17,7 @@ import {
 import { cuped, estimateOf, type Estimate } from './estimate.ts'
 import { exactDifferenceTest, exactInterval } from './exact-sequence.ts'
 import { guardrailsOf, type Experiment, type Metric } from './experiment.ts'
-import { anytimeGuardrail, slackOf } from './guardrail.ts'
+import { anytimeGuardrail, NOT_SHOWN, slackOf } from './guardrail.ts'
 import { leastOf, pointedBy } from './least-p.ts'
 import { agreementOf, covarianceWithErrors, errorsOf, predictionPowered } from './judge-validity.ts'
 import type { ExperimentResults, MetricResult } from './results-schema.ts'
@@ -138,13 +139,12 @@ const guard = (
     margin: metric.transform === 'log' ? Math.log1p(margin) : margin,
     relative,
   })
-  const isKnown = Math.min(control.estimate.units, arm.estimate.units) >= 100 && slack.variance > 0
-  const { alpha, tuned_for } = experiment.stop
-  const test =
-    isKnown && Number.isFinite(slack.variance)
-      ? anytimeGuardrail(slack, { alpha, tunedFor: tuned_for })
-      : { p: null, passes: false, breached: false }
-  return { margin, relative, p_anytime: test.p, passes: test.passes, breached: test.breached }
+  const areEnough = Math.min(control.estimate.units, arm.estimate.units) >= ENOUGH_UNITS
+  const { alpha, tuned_for: tunedFor } = experiment.stop
+  const { p, passes, breached } = areEnough
+    ? anytimeGuardrail(slack, { alpha, tunedFor }, metric.type)
+    : NOT_SHOWN
+  return { margin, relative, p_anytime: p, passes, breached }
 }
 
 /** Of an arm alone; what compares it with the first is filled in elsewhere. */

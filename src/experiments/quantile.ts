@@ -70,30 +70,41 @@ export interface QuantileEstimate {
   readonly count: number
 }
 
-/** The q-quantile of what the sketch counted; NaN when it is empty. */
-export const readQuantile = (sketch: Sketch, q: number, alpha: number): QuantileEstimate => {
+/**
+ * The q-quantile of what the sketch counted; NaN when it is empty. `effective` says how many independent values it is
+ * worth, where several of one unit tell less than as many units.
+ */
+export const readQuantile = (
+  sketch: Sketch,
+  q: number,
+  alpha: number,
+  effective = Infinity,
+): QuantileEstimate => {
   const count = sizeOf(sketch)
   if (count === 0) return { value: Number.NaN, interval: [-Infinity, Infinity], count }
-  const { low, high } = quantileRanks(count, q, alpha)
+  const independent = Math.max(1, Math.min(count, Math.floor(effective)))
+  const { low, high } = quantileRanks(independent, q, alpha)
+  const at = (rank: number): number => valueAt(sketch, Math.ceil((rank * count) / independent))
   return {
     value: valueAt(sketch, Math.max(1, Math.ceil(q * count))),
-    interval: [
-      low < 1 ? -Infinity : valueAt(sketch, low),
-      high > count ? Infinity : valueAt(sketch, high),
-    ],
+    interval: [low < 1 ? -Infinity : at(low), high > independent ? Infinity : at(high)],
     count,
   }
 }
 
 const ONE_DEVIATION = 2 * (1 - 0.841_344_746_068_542_9)
+/** Deviation of a value within its bucket, as a share of the value. */
+const RESOLUTION = (2 * (BASE - 1)) / (BASE + 1) / Math.sqrt(12)
 
 /**
  * The quantile as an estimate with a variance, so that arms can be compared: half the width of its interval of one
- * standard deviation (Woodruff). Assumes one run per unit.
+ * standard deviation (Woodruff), and what the bucket leaves open, which many values have in common. Its units are the
+ * independent values.
  */
-export const quantileAsEstimate = (sketch: Sketch, q: number): Estimate => {
-  const wide = readQuantile(sketch, q, 0.05)
-  const { interval } = readQuantile(sketch, q, ONE_DEVIATION)
+export const quantileAsEstimate = (sketch: Sketch, q: number, effective: number): Estimate => {
+  const wide = readQuantile(sketch, q, 0.05, effective)
+  const { interval } = readQuantile(sketch, q, ONE_DEVIATION, effective)
   const width = Number.isFinite(wide.interval[0]) ? interval[1] - interval[0] : Infinity
-  return { value: wide.value, variance: (width / 2) ** 2, units: wide.count }
+  const variance = (width / 2) ** 2 + (RESOLUTION * wide.value) ** 2
+  return { value: wide.value, variance, units: Math.min(wide.count, Math.floor(effective)) }
 }

@@ -6,7 +6,7 @@ import { ExperimentResults } from '../../src/experiments/results-schema.ts'
 import { resultsOf, type ArmData } from '../../src/experiments/results.ts'
 import { sketchOf } from '../../src/experiments/quantile.ts'
 import { sharesOf } from '../../src/experiments/shares.ts'
-import { collect, successes } from '../../src/core/sums.ts'
+import { collect, NO_SUMS, successes } from '../../src/core/sums.ts'
 import { close } from './close.ts'
 import { definition } from './definition.ts'
 
@@ -112,6 +112,35 @@ test('a guardrail on what never happens holds once enough units say so, and brea
   assert.equal(guarded(300, 0).passes, true)
   const broken = guarded(300, 60)
   assert.deepEqual([broken.passes, broken.breached], [false, true])
+})
+
+test('a guardrail on a number that never varies holds, or is broken, after 100 units', () => {
+  const same = (value: number, units: number): ArmData['metrics'] => ({
+    cost: {
+      count: units,
+      sums: collect(Array.from({ length: units }, () => ({ total: value, base: 1 }))),
+    },
+  })
+  for (const relative of [false, true]) {
+    const guarded = (value: number, units: number) => {
+      const guardrails = [{ metric: 'cost', margin: 0.5, relative }]
+      const experiment = running({ metrics: [CORRECT, COST], guardrails })
+      const data = [
+        arm('control', 50, units, same(0, units)),
+        arm('treatment', 50, units, same(value, units)),
+      ]
+      const { passes, breached } = resultsOf(experiment, data, { at: AT }).arms[1]!.metrics['cost']!
+        .guardrail!
+      return [passes, breached]
+    }
+    assert.deepEqual(guarded(0, 99), [false, false])
+    assert.deepEqual(guarded(0, 100), [true, false])
+    assert.deepEqual(guarded(1, 100), [false, true])
+  }
+  const truths = running({ guardrails: [{ metric: 'correct', margin: 0.5, relative: true }] })
+  const never = [arm('control', 0, 100), arm('treatment', 0, 100)]
+  const { guardrail } = resultsOf(truths, never, { at: AT }).arms[1]!.metrics['correct']!
+  assert.equal(guardrail!.passes, false, 'what never came true yet still may')
 })
 
 test('a superior arm waits while a guardrail is open or broken', () => {
@@ -256,6 +285,47 @@ test('quantiles, logarithms and covariates are compared in their own way', () =>
   assert.ok(tokens!.lift! > 1)
   close(score!.difference!, 1, 0.01)
   assert.ok(score!.p_anytime! < 1e-6)
+})
+
+const LATENCY = { name: 'latency', type: 'number', direction: 'down', quantile: 0.5 }
+
+/** Units with so many runs each, whose latencies are spread by 10 % around 2 seconds. */
+const delays = (units: number, runs: number): ArmData['metrics'] => ({
+  latency: {
+    count: units * runs,
+    sums: { ...NO_SUMS, units, base: units * runs, baseBase: units * runs * runs },
+    sketch: sketchOf(
+      Array.from({ length: units * runs }, (_, run) => 1.8 + ((run * 7) % 41) / 100),
+    ),
+  },
+})
+
+test('a quantile is known no better for many runs of the same units', () => {
+  const resultOf = (units: number, runs: number) => {
+    const data = ['control', 'treatment'].map((name) => ({
+      name,
+      exposures: units,
+      metrics: delays(units, runs),
+    }))
+    return resultsOf(running({ metrics: [LATENCY] }), data, { at: AT }).arms[1]!.metrics['latency']!
+  }
+  const [single, clustered, few] = [resultOf(400, 1), resultOf(400, 20), resultOf(20, 200)]
+  close(clustered.standard_error!, single.standard_error!, 0.01)
+  close(clustered.interval!.map(Number), single.interval!.map(Number), 0.05)
+  assert.deepEqual([few.method, clustered.method, clustered.count], [null, 'mixture', 8000])
+})
+
+test('a guardrail on a quantile that many units have in common holds', () => {
+  const metrics = [{ ...LATENCY, margin: 0.2 }]
+  const data = ['control', 'treatment'].map((name) => ({
+    name,
+    exposures: 100_000,
+    metrics: delays(100_000, 1),
+  }))
+  const { guardrail, standard_error: error } = resultsOf(running({ metrics }), data, { at: AT })
+    .arms[1]!.metrics['latency']!
+  assert.equal(guardrail!.passes, true)
+  assert.ok(error! > 0 && error! < 0.02)
 })
 
 test('a bandit has no mismatch test: its shares are meant to move', () => {
