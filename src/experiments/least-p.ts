@@ -11,7 +11,9 @@ export interface Shown {
 /** What is shown after a look. A difference that turns round later is not thereby shown the other way. */
 export const leastOf = (now: Shown, before: Shown | undefined): Shown => {
   if (before === undefined || before.p === null) return now
-  return now.p !== null && now.p < before.p ? now : { p: before.p, pointed: before.pointed }
+  if (now.p !== null && now.p < before.p) return now
+  // Looks kept by an earlier version do not tell.
+  return { p: before.p, pointed: (before as Partial<Shown>).pointed ?? now.pointed }
 }
 
 export const pointedBy = (isBetter: boolean | null): Pointed =>

@@ -204,6 +204,14 @@ test('a difference that turned round since it was shown ships nothing and keeps 
   assert.deepEqual([results.decision.action, results.decision.arm], ['continue', null])
 })
 
+test('a look kept by an earlier version does not tell where it pointed, which is taken for where it points now', () => {
+  const first = resultsOf(running(), winning, { at: AT })
+  const previous = structuredClone(first)
+  delete (previous.arms[1]!.metrics['correct'] as { pointed?: unknown }).pointed
+  const { arms } = resultsOf(running(), winning, { at: AT, previous })
+  assert.equal(arms[1]!.metrics['correct']!.pointed, 'better')
+})
+
 test('of several arms that may ship the first primary metric chooses, not the one with the larger numbers', () => {
   const metrics = [CORRECT, { ...COST, primary: true }]
   const arms = ['control', 'better', 'cheaper'].map((name, index) => ({
