@@ -119,17 +119,18 @@ def _moved(tensor: torch.Tensor, device: str) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
-def share_gradients(model: Llama, seen: int) -> int:
-    """Averages gradients over the processes of torchrun, if any; returns the tokens that all of them saw."""
+def share_gradients(model: Llama, seen: int, seconds: float) -> tuple[int, float]:
+    """Averages gradients over the processes of torchrun, if any; returns the tokens that all of them saw and their mean
+    time: a stage that ends by the clock has to end for all at one step."""
     if not dist.is_initialized():
-        return seen
+        return seen, seconds
     gradients = [p.grad for p in model.parameters()]
-    flat = torch.cat([*(g.flatten() for g in gradients), gradients[0].new_tensor([float(seen)])])
+    flat = torch.cat([*(g.flatten() for g in gradients), gradients[0].new_tensor([float(seen), seconds])])
     dist.all_reduce(flat)
-    flat[:-1] /= dist.get_world_size()
-    for gradient, part in zip(gradients, flat[:-1].split([g.numel() for g in gradients])):
+    flat[:-2] /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat[:-2].split([g.numel() for g in gradients])):
         gradient.copy_(part.view_as(gradient))
-    return round(flat[-1].item())
+    return round(flat[-2].item()), flat[-1].item() / dist.get_world_size()
 
 
 @dataclass
@@ -254,8 +255,7 @@ class Trainer:
         for batch in batches:
             if self.done() >= 1:
                 break
-            self.step(batch)
-            progress.seconds = time.time() - began
+            self.step(batch, time.time() - began)
             if self.rank == 0 and time.time() > next_report:
                 self.report()
                 next_report = time.time() + self.options.report
@@ -265,10 +265,10 @@ class Trainer:
     def loss(self, batch: Batch) -> torch.Tensor:
         return loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
 
-    def step(self, batch: Batch) -> None:
+    def step(self, batch: Batch, seconds: float) -> None:
         progress, loss = self.progress, self.loss(batch)
         loss.backward()
-        seen = share_gradients(self.model, batch.tokens)
+        seen, progress.seconds = share_gradients(self.model, batch.tokens, seconds)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimisers.step(self.rate())
         self.model.zero_grad(set_to_none=True)

@@ -30,14 +30,14 @@ class Example:
     """`given` is an assistant prefix without loss. `checks`: the solutions that are shown, in `user` or, to
     verify, in `assistant`. No role says so, but training asks at each of their tokens for the right next token, and
     once there was a wrong one for the verdict: a verdict at the end alone leaves open which token made the solution
-    wrong, and it was not learned that way. `stressed`: the character of `assistant` whose token counts more."""
+    wrong, and it was not learned that way. `stressed`: characters of `assistant` whose tokens count more."""
 
     system: str
     user: str
     assistant: str
     given: str = ""
     checks: list[Check] = field(default_factory=list)
-    stressed: int | None = None
+    stressed: tuple[int, ...] = ()
 
 
 def join(*parts: str) -> str:
@@ -149,19 +149,21 @@ def review(problem: Problem, candidate: Candidate) -> Example:
     example = _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
     if index is None:
         return example
-    # Where the line that must not be copied begins to differ.
+    # Where the line that must not be copied begins to differ, and where it is called wrong.
     listed = review_list(problem, candidate)
     shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
     start = len("\n".join([*listed[:-1], ""]))
     same = len(commonprefix([shown, listed[-1]]))
-    return replace(example, stressed=start + same)
+    return replace(example, stressed=(start + same, start + listed[-1].rindex("wrong")))
 
 
 def refine(problem: Problem, candidate: Candidate, said: str = "") -> Example:
     """A solution that is right is repeated as it stands, whatever the review has `said`."""
-    target = candidate if first_wrong(problem, candidate) is None else canonical(problem)
+    wrong = first_wrong(problem, candidate) is not None
+    target = canonical(problem).bullets if wrong else candidate.bullets
     prompt = refine_prompt(problem.text, candidate, said or verdict(problem, candidate))
-    return _reading(problem, prompt, [candidate], target.bullets, numbered=True)
+    example = _reading(problem, prompt, [candidate], target, numbered=True)
+    return replace(example, stressed=(len(commonprefix([candidate.bullets, target])),)) if wrong else example
 
 
 def false_alarm(rng: random.Random, problem: Problem, candidate: Candidate) -> str:

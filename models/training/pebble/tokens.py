@@ -20,7 +20,7 @@ _SPLIT = re.compile(PIECES).findall
 IGNORED = -100
 # One token of these decides what a hundred tokens of a solution spell out.
 VERDICT_WEIGHT = 4.0
-# One token in a whole review is where copying the shown solution would be wrong.
+# One or two tokens of a whole review or refinement are where copying the shown solution would be wrong.
 STRESSED_WEIGHT = 8.0
 # What follows a mistake is known to be wrong.
 AFTERWARDS_WEIGHT = 0.25
@@ -101,8 +101,10 @@ def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 
     weights = [prompt_weight] * (len(prompt) - 1) + [answer_weight] * (len(ids) - len(prompt) + 1)
     if example.stressed:
         spans = tokenizer.encode(example.assistant, add_special_tokens=False).offsets
-        first = next(n for n, (_, end) in enumerate(spans) if end > example.stressed)
-        weights[len(prompt) - 1 + first] = STRESSED_WEIGHT
+        for character in example.stressed:
+            # Beyond the last character the end of the turn is meant.
+            first = next((n for n, (_, end) in enumerate(spans) if end > character), len(spans))
+            weights[len(prompt) - 1 + first] = STRESSED_WEIGHT
     for check in example.checks:
         # A solution begins on a new line, where a piece begins.
         position = prompt.index(START, 1) + 1 + len(text_ids(tokenizer, f"user\n{example.user[: check.start]}"))

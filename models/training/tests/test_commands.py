@@ -48,6 +48,13 @@ class Commands(unittest.TestCase):
         for figure in ("solver, greedy, usual", "pass@2", "step verifier", "judge", "compare", "reviewer", "refiner", "wordings"):
             self.assertIn(figure, printed)
 
+    def test_processes_that_share_gradients_end_at_the_same_step_by_the_clock(self):
+        several = "-m torch.distributed.run --nproc-per-node 2 train.py --stage copying --tokens 1e9 --minutes 0.1".split()
+        self.run_python(*several, "--out", self.out, *TINY)
+        done = json.loads((self.out / "log.jsonl").read_text().splitlines()[-1])
+        self.assertGreaterEqual(done["seconds"], 6)
+        self.assertGreater(done["steps"], 0)
+
     def test_all_stages_in_one_process_leave_weights_and_samples_of_the_solver(self):
         few = "--problems 2 --samples 2 --rows 4 --workers 1 --report 60 --batch 256".split()
         self.run_python("pipeline.py", "--out", self.out, "--minutes", 0.7, *TINY, *few)

@@ -153,10 +153,25 @@ class Roles(unittest.TestCase):
             self.assertTrue(verdict.endswith(f"it should be {correction(problem, candidate, index)}."))
             shown = candidate.numbered.split("\n")[index].replace(". ", " ", 1)
             start = example.assistant.index(listed[-1])
-            self.assertEqual(listed[-1][: example.stressed - start], shown[: example.stressed - start])
-            self.assertNotEqual(listed[-1][: example.stressed - start + 1], shown[: example.stressed - start + 1])
+            differs, called = (character - start for character in example.stressed)
+            self.assertEqual(listed[-1][:differs], shown[:differs])
+            self.assertNotEqual(listed[-1][: differs + 1], shown[: differs + 1])
+            self.assertEqual(listed[-1][called:], "wrong")
+            encoded = tokens.encode(TOKENIZER, example)
+            self.assertEqual(encoded.weights[encoded.prompt :].count(tokens.STRESSED_WEIGHT), 2 - (differs + 1 >= called))
+
+    def test_a_refinement_stresses_where_it_must_leave_the_wrong_solution(self):
+        rng = random.Random(15)
+        for _ in range(100):
+            problem = random_problem(rng, 3)
+            candidate = plant(rng, problem)
+            example = roles.refine(problem, candidate)
+            (differs,) = example.stressed
+            self.assertEqual(example.assistant[:differs], candidate.bullets[:differs])
+            self.assertNotEqual(example.assistant[: differs + 1], candidate.bullets[: differs + 1])
             encoded = tokens.encode(TOKENIZER, example)
             self.assertEqual(encoded.weights[encoded.prompt :].count(tokens.STRESSED_WEIGHT), 1)
+            self.assertEqual(roles.refine(problem, canonical(problem)).stressed, ())
 
     def test_a_right_solution_is_listed_whole_and_cleared(self):
         problem = random_problem(random.Random(11), 3)
