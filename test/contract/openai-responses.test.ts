@@ -209,6 +209,10 @@ for (const [name, Client] of Object.entries(CLIENTS)) {
         [{ type: 'input_text', text: 'Sure?' }],
       ],
     )
+    await assert.rejects(
+      client.responses.inputItems.list(second.id, { after: 'msg_of_another' }),
+      Client.BadRequestError,
+    )
     await client.responses.delete(first.id)
     await assert.rejects(client.responses.retrieve(first.id), Client.NotFoundError)
     await assert.rejects(

@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { contentText, type ContentPart, type Message } from '../../core/conversation.ts'
 import type { RunEvent } from '../../core/event.ts'
-import { toRefineError } from '../../core/errors.ts'
+import { invalidField, toRefineError } from '../../core/errors.ts'
 import type { RunState } from '../../core/run-state.ts'
 import type { RunService } from '../../runs/run-service.ts'
 import {
@@ -158,12 +158,14 @@ const inputItems = (conversation: readonly Message[], name: string): { readonly 
 
 type Order = { readonly limit?: number; readonly order?: 'asc' | 'desc'; readonly after?: string }
 
+/** @throws RefineError invalid_request for an `after` that is none of the items: a reader would begin again for ever. */
 const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) => {
   const { limit = 20, order = 'desc', after } = page
   const name = idFor('msg', state.id)
   const items = inputItems(conversationOf(state, await runs.request(state.id, owner)), name)
   if (order === 'desc') items.reverse()
   const from = items.findIndex(({ id }) => id === after) + 1
+  if (after !== undefined && from === 0) throw invalidField('/after', 'must be the id of an item')
   const found = items.slice(from, from + limit)
   return toList(found, ({ id }) => id, items.length > from + limit)
 }
