@@ -423,17 +423,28 @@ test('ready passes when the upstream answers at all and fails when it is not the
 })
 
 const SCHEMA = { type: 'object', properties: { a: { type: 'integer' } } }
-const AS_SCHEMA = {
-  response_format: {
-    type: 'json_schema',
-    json_schema: { name: 'answer', schema: SCHEMA, strict: true },
-  },
+const CLOSED = { ...SCHEMA, required: ['a'], additionalProperties: false }
+// A property may be called like a keyword.
+const NESTED = {
+  ...CLOSED,
+  properties: { a: { anyOf: [{ type: 'array', items: SCHEMA }, { enum: [SCHEMA] }] } },
 }
+const VALUES_ONLY = {
+  ...CLOSED,
+  properties: { required: { type: ['string', 'null'], enum: [null], default: SCHEMA } },
+  required: ['required'],
+}
+const asSchema = (schema: object, strict = true) => ({
+  response_format: { type: 'json_schema', json_schema: { name: 'answer', schema, strict } },
+})
 
 for (const [flavour, constraint, expected] of [
-  ['openai', { type: 'json_schema', schema: SCHEMA }, AS_SCHEMA],
+  ['openai', { type: 'json_schema', schema: CLOSED }, asSchema(CLOSED)],
+  ['openai', { type: 'json_schema', schema: VALUES_ONLY }, asSchema(VALUES_ONLY)],
+  ['openai', { type: 'json_schema', schema: SCHEMA }, asSchema(SCHEMA, false)],
+  ['openai', { type: 'json_schema', schema: NESTED }, asSchema(NESTED, false)],
   ['openai', { type: 'json_schema', schema: {} }, { response_format: { type: 'json_object' } }],
-  ['vllm', { type: 'json_schema', schema: SCHEMA }, AS_SCHEMA],
+  ['vllm', { type: 'json_schema', schema: SCHEMA }, asSchema(SCHEMA)],
   ['vllm', { type: 'regex', pattern: 'a+' }, { structured_outputs: { regex: 'a+' } }],
   ['vllm', { type: 'choice', choices: ['a', 'b'] }, { structured_outputs: { choice: ['a', 'b'] } }],
   ['sglang', { type: 'regex', pattern: 'a+' }, { regex: 'a+' }],

@@ -5,14 +5,41 @@ import type { Flavour } from './flavour.ts'
 
 const escapeExpression = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 
+type Schema = Readonly<Record<string, unknown>>
+
+const isRecord = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whose values are schemas by name. */
+const NAMED = new Set(['properties', '$defs', 'definitions'])
+/** Whose values are no schemas. */
+const VALUES = new Set(['enum', 'const', 'default', 'examples'])
+
+/** Whether every object, at any depth, requires all its properties and takes no others: else OpenAI refuses the schema as strict. */
+const isClosed = (schema: unknown): boolean => {
+  if (Array.isArray(schema)) return schema.every(isClosed)
+  if (!isRecord(schema)) return true
+  const { type, properties, additionalProperties, required } = schema
+  const isObject = [type].flat().includes('object') || properties !== undefined
+  const names = isRecord(properties) ? Object.keys(properties) : []
+  const isWhole = Array.isArray(required) && names.every((name) => required.includes(name))
+  if (isObject && (additionalProperties !== false || !isWhole)) return false
+  return Object.entries(schema).every(
+    ([keyword, value]) =>
+      VALUES.has(keyword) ||
+      (NAMED.has(keyword) && isRecord(value) ? Object.values(value) : [value]).every(isClosed),
+  )
+}
+
 /** JSON Schema goes the one way that all of them know. */
-const schemaFields = (schema: Readonly<Record<string, unknown>>) =>
+const schemaFields = (flavour: Flavour, schema: Schema) =>
   Object.keys(schema).length === 0
     ? { response_format: { type: 'json_object' } }
     : {
         response_format: {
           type: 'json_schema',
-          json_schema: { name: 'answer', schema, strict: true },
+          // Others follow any schema that they can follow at all.
+          json_schema: { name: 'answer', schema, strict: flavour !== 'openai' || isClosed(schema) },
         },
       }
 
@@ -22,7 +49,7 @@ export const constraintFields = (
   flavour: Flavour,
   constraint: Constraint,
 ): Readonly<Record<string, unknown>> => {
-  if (constraint.type === 'json_schema') return schemaFields(constraint.schema)
+  if (constraint.type === 'json_schema') return schemaFields(flavour, constraint.schema)
   const { type } = constraint
   switch (flavour) {
     case 'vllm':
