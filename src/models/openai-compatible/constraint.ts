@@ -1,35 +1,22 @@
 /** How each kind of upstream is told what an answer must match. */
 import { RefineError } from '../../core/errors.ts'
+import { subschemas } from '../../core/json-schema-references.ts'
 import type { Constraint } from '../../core/language-model.ts'
+import { isRecord } from '../../core/validation.ts'
 import type { Flavour } from './flavour.ts'
 
 const escapeExpression = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 
 type Schema = Readonly<Record<string, unknown>>
 
-const isRecord = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** Whose values are schemas by name. */
-const NAMED = new Set(['properties', '$defs', 'definitions'])
-/** Whose values are no schemas. */
-const VALUES = new Set(['enum', 'const', 'default', 'examples'])
-
 /** Whether every object, at any depth, requires all its properties and takes no others: else OpenAI refuses the schema as strict. */
-const isClosed = (schema: unknown): boolean => {
-  if (Array.isArray(schema)) return schema.every(isClosed)
-  if (!isRecord(schema)) return true
-  const { type, properties, additionalProperties, required } = schema
-  const isObject = [type].flat().includes('object') || properties !== undefined
-  const names = isRecord(properties) ? Object.keys(properties) : []
-  const isWhole = Array.isArray(required) && names.every((name) => required.includes(name))
-  if (isObject && (additionalProperties !== false || !isWhole)) return false
-  return Object.entries(schema).every(
-    ([keyword, value]) =>
-      VALUES.has(keyword) ||
-      (NAMED.has(keyword) && isRecord(value) ? Object.values(value) : [value]).every(isClosed),
-  )
-}
+const isClosed = (schema: Schema): boolean =>
+  [...subschemas(schema)].every(({ type, properties, additionalProperties, required }) => {
+    if (![type].flat().includes('object') && properties === undefined) return true
+    const names = isRecord(properties) ? Object.keys(properties) : []
+    const isWhole = Array.isArray(required) && names.every((name) => required.includes(name))
+    return additionalProperties === false && isWhole
+  })
 
 /** JSON Schema goes the one way that all of them know. */
 const schemaFields = (flavour: Flavour, schema: Schema) =>
