@@ -2,10 +2,10 @@
 import { invalidField } from '../../core/errors.ts'
 import type { Sampling } from '../../core/task.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
-import { allowedTools } from './allowed-tools.ts'
 import { readChatMessage } from './openai-chat-messages.ts'
 import { IGNORED_FIELDS, SAMPLING_FIELDS, type ChatRequest } from './openai-chat-schema.ts'
 import { chooseRun, isAbsent, presentFields, unsupported } from './run-choice.ts'
+import { toolFields } from './tool-fields.ts'
 
 /** @throws RefineError unsupported_capability, naming the first field that asks for what no strategy can give. */
 const refuseUnsupported = (body: ChatRequest): void => {
@@ -38,26 +38,14 @@ const samplingOf = (body: ChatRequest): Sampling => {
 export const seedOf = (seed: number, choice = 0): number =>
   (((seed + choice) % 2 ** 31) + 2 ** 31) % 2 ** 31
 
-/** Clients say `tool_choice` and `parallel_tool_calls` also where there are no tools. */
-const toolsOf = ({
-  tools = [],
-  tool_choice: choice,
-  parallel_tool_calls,
-}: ChatRequest): Partial<RunRequest> => {
-  const several = parallel_tool_calls === undefined ? {} : { parallel_tool_calls }
-  if (typeof choice === 'object' && choice.type === 'allowed_tools') {
-    const { mode, tools: named } = choice.allowed_tools
-    const allowed = named.map(({ function: { name } }, at) => ({
-      pointer: `/tool_choice/allowed_tools/tools/${at}/function/name`,
-      name,
-    }))
-    return { tools: allowedTools(tools, allowed), tool_choice: mode, ...several }
-  }
-  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
-  return {
-    ...(tools.length === 0 ? {} : { tools, ...several }),
-    ...(choice === undefined || isIdle ? {} : { tool_choice: choice }),
-  }
+const choiceOf = ({ tool_choice: choice }: ChatRequest) => {
+  if (typeof choice !== 'object' || choice.type !== 'allowed_tools') return choice
+  const { mode, tools } = choice.allowed_tools
+  const allowed = tools.map(({ function: { name } }, at) => ({
+    pointer: `/tool_choice/allowed_tools/tools/${at}/function/name`,
+    name,
+  }))
+  return { mode, allowed }
 }
 
 const logprobsOf = ({ logprobs, top_logprobs }: ChatRequest): Partial<RunRequest> => {
@@ -75,7 +63,7 @@ export const toRunRequest = (body: ChatRequest, models: ReadonlySet<string>): Ru
   return {
     messages: body.messages.flatMap(readChatMessage),
     sampling: samplingOf(body),
-    ...toolsOf(body),
+    ...toolFields(body.tools ?? [], choiceOf(body), body.parallel_tool_calls),
     ...logprobsOf(body),
     ...(body.response_format === undefined ? {} : { response_format: body.response_format }),
     ...chooseRun({ model, refine, effort, unit: safety_identifier ?? user }, models),

@@ -2,7 +2,6 @@
 import type { ResponseFormat } from '../../core/response-format.ts'
 import type { Tool } from '../../core/tools.ts'
 import type { RunRequest } from '../../runs/run-request.ts'
-import { allowedTools } from './allowed-tools.ts'
 import {
   LOGPROBS,
   type FunctionTool,
@@ -10,6 +9,7 @@ import {
   type TextFormat,
 } from './openai-responses-schema.ts'
 import { required, unsupported } from './run-choice.ts'
+import { toolFields } from './tool-fields.ts'
 
 const readTool = (tool: FunctionTool, at: number): Tool => {
   const { type, name, description, parameters, strict } = tool
@@ -41,32 +41,24 @@ const readFormat = (format: TextFormat): ResponseFormat => {
   }
 }
 
-const toolsOf = (body: ResponsesRequest): Partial<RunRequest> => {
-  const { tool_choice: choice, parallel_tool_calls } = body
-  const tools = (body.tools ?? []).map(readTool)
-  const several = parallel_tool_calls === undefined ? {} : { parallel_tool_calls }
-  if (typeof choice === 'object' && choice.type === 'allowed_tools') {
-    const allowed = choice.tools.map(({ name }, at) => ({
-      pointer: `/tool_choice/tools/${at}/name`,
-      name,
-    }))
-    return { tools: allowedTools(tools, allowed), tool_choice: choice.mode, ...several }
+const choiceOf = ({ tool_choice: choice }: ResponsesRequest) => {
+  if (typeof choice !== 'object') return choice
+  if (choice.type === 'function') {
+    return { type: choice.type, function: { name: choice.name } }
   }
-  const isIdle = tools.length === 0 && (choice === 'auto' || choice === 'none')
-  const tool_choice =
-    typeof choice === 'object' ? { type: choice.type, function: { name: choice.name } } : choice
-  return {
-    ...(tools.length === 0 ? {} : { tools, ...several }),
-    ...(tool_choice === undefined || isIdle ? {} : { tool_choice }),
-  }
+  const allowed = choice.tools.map(({ name }, at) => ({
+    pointer: `/tool_choice/tools/${at}/name`,
+    name,
+  }))
+  return { mode: choice.mode, allowed }
 }
 
 /** @throws RefineError invalid_request or unsupported_capability, naming the field. */
 export const toolsAndFormat = (body: ResponsesRequest): Partial<RunRequest> => {
-  const { text, include = [], top_logprobs = 0 } = body
+  const { tools = [], parallel_tool_calls, text, include = [], top_logprobs = 0 } = body
   const hasLogprobs = top_logprobs > 0 || include.includes(LOGPROBS)
   return {
-    ...toolsOf(body),
+    ...toolFields(tools.map(readTool), choiceOf(body), parallel_tool_calls),
     ...(text?.format === undefined ? {} : { response_format: readFormat(text.format) }),
     ...(hasLogprobs ? { top_logprobs } : {}),
   }
