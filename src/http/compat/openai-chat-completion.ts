@@ -170,7 +170,7 @@ export class CompletionChunks {
 
   /** @throws RefineError shutting_down when the events ended before the run did: the server is closing. */
   close(): void {
-    void this.#account.text
+    void this.#account.ended
   }
 
   *#flow(event: RunEvent): Generator<object, void, void> {

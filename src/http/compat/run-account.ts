@@ -76,12 +76,20 @@ export class RunAccount {
   }
 
   /**
+   * The event that the run ended with.
+   * @throws RefineError shutting_down when the events ended before the run did: the server is closing.
+   */
+  get ended(): Terminal {
+    if (this.#end === undefined) throw new RefineError('shutting_down', 'The server is closing.')
+    return this.#end
+  }
+
+  /**
    * The answer's text.
    * @throws RefineError if there is none: the run's own, conflict when it was cancelled, shutting_down when it never ended.
    */
   get text(): string {
-    const end = this.#end
-    if (end === undefined) throw new RefineError('shutting_down', 'The server is closing.')
+    const end = this.ended
     if (end.answer !== null) return end.answer.text
     if (end.type === 'run.failed') throw errorOfRun(end.error)
     if (end.type === 'run.completed') return '' // its time was over before there was a word

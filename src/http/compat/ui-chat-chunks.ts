@@ -70,7 +70,7 @@ export class UiChunks {
 
   /** @throws RefineError shutting_down when the events ended before the run did: the server is closing. */
   close(): void {
-    if (this.#account.status === 'running') void this.#account.text
+    void this.#account.ended
   }
 
   *#start({ run_id }: EventOf<'run.created'>): Chunks {
