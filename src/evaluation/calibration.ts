@@ -8,6 +8,7 @@ import { answerOf } from '../core/answer.ts'
 import { RefineError } from '../core/errors.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Item } from './data-set.ts'
+import { groupBy } from './grouping.ts'
 import { readJournal } from './journal.ts'
 import { keyText } from './record.ts'
 import {
@@ -68,21 +69,6 @@ const scoreOfAnswer = (
     : (candidates[answer.candidate]?.scores.findLast((each) => each.scorer === scorer)?.score ??
       null)
 
-async function* linesOf(file: string): AsyncGenerator<{ place: string; value: unknown }> {
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
-  let number = 0
-  for await (const text of lines) {
-    number++
-    if (text.trim() === '') continue
-    const place = `${file}, line ${number},`
-    try {
-      yield { place, value: JSON.parse(text) as unknown }
-    } catch {
-      throw new RefineError('invalid_request', `${place} is not JSON.`)
-    }
-  }
-}
-
 const isRun = (value: unknown): value is { readonly run: RunState } =>
   typeof value === 'object' &&
   value !== null &&
@@ -90,7 +76,18 @@ const isRun = (value: unknown): value is { readonly run: RunState } =>
 
 /** @throws RefineError invalid_request naming a line that holds no run. */
 async function* runsOf(file: string) {
-  for await (const { place, value } of linesOf(file)) {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
+  let number = 0
+  for await (const text of lines) {
+    number++
+    if (text.trim() === '') continue
+    const place = `${file}, line ${number},`
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      throw new RefineError('invalid_request', `${place} is not JSON.`)
+    }
     if (!isRun(value)) throw new RefineError('invalid_request', `${place} holds no run.`)
     yield value
   }
@@ -109,23 +106,20 @@ export const judgedByLabels = async (
   arm?: string,
 ): Promise<Scored[]> => {
   const labels = new Map(items.map(({ id, label }) => [id, label]))
-  /** By arm, then by run. */
-  const found = new Map<string, Map<string, Scored>>()
+  const found = new Map<string, Scored & { readonly arm: string }>()
   for await (const record of readJournal(file)) {
     if (!isRun(record)) throw new RefineError('invalid_request', `${file} holds a run in part.`)
     const label = labels.get(record.item)
     if (label === undefined || (arm !== undefined && record.arm !== arm)) continue
-    const answers = found.get(record.arm) ?? new Map<string, Scored>()
-    found.set(record.arm, answers)
     const score = scoreOfAnswer(record.run, scorer)
     if (score === undefined) {
-      answers.delete(keyText(record))
+      found.delete(keyText(record))
       continue
     }
     const loss = answerOf(record.run.answer!.text) === label ? 0 : 1
-    answers.set(keyText(record), { score, loss, question: record.item })
+    found.set(keyText(record), { score, loss, question: record.item, arm: record.arm })
   }
-  const all = [...found.values()].map((answers) => [...answers.values()])
+  const all = [...groupBy([...found.values()], (answer) => answer.arm).values()]
   const used = all.filter((answers) => answers.some((each) => each.score !== null))
   return (used.length === 0 ? all : used).flat()
 }

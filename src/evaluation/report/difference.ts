@@ -39,7 +39,8 @@ const intervalOf = (
   const pairs = both + firstOnly + secondOnly + neither
   const [first] = items
   const isAlike = items.every(({ sum, runs }) => sum * first!.runs === first!.sum * runs)
-  if (items.length < pairs && !isAlike) {
+  const isRepeated = items.length < pairs
+  if (isRepeated && !isAlike) {
     const method = 'bootstrap over items, 2000 resamples, expanded percentile'
     return { ...bootstrap(items, seed), method }
   }
@@ -50,7 +51,7 @@ const intervalOf = (
     secondOnly: secondOnly * each,
     neither: neither * each,
   }
-  const method = items.length < pairs ? `${NEWCOMBE}, each item once` : NEWCOMBE
+  const method = isRepeated ? `${NEWCOMBE}, each item once` : NEWCOMBE
   return { ...newcombePaired(table), method }
 }
 
