@@ -144,6 +144,9 @@ export interface LanguageModel {
   readonly contextLength: number | undefined
   readonly price: Price
 
+  /** Present where `countTokens` has no tokenizer to ask. */
+  readonly estimatesTokens?: true
+
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
   countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 

@@ -73,6 +73,7 @@ class OpenAICompatibleModel implements LanguageModel {
   readonly prompts: PromptSet
   readonly contextLength: number | undefined
   readonly price: Price
+  readonly estimatesTokens = true
   readonly #upstream: Upstream
   readonly #endpoint: Endpoint
   readonly #models: URL

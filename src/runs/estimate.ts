@@ -1,6 +1,15 @@
 import type { RunStore } from '../core/run-store.ts'
-import { measureTask, type Parts, type Plan } from './plan.ts'
-import type { Estimate, TotalCost } from './run-service.ts'
+import { measureTask, promptTokensOf, type Parts, type Plan } from './plan.ts'
+import type { Estimate, TokenCount, TotalCost } from './run-service.ts'
+
+/** Counts what a draft of the run would be made from. */
+export const countPrompt = async (plan: Plan): Promise<TokenCount> => {
+  const { generator } = plan.models
+  const { contextLength = Infinity, estimatesTokens = false } = generator
+  if (!estimatesTokens) await generator.ready()
+  const input_tokens = promptTokensOf(plan)
+  return { input_tokens, exact: !estimatesTokens && input_tokens <= contextLength }
+}
 
 /**
  * What the run may take at most, and what runs of its kind took on average. The generator must be able to count

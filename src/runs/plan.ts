@@ -171,8 +171,8 @@ export const planRequest = (request: RunRequest, parts: Parts): Plan => {
   }
 }
 
-/** Of the prompt as it will be sent. */
-const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
+/** Of the prompt as it will be sent for a draft. */
+export const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
   const messages = prompts.generator.solve(task)
   const constraint = constraintOf(task.responseFormat)
   return generator.countTokens(promptFor(generator, messages, constraint), task.tools)

@@ -44,6 +44,13 @@ export interface Estimate {
   readonly by_role: readonly RoleCost[]
 }
 
+/** Of the prompt that drafts of a run are made from. */
+export interface TokenCount {
+  readonly input_tokens: number
+  /** False for an estimate, which is rather too high, and beyond the context, where it may be too low. */
+  readonly exact: boolean
+}
+
 /** Told of every run of this process. Must not throw. */
 export interface RunObserver {
   /** `firstTextSeconds`: from creation to the first text of a candidate; undefined when there was none. */
@@ -134,6 +141,12 @@ export interface RunService {
 
   /** Worst case before running, by the tokenizer of the run's model. */
   estimate(request: RunRequest): Promise<Estimate>
+
+  /**
+   * Nothing is run, and no budget is asked.
+   * @throws RefineError as `create` does of the request itself.
+   */
+  countTokens(request: RunRequest): Promise<TokenCount>
 
   /**
    * Resolves when it is durable and counted; with a key, the same again gives the record there is.

@@ -9,7 +9,7 @@ import type { TraceContext } from '../core/trace.ts'
 import { Admission, type Place } from './admission.ts'
 import { createRunId, describeStrategy } from './created-records.ts'
 import { drive } from './drive.ts'
-import { estimateRun } from './estimate.ts'
+import { countPrompt, estimateRun } from './estimate.ts'
 import { enterRuns, waitForPlace } from './entrance.ts'
 import { EventWriter } from './event-writer.ts'
 import { FeedbackIntake } from './feedback-intake.ts'
@@ -160,6 +160,9 @@ export class Runner implements RunService {
   async estimate(request: RunRequest): Promise<Estimate> {
     return estimateRun(await this.#planner.plan(request, ''), this.#parts, this.#store)
   }
+
+  readonly countTokens = async (request: RunRequest) =>
+    countPrompt(await this.#planner.plan(request, ''))
 
   addFeedback(row: FeedbackRow, owner: string, key?: FeedbackKey): Promise<FeedbackRecord> {
     return this.#intake.one(row, owner, key)

@@ -20,6 +20,7 @@ import type {
   RunObserver,
   RunService,
   StrategyDescription,
+  TokenCount,
 } from '../../src/runs/run-service.ts'
 
 export type Body = StrategyEvent | RunnerEvent
@@ -344,6 +345,12 @@ export class FakeRuns implements RunService {
       expected: null,
       by_role: [{ role: 'generator', calls: 2, inputTokens: 10, outputTokens: 20 }],
     }
+  }
+
+  async countTokens(request: RunRequest): Promise<TokenCount> {
+    taskOf(request)
+    this.requests.push(request)
+    return { input_tokens: 17, exact: true }
   }
 
   async addFeedback(row: FeedbackRow, owner: string): Promise<FeedbackRecord> {

@@ -112,6 +112,16 @@ export const MessagesRequest = Type.Object(
 )
 export type MessagesRequest = Static<typeof MessagesRequest>
 
+/** What is counted is a message that might be asked for: only how long it may become need not be said. */
+export const CountRequest = Type.Object(
+  {
+    ...MessagesRequest.properties,
+    max_tokens: Type.Optional(MessagesRequest.properties.max_tokens),
+  },
+  { additionalProperties: false, $id: 'AnthropicCountRequest' },
+)
+export type CountRequest = Static<typeof CountRequest>
+
 const refuseUnsupported = (body: MessagesRequest): void => {
   for (const field of REFUSABLE_FIELDS) {
     if (!isAbsent(body[field])) throw unsupported(`/${field}`, 'is not supported')

@@ -1,15 +1,15 @@
 /** `/v1/messages`: Anthropic's protocol, for clients that know nothing of refinement. */
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type RefineError, toRefineError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/event.ts'
 import { retryHeader, startForegroundRun } from '../foreground-run.ts'
-import { jsonOrChunksResponse } from '../responses.ts'
+import { jsonOrChunksResponse, jsonResponse } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
 import { sendEventStream } from '../sse.ts'
 import { MessageEvents, type MessageOptions } from './anthropic-messages-events.ts'
 import {
+  CountRequest,
   ignoredFields,
   MessagesRequest,
   showModeOf,
@@ -17,6 +17,7 @@ import {
 } from './anthropic-messages-request.ts'
 import { FREE_IN_BLOCKS, withoutNulls } from './null-fields.ts'
 import { directStrategies } from './run-account.ts'
+import { TOKEN_COUNT, toTokenCount } from './token-count.ts'
 import { withHeaders } from './run-choice.ts'
 
 const ErrorBody = Type.Object(
@@ -93,6 +94,21 @@ const SCHEMA = {
   },
 }
 
+const COUNT_SCHEMA = {
+  operationId: 'countMessageTokens',
+  summary: 'How many tokens a message would be made from',
+  description:
+    'Takes what `POST /v1/messages` takes, and counts the prompt of a draft as the model gets it, tools and instructions of ' +
+    'the strategy included. Nothing is run.',
+  tags: ['compatibility'],
+  body: CountRequest,
+  response: {
+    200: jsonResponse('The count.', Type.Object(TOKEN_COUNT)),
+    '4xx': failure('The request is at fault.'),
+    '5xx': failure('The server or a model is at fault.'),
+  },
+}
+
 const frameOf = (event: { readonly type: string }): string =>
   `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 
@@ -152,25 +168,31 @@ const create = async (
   return undefined
 }
 
-export const registerAnthropicMessages = (
-  instance: FastifyInstance,
-  context: HttpContext,
-): void => {
-  const app = instance.withTypeProvider<TypeBoxTypeProvider>()
-  app.post(
-    '/v1/messages',
-    {
-      schema: SCHEMA,
-      config: { errorBody, images: true },
-      preValidation: async (request) => {
-        // The type is that of a valid body, which this one becomes, or is refused.
-        request.body = withoutNulls(request.body, FREE_IN_BLOCKS) as MessagesRequest
-      },
-    },
-    async (request, reply) => {
-      const refine = withHeaders(request.body.refine, request.headers)
-      const body = { ...request.body, ...(refine === undefined ? {} : { refine }) }
-      return create(context, body, request, reply)
-    },
+/** The type is that of a valid body, which this one becomes, or is refused. */
+const preValidation = async (request: FastifyRequest): Promise<void> => {
+  request.body = withoutNulls(request.body, FREE_IN_BLOCKS)
+}
+
+/** With what the headers say. */
+const bodyOf = <Body extends CountRequest>(request: FastifyRequest): Body => {
+  const body = request.body as Body
+  const refine = withHeaders(body.refine, request.headers)
+  return refine === undefined ? body : { ...body, refine }
+}
+
+const config = { errorBody, images: true }
+
+export const registerAnthropicMessages = (app: FastifyInstance, context: HttpContext): void => {
+  const { runs } = context
+  const creation = { schema: SCHEMA, config, preValidation }
+  app.post('/v1/messages', creation, (request, reply) =>
+    create(context, bodyOf<MessagesRequest>(request), request, reply),
   )
+
+  const count = { schema: COUNT_SCHEMA, config, preValidation }
+  app.post('/v1/messages/count_tokens', count, async (request) => {
+    const body = { max_tokens: 1, ...bodyOf(request) }
+    const known = new Set(runs.models().map(({ id }) => id))
+    return toTokenCount(await runs.countTokens(toRunRequest(body, known)))
+  })
 }

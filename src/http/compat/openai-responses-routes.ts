@@ -3,6 +3,8 @@ import { Type } from 'typebox'
 import { jsonOrChunksResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import { ResponseBody } from './openai-responses-reply.ts'
 import { ResponsesRequest } from './openai-responses-schema.ts'
+import { anyFields } from './run-choice.ts'
+import { TOKEN_COUNT } from './token-count.ts'
 
 const Any = Type.Unknown()
 
@@ -21,6 +23,29 @@ export const CREATE_SCHEMA = {
   tags: ['compatibility'],
   body: ResponsesRequest,
   response: { 200: jsonOrChunksResponse(STREAM, ResponseBody), ...PROBLEM_RESPONSES },
+}
+
+/** What a count alone may have beside the fields of a response. */
+const CountRequest = Type.Object(
+  { ...ResponsesRequest.properties, ...anyFields(['personality']) },
+  { additionalProperties: false, $id: 'ResponsesCountRequest' },
+)
+
+export const COUNT_SCHEMA = {
+  operationId: 'countResponseTokens',
+  summary: 'How many tokens a response would be made from',
+  description:
+    'Takes what `POST /v1/responses` takes, and counts the prompt of a draft as the model gets it: earlier responses, tools ' +
+    'and instructions of the strategy included. Nothing is run.',
+  tags: ['compatibility'],
+  body: CountRequest,
+  response: {
+    200: jsonResponse(
+      'The count.',
+      Type.Object({ object: Type.Literal('response.input_tokens'), ...TOKEN_COUNT }),
+    ),
+    ...PROBLEM_RESPONSES,
+  },
 }
 
 export const GET_SCHEMA = {

@@ -24,6 +24,7 @@ import type { Lookup } from './openai-responses-input.ts'
 import { findResponse, instructionsOf, optionsFor } from './openai-responses-lookup.ts'
 import {
   CANCEL_SCHEMA,
+  COUNT_SCHEMA,
   CREATE_SCHEMA,
   DELETE_SCHEMA,
   GET_SCHEMA,
@@ -31,6 +32,7 @@ import {
 } from './openai-responses-routes.ts'
 import type { ResponsesRequest } from './openai-responses-schema.ts'
 import { withHeaders } from './run-choice.ts'
+import { toTokenCount } from './token-count.ts'
 
 const frameOf = (event: { readonly type: string }): string =>
   `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
@@ -170,19 +172,36 @@ const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) 
   return toList(found, ({ id }) => id, items.length > from + limit)
 }
 
+/** With what the headers say. */
+const bodyOf = (request: FastifyRequest): ResponsesRequest => {
+  const body = request.body as ResponsesRequest
+  const refine = withHeaders(body.refine, request.headers)
+  return refine === undefined ? body : { ...body, refine }
+}
+
+const preValidation = async (request: FastifyRequest): Promise<void> => {
+  request.body = withoutNulls(request.body)
+}
+
+const registerCreation = (app: FastifyInstance, context: HttpContext): void => {
+  const { runs } = context
+  const config = { images: true }
+  const creation = { schema: CREATE_SCHEMA, config, preValidation }
+  app.post('/v1/responses', creation, (request, reply) =>
+    create(context, bodyOf(request), request, reply),
+  )
+
+  const count = { schema: COUNT_SCHEMA, config, preValidation }
+  app.post('/v1/responses/input_tokens', count, async (request) => {
+    const run = await toRunRequest(bodyOf(request), { runs, owner: request.owner })
+    return { object: 'response.input_tokens', ...toTokenCount(await runs.countTokens(run)) }
+  })
+}
+
 export const registerResponses = (instance: FastifyInstance, context: HttpContext): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const { runs, limits, cancellation, attendance } = context
-  const preValidation = async (request: FastifyRequest): Promise<void> => {
-    request.body = withoutNulls(request.body)
-  }
-
-  const creation = { schema: CREATE_SCHEMA, config: { images: true }, preValidation }
-  app.post('/v1/responses', creation, async (request, reply) => {
-    const body = request.body as ResponsesRequest
-    const refine = withHeaders(body.refine, request.headers)
-    return create(context, { ...body, ...(refine && { refine }) }, request, reply)
-  })
+  registerCreation(instance, context)
 
   const options = { schema: GET_SCHEMA, exposeHeadRoute: false } // a HEAD might never end
   app.get('/v1/responses/:id', options, async ({ params, query, owner }, reply) => {

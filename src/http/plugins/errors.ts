@@ -1,7 +1,13 @@
 /** Every error leaves here, as one kind of body, and is logged here, once, at the level of the catalogue. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RouteOptions,
+} from 'fastify'
 import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
 import { problemOf } from '../problem.ts'
 import { requestIdOf } from './request-id.ts'
@@ -12,10 +18,12 @@ declare module 'fastify' {
     runId: string | undefined
   }
   interface FastifyContextConfig {
-    /** For a route of a protocol whose clients read another body than ours. */
-    errorBody?: (error: RefineError, requestId: string) => object
+    /** For a route of a protocol whose clients read another body than ours; paths below it, which are none, speak it too. */
+    errorBody?: ErrorBody
   }
 }
+
+type ErrorBody = (error: RefineError, requestId: string) => object
 
 /** Status for the log of a request whose client left; nobody reads it (nginx's convention). */
 const CLIENT_CLOSED_REQUEST = 499
@@ -48,11 +56,12 @@ const logError = (request: FastifyRequest, error: RefineError): void => {
   request.log[error.level](details, error.message)
 }
 
-const bodyOf = (error: RefineError, request: FastifyRequest): object =>
-  request.routeOptions.config?.errorBody?.(error, request.id) ??
-  problemOf(error, request.id, request.runId)
-
-const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+const sendError = (
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bodyOf: ErrorBody = (error, id) => problemOf(error, id, request.runId),
+): FastifyReply => {
   if (reply.raw.destroyed) {
     request.log.debug({ run_id: request.runId }, 'client left')
     return reply.code(CLIENT_CLOSED_REQUEST).send()
@@ -60,14 +69,16 @@ const sendError = (thrown: unknown, request: FastifyRequest, reply: FastifyReply
   const error = fromFramework(thrown)
   logError(request, error)
   if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter))
-  return reply.code(error.status).type('application/problem+json').send(bodyOf(error, request))
+  return reply.code(error.status).type('application/problem+json').send(bodyOf(error, request.id))
 }
 
-/** Which methods each path takes, to tell a wrong method from a wrong path. */
-class MethodTable {
+/** Which methods each path takes, to tell a wrong method from a wrong path, and which protocol it belongs to. */
+class RouteTable {
   readonly #routes: { readonly pattern: RegExp; readonly method: string }[] = []
+  readonly #protocols = new Map<string, ErrorBody>()
 
-  add(url: string, methods: string | readonly string[]): void {
+  add({ url, method, config }: RouteOptions): void {
+    if (config?.errorBody !== undefined) this.#protocols.set(url, config.errorBody)
     const pattern = url
       .split('/')
       .map((part) =>
@@ -78,24 +89,35 @@ class MethodTable {
             : part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`),
       )
       .join('/')
-    for (const method of [methods].flat())
-      this.#routes.push({ pattern: new RegExp(`^${pattern}$`), method })
+    for (const each of [method].flat())
+      this.#routes.push({ pattern: new RegExp(`^${pattern}$`), method: each })
   }
 
   allowed(path: string): string[] {
     const fitting = this.#routes.filter(({ pattern }) => pattern.test(path))
     return [...new Set(fitting.map(({ method }) => method))]
   }
+
+  /** The body of errors at the path, or of the protocol it lies below; undefined: ours. */
+  errorBody(path: string): ErrorBody | undefined {
+    for (const [url, body] of this.#protocols)
+      if (path === url || path.startsWith(`${url}/`)) return body
+    return undefined
+  }
 }
+
+const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0]!
 
 /** Must come before the routes, which it watches. */
 export const registerErrors = (app: FastifyInstance): void => {
-  const table = new MethodTable()
+  const table = new RouteTable()
   app.decorateRequest('runId', undefined)
-  app.addHook('onRoute', ({ url, method }) => table.add(url, method))
-  app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply))
+  app.addHook('onRoute', (route) => table.add(route))
+  app.setErrorHandler((thrown, request, reply) =>
+    sendError(thrown, request, reply, table.errorBody(pathOf(request))),
+  )
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0]!
+    const path = pathOf(request)
     const allowed = table.allowed(path)
     if (allowed.length === 0) {
       throw new RefineError('not_found', `There is nothing at ${path}.`)
