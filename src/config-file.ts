@@ -126,7 +126,12 @@ export const ConfigFile = Type.Object(
         },
       ),
     ),
-    origins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    cors_origins: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        maxItems: 1000,
+        description: 'Origins of web pages that may call the server and open sockets; `*` is any.',
+      }),
+    ),
     log: Type.Optional(
       Type.Object(
         {

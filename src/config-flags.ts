@@ -59,6 +59,12 @@ export const SERVE_FLAGS = [
     description: 'Say openly that anyone who reaches the address may use the server.',
   },
   {
+    name: 'cors-origin',
+    value: 'ORIGINS',
+    description:
+      'Origins of web pages that may call the server, separated by commas, such as https://app.example; * for any. Default: only its own.',
+  },
+  {
     name: 'log-level',
     value: 'LEVEL',
     description: 'trace, debug, info, warn, error or silent. Default info.',

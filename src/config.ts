@@ -9,6 +9,7 @@ import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { limitsOf, type ConfiguredLimits } from './config-limits.ts'
 import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
+import { originsOf } from './config-origins.ts'
 import { cachedModels, hubOf, type Environment, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
 import { DEVICES, type Device } from './core/device.ts'
@@ -54,7 +55,7 @@ export interface Config {
   readonly experiments: readonly unknown[]
   readonly limits: ConfiguredLimits
   readonly retention: RetentionDays
-  /** Origins of pages that may open a socket, besides the server's own. */
+  /** Origins of pages that may call the server besides its own; `*` is any. */
   readonly origins: readonly string[]
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
 }
@@ -230,7 +231,7 @@ export const loadConfig = (flags: Flags, environment: Environment): Config => {
     experiments: file.experiments ?? [],
     limits: limitsOf(file),
     retention: retentionOf(file),
-    origins: file.origins ?? [],
+    origins: originsOf(setting('cors-origin'), file.cors_origins),
     log: {
       level: oneOf('--log-level', LOG_LEVELS, setting('log-level')) ?? file.log?.level ?? 'info',
       prompts: toSwitch('--log-prompts', setting('log-prompts')) || file.log?.prompts === true,

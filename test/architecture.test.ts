@@ -28,11 +28,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'config-file.ts': ['core', 'telemetry'],
   'config-hub.ts': ['core'],
   'config-limits.ts': ['core', 'config-file.ts'],
+  'config-origins.ts': ['core'],
   'config.ts': [
     'config-flags.ts',
     'config-file.ts',
     'config-hub.ts',
     'config-limits.ts',
+    'config-origins.ts',
     'core',
     'experiments',
     'models',

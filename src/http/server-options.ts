@@ -51,6 +51,9 @@ export const DEFAULT_LIMITS: Limits = {
   pingSeconds: 25,
 }
 
+/** Among the origins: pages of any. */
+export const ANY_ORIGIN = '*'
+
 export interface ServerOptions {
   readonly runs: RunService
   readonly experiments: Experiments
@@ -61,7 +64,7 @@ export interface ServerOptions {
   readonly version: string
   /** Without keys everybody may call, and every run has the owner ''. */
   readonly keys?: readonly ApiKey[]
-  /** Origins of web pages, such as `https://example.org`, that may open sockets beside the server's own. */
+  /** Origins of web pages, such as `https://example.org`, that may call the server beside its own; `*` is any. */
   readonly origins?: readonly string[]
   readonly limits?: Partial<Limits>
 }

@@ -12,6 +12,7 @@ import { SocketTickets } from './socket-tickets.ts'
 import { registerAuth } from './plugins/auth.ts'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerCancellation } from './plugins/cancellation.ts'
+import { registerCors } from './plugins/cors.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { onClientError, onFrameworkError, registerErrors } from './plugins/errors.ts'
 import { registerOpenApi } from './plugins/openapi.ts'
@@ -115,6 +116,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   registerClosing(app)
   const cancellation = registerCancellation(app)
   await registerWebSocketPlugin(app, limits.messageBytes)
+  await registerCors(app, options.origins ?? [])
   const tickets = new SocketTickets()
   registerAuth(app, options.keys ?? [], tickets)
   registerRateLimits(app, options.runs)

@@ -3,7 +3,7 @@ import websocket, { type WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RefineError } from '../core/errors.ts'
 import { PROBLEM_RESPONSES } from './responses.ts'
-import type { HttpContext } from './server-options.ts'
+import { ANY_ORIGIN, type HttpContext } from './server-options.ts'
 import { WebSocketSession } from './websocket-session.ts'
 
 const SUBPROTOCOL = 'whetstone.v1'
@@ -36,7 +36,7 @@ export const checkOrigin = (
     if (ticket.origin === origin) return
     throw new RefineError('forbidden', `The ticket is for pages of ${ticket.origin}.`)
   }
-  if (origin === undefined || origins.includes(origin)) return
+  if (origin === undefined || [origin, ANY_ORIGIN].some((each) => origins.includes(each))) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
   throw new RefineError('forbidden', `Pages of ${origin} may not open a socket here.`)
 }

@@ -211,6 +211,8 @@ test('pages of other sites may not open a socket', async (t) => {
   assert.equal(await refusal(url, [], { origin: 'null' }), 403)
   assert.equal(await refusal(url, [], { origin: 'https://app.example' }), 101)
   assert.equal(await refusal(url, [], { origin: url }), 101)
+  const open = await listen(t, new FakeRuns(), { origins: ['*'] })
+  assert.equal(await refusal(open.url, [], { origin: 'https://evil.example' }), 101)
 })
 
 test('a socket needs a key where requests do, and a browser can give it as a subprotocol', async (t) => {

@@ -78,6 +78,7 @@ class RouteTable {
   readonly #protocols = new Map<string, ErrorBody>()
 
   add({ url, method, config }: RouteOptions): void {
+    if (url === '*') return // of preflights, which are no request of their own
     if (config?.errorBody !== undefined) this.#protocols.set(url, config.errorBody)
     const pattern = url
       .split('/')
