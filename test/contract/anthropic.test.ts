@@ -106,6 +106,40 @@ test('Anthropic’s client sends thinking and tool results back, and may ask for
   ])
 })
 
+test('a tool result that is an error is told to the model as one', async (t) => {
+  const { client, runs } = await connect(t)
+  const call = (id: string) => ({ type: 'tool_use' as const, id, name: 'add', input: {} })
+  const result = (tool_use_id: string, content: string, is_error: boolean) => ({
+    type: 'tool_result' as const,
+    tool_use_id,
+    content,
+    is_error,
+  })
+  await client.messages.create({
+    ...ask,
+    messages: [
+      ...ask.messages,
+      { role: 'assistant', content: [call('a'), call('b'), call('c')] },
+      {
+        role: 'user',
+        content: [
+          result('a', 'No such number.', true),
+          result('b', '', true),
+          result('c', '5', false),
+        ],
+      },
+    ],
+  })
+  assert.deepEqual(
+    runs.requests[0]?.messages?.slice(2).map(({ role, content }) => [role, content]),
+    [
+      ['tool', 'The tool call failed:\nNo such number.'],
+      ['tool', 'The tool call failed.'],
+      ['tool', '5'],
+    ],
+  )
+})
+
 test('Anthropic’s client understands the errors', async (t) => {
   const { client, runs } = await connect(t)
   const tools = [{ type: 'web_search_20250305' as const, name: 'web_search' as const }]

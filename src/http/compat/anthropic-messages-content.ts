@@ -28,6 +28,12 @@ const Block = Type.Object(
     input: Type.Optional(Type.Unknown()),
     tool_use_id: Type.Optional(Type.String()),
     content: Type.Optional(Type.Unknown()),
+    is_error: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of a `tool_result`: the model reads it behind the line `The tool call failed:`.',
+      }),
+    ),
   },
   { $id: 'AnthropicContentBlock' },
 )
@@ -80,11 +86,18 @@ const resultText = (content: unknown, pointer: string): string => {
   return joined(parts)
 }
 
-const readResult = (block: Block, pointer: string): Message => ({
-  role: 'tool',
-  tool_call_id: required(block.tool_use_id, `${pointer}/tool_use_id`),
-  content: resultText(block.content, `${pointer}/content`),
-})
+/** No chat template and no upstream has a place for it, so the text says it. */
+const asFailure = (text: string): string =>
+  text === '' ? 'The tool call failed.' : `The tool call failed:\n${text}`
+
+const readResult = (block: Block, pointer: string): Message => {
+  const text = resultText(block.content, `${pointer}/content`)
+  return {
+    role: 'tool',
+    tool_call_id: required(block.tool_use_id, `${pointer}/tool_use_id`),
+    content: block.is_error === true ? asFailure(text) : text,
+  }
+}
 
 const readCall = ({ id, name, input = {} }: Block, pointer: string): ToolCall => ({
   id: required(id, `${pointer}/id`),
