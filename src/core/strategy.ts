@@ -106,7 +106,7 @@ export interface Strategy<Options extends TObject = TObject> {
    * a terminal event. Candidates are numbered from 0 in order of creation and immutable once completed; the first
    * completed one becomes the incumbent by `answer.revised`. Only a better one replaces it: by the same scorer, by a
    * comparison in both orders, by the weight of its answer in a vote, by the choice of a selector that saw all, or
-   * because it is the synthesis of them that the method exists to make.
+   * because it is what the method exists to make: the synthesis of them, or the end of a chain of samples.
    */
   run(
     task: Task,

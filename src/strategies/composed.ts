@@ -67,8 +67,19 @@ class Composed {
     course.consider(candidates())
     course.generation = course.considered
     pool.requireCompleted()
+    yield* this.#leaveBeginnings(ends)
     yield* this.#settle()
     return stop ?? this.#stopping.whenSettled()
+  }
+
+  /** What a chain begins with is shown at once, but it is no sample of what the chain samples from. */
+  *#leaveBeginnings(ends: readonly number[]): Generator<StrategyEvent, void, void> {
+    const { chosen, refinement, considered } = this.#course
+    const { pool } = refinement
+    const [end] = considered
+    if (chosen.sampler.kind !== 'power' || end === undefined || ends.includes(pool.incumbent!))
+      return
+    yield pool.promote(end, 'end of a chain', null)
   }
 
   async *gate(round: number): Events<StopReason | undefined> {

@@ -90,8 +90,8 @@ export const mixture = defineStrategy({
       return {
         rounds: layers,
         sampler: async function* (refinement) {
-          if (proposers.length === 0) yield* sample(refinement, draftCall(refinement, n))
-          else yield* proposeByAll(refinement, authors)
+          if (proposers.length === 0) yield* sample(refinement, draftCall(refinement, n, 1, 1))
+          else yield* proposeByAll(refinement, authors, 1)
           layer = refinement.pool.completed
           return undefined
         },

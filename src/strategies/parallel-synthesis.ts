@@ -86,7 +86,8 @@ export const parallelSynthesis = defineStrategy({
       return {
         rounds: widths.length,
         sampler: async function* (refinement) {
-          yield* sample(refinement, draftCall(refinement, widths[0]!))
+          const kept = workspace === 0 ? 1 : 2
+          yield* sample(refinement, draftCall(refinement, widths[0]!, 1, kept))
           layer = refinement.pool.completed
           return undefined
         },

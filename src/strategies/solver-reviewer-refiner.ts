@@ -16,6 +16,7 @@ import type { Critique } from '../core/prompts.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { countVotes, effectiveAnswers, type AnswerWeight } from '../core/vote.ts'
 import { compose, react, type Events, type Refinement } from './compose.ts'
+import { affordablePieces } from './parts/allowance.ts'
 import { vote } from './parts/ballot.ts'
 import { isRated, outcomeOf, processOf, rate, rewardOf, stepsOf } from './parts/chain-reward.ts'
 import { draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
@@ -107,6 +108,9 @@ export const difficultyOf = (
   return { byOutcome, byProcess, z, agrees, isGood: z >= 0 }
 }
 
+/** A review, a rewrite and two scores. */
+const CALLS_PER_REWRITE = 4
+
 /** The state of one run: the chains that are in the vote, and what was said of them. */
 class Refining {
   readonly #settings: Settings
@@ -156,9 +160,11 @@ class Refining {
     const before = pool.size
     const { steering } = context
     this.#chains = this.#chains.filter((candidate) => !steering.isDropped(candidate))
-    const chains = this.#targets(pool).map((parent) =>
-      this.#rewrite(refinement, parent, round, context.random.seed()),
-    )
+    const targets = this.#targets(pool)
+    const most = affordablePieces(context, targets.length, CALLS_PER_REWRITE)
+    const chains = targets
+      .slice(0, most)
+      .map((parent) => this.#rewrite(refinement, parent, round, context.random.seed()))
     yield* merge(chains)
     const revised = pool.completed.filter((candidate) => candidate >= before)
     if (revised.length === 0) return 'no_improvement'

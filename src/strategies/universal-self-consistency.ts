@@ -58,7 +58,7 @@ export const universalSelfConsistency = defineStrategy({
       formOf(context, 'judge', 'select')
       return {
         sampler: async function* (refinement: Refinement): Events<StopReason | undefined> {
-          yield* sample(refinement, draftCall(refinement, n))
+          yield* sample(refinement, draftCall(refinement, n, 1, orders))
           return undefined
         },
         selector: async function* (refinement) {

@@ -36,6 +36,23 @@ test('the ends of the chains are distributed as p^α', async () => {
   }
 })
 
+test('the end of a chain is the answer, also where no vote can tell', async () => {
+  let written = 0
+  const reply = () => ({
+    text: `As ${'ab'[written++ % 2]} said.\n\nSo it is.`,
+    logProbability: -10 / written,
+  })
+  const sampler = { kind: 'power', n: 1, steps: 3 }
+  const setting = { options: { sampler }, prompts: 'full' } as const
+  const { selection, events } = await runStrategy(
+    composed,
+    new FakeModel({ prompts: 'full', reply }),
+    setting,
+  )
+  const last = ofType(events, 'candidate.completed').at(-1)!.candidate
+  assert.deepEqual([selection!.candidate, last > 0], [last, true])
+})
+
 test('a proposal that is not taken is dropped, one that is taken comes from the one before', async () => {
   const sampler = { kind: 'power', n: 1, alpha: 8, steps: 10 }
   const setting = { options: { sampler }, prompts: 'full', seed: 3 } as const

@@ -169,7 +169,7 @@ const checkCandidates = (events: readonly StrategyEvent[]): void => {
 
 /**
  * A new incumbent must have won: by score under one scorer, in both orders, by the weight of its answer, by the choice
- * of a selector, or by being the synthesis of the others.
+ * of a selector, or by being what the method exists to make: the synthesis of the others, the end of a chain.
  */
 const hasWon = (
   before: readonly StrategyEvent[],
@@ -201,6 +201,12 @@ const hasWon = (
       ({ candidate }) => candidate === next.candidate,
     )
     return created?.role === 'aggregate'
+  }
+  if (next.reason === 'end of a chain') {
+    const taken = ofType(before, 'candidate.completed').map(({ candidate }) => candidate)
+    return ofType(before, 'candidate.created').every(
+      ({ candidate, parents }) => !taken.includes(candidate) || !parents.includes(next.candidate),
+    )
   }
   return wins(next.candidate) > wins(last.candidate)
 }

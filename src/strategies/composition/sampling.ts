@@ -105,7 +105,7 @@ const sharpened = (
   const { random } = refinement.context
   const draw = (): Draw => ({ seed: random.seed(), place: random.next(), bar: random.next() })
   return Array.from({ length: n }, () =>
-    new PowerChain(refinement, alpha).walk(Array.from({ length: 1 + steps }, draw)),
+    new PowerChain(refinement, alpha, n).walk(Array.from({ length: 1 + steps }, draw)),
   )
 }
 
@@ -143,6 +143,19 @@ const draftsOf = (
   }
 }
 
+/** Drafts that the calls reach for together with the wordings that they answer. */
+const answerable = (
+  { context: { budget } }: Refinement,
+  drafts: number,
+  paraphrases: number,
+  callsEach: number,
+): number => {
+  const left = budget.remaining('calls')
+  let n = drafts
+  while (n > 1 && n * callsEach + Math.min(paraphrases, n - 1) > left) n--
+  return n
+}
+
 /** `rate` is called with every draft that is to be chosen from, of a chain with its end alone. */
 export async function* draw(
   refinement: Refinement,
@@ -158,7 +171,9 @@ export async function* draw(
   const messages = context.prompts.generator.solve(task)
   const n = affordableSamples(context, messages, task.sampling, sampler.n, callsEach)
   if (sampler.kind === 'paraphrase') {
-    yield* merge(paraphrased(refinement, n, sampler.paraphrases, rate))
+    const { paraphrases } = sampler
+    const answered = answerable(refinement, n, paraphrases, callsEach)
+    yield* merge(paraphrased(refinement, answered, paraphrases, rate))
   } else yield* merge(draftsOf(refinement, sampler, n).map((draft) => rated(draft, rate)))
   if (sampler.kind !== 'program' || refinement.pool.completed.length > 0) return
   const seed = context.random.seed()

@@ -5,7 +5,7 @@ import type { Message, Sampling } from '../../core/task.ts'
 
 /**
  * How many of `n` samples the budget allows, at least one: `callsEach` calls for each, and, where the length of an
- * answer is limited, prompt and answer of each in tokens.
+ * answer is limited, prompt and answer of each in tokens. `kept` calls are left for what is made of them.
  */
 export const affordableSamples = (
   { budget, models }: StrategyContext,
@@ -13,8 +13,9 @@ export const affordableSamples = (
   { max_tokens: maxTokens }: Sampling,
   n: number,
   callsEach = 1,
+  kept = 0,
 ): number => {
-  const byCalls = budget.remaining('calls') / callsEach
+  const byCalls = (budget.remaining('calls') - kept) / callsEach
   const tokens = budget.remaining('tokens')
   if (maxTokens === undefined || tokens === Infinity) {
     return Math.max(1, Math.floor(Math.min(n, byCalls)))
@@ -22,6 +23,13 @@ export const affordableSamples = (
   const each = models.generator.countTokens(messages) + maxTokens
   return Math.max(1, Math.floor(Math.min(n, byCalls, tokens / each)))
 }
+
+/** How many of `n` pieces of work that take `callsEach` calls the budget allows, at least one. */
+export const affordablePieces = (
+  { budget }: StrategyContext,
+  n: number,
+  callsEach: number,
+): number => Math.max(1, Math.min(n, Math.floor(budget.remaining('calls') / callsEach)))
 
 /** Whether one more call fits in every unit. */
 export const affordsCall = (

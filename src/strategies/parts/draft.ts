@@ -219,10 +219,15 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
   }
 }
 
-/** The call for `n` drafts of the task, fewer where the budget does not reach; `callsEach` counts scores as well. */
-export const draftCall = ({ task, context }: Refinement, n: number, callsEach = 1): SampleCall => {
+/** The call for `n` drafts of the task, fewer where the budget does not reach (`affordableSamples`). */
+export const draftCall = (
+  { task, context }: Refinement,
+  n: number,
+  callsEach = 1,
+  kept = 0,
+): SampleCall => {
   const messages = context.prompts.generator.solve(task)
-  const samples = affordableSamples(context, messages, task.sampling, n, callsEach)
+  const samples = affordableSamples(context, messages, task.sampling, n, callsEach, kept)
   return {
     model: context.models.generator,
     messages,

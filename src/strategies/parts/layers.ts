@@ -3,16 +3,22 @@ import type { StopReason } from '../../core/event.ts'
 import { merge } from '../../core/merge.ts'
 import type { NamedModel } from '../../core/strategy.ts'
 import type { Events, Refinement } from '../compose.ts'
+import { affordablePieces, affordableSamples } from './allowance.ts'
 import { sample, draftSampling } from './draft.ts'
 import { synthesise } from './synthesis.ts'
 
 /** Who writes the places of a layer, in turn; undefined stands for the run's own generator. */
 export type Authors = readonly (NamedModel | undefined)[]
 
-/** The first layer where several models write: one call for each place, all side by side. */
-export async function* proposeByAll(refinement: Refinement, authors: Authors): Events {
+/**
+ * The first layer where several models write: one call for each place, all side by side; for fewer places where the budget
+ * does not reach, with `kept` calls left.
+ */
+export async function* proposeByAll(refinement: Refinement, authors: Authors, kept = 0): Events {
   const { task, context } = refinement
-  const calls = authors.map((author) => {
+  const asked = context.prompts.generator.solve(task)
+  const most = affordableSamples(context, asked, task.sampling, authors.length, 1, kept)
+  const calls = authors.slice(0, most).map((author) => {
     const { model, prompts } = author ?? {
       model: context.models.generator,
       prompts: context.prompts.generator,
@@ -43,8 +49,9 @@ export async function* nextLayer(
   workspace?: string,
 ): Events<readonly number[]> {
   const { random } = refinement.context
+  const most = affordablePieces(refinement.context, authors.length, 1)
   const made = yield* merge(
-    authors.map((author) =>
+    authors.slice(0, most).map((author) =>
       synthesise(refinement, {
         form: 'synthesise',
         parents: random.shuffle(parents),

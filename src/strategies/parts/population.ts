@@ -1,6 +1,7 @@
 /** A population of candidates, replaced round by round by what is made of its members. */
 import { merge } from '../../core/merge.ts'
 import type { Events, Refinement } from '../compose.ts'
+import { affordablePieces } from './allowance.ts'
 import { vote } from './ballot.ts'
 import { revise } from './revise.ts'
 import { synthesise } from './synthesis.ts'
@@ -20,8 +21,8 @@ async function* renew(
 
 /**
  * The next generation, as large as the present one: all slots side by side, each from `k` distinct members drawn at
- * random; `rate` is called with each new one as soon as it is there. A slot that fails keeps its old member; undefined
- * when all did.
+ * random; `rate` is called with each new one as soon as it is there. A slot that fails, or that the budget does not reach,
+ * keeps its old member; undefined when all did.
  */
 export async function* nextGeneration(
   refinement: Refinement,
@@ -31,7 +32,9 @@ export async function* nextGeneration(
   rate?: (candidate: number) => Events,
 ): Events<readonly number[] | undefined> {
   const { random } = refinement.context
-  const slots = population.map(() => ({
+  const callsEach = rate === undefined ? 1 : 2
+  const most = affordablePieces(refinement.context, population.length, callsEach)
+  const slots = population.slice(0, most).map(() => ({
     parents: random.shuffle(population).slice(0, k),
     seed: random.seed(),
   }))
@@ -43,7 +46,7 @@ export async function* nextGeneration(
     }),
   )
   if (made.every((candidate) => candidate === undefined)) return undefined
-  return made.map((candidate, slot) => candidate ?? population[slot]!)
+  return population.map((member, slot) => made[slot] ?? member)
 }
 
 /** The vote of a population; one without any answer puts its first synthesis forward. Returns the leader's share. */

@@ -14,6 +14,7 @@ import type { GenerationChunk, TokenLogProbability } from '../../core/language-m
 import { peakednessOf } from '../../core/peakedness.ts'
 import type { Sampling } from '../../core/task.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
+import { affordsCall } from './allowance.ts'
 
 /** Drawn beforehand, so that chains side by side do not depend on who is faster. */
 export interface Draw {
@@ -47,20 +48,28 @@ export const logAcceptance = (
 export class PowerChain {
   readonly #refinement: Refinement
   readonly #alpha: number
+  readonly #chains: number
   #state: State | undefined
 
-  constructor(refinement: Refinement, alpha: number) {
+  /** `chains`: how many walk side by side. */
+  constructor(refinement: Refinement, alpha: number, chains: number) {
     this.#refinement = refinement
     this.#alpha = alpha
+    this.#chains = chains
   }
 
-  /** One draw for the start and one for each step. Returns where the chain ends; undefined when it could not start. */
+  /**
+   * One draw for the start and one for each step, as many as the budget allows. Returns where the chain ends; undefined
+   * when it could not start.
+   */
   async *walk([first, ...steps]: readonly Draw[]): Events<number | undefined> {
     if (first === undefined) return undefined
     yield* this.#propose(first, 0)
     if (this.#state === undefined) return undefined
     for (const draw of steps) {
-      yield* this.#propose(draw, Math.floor(draw.place * this.#state.tokens.length))
+      const kept = Math.floor(draw.place * this.#state.tokens.length)
+      if (!this.#mayPropose(kept)) break
+      yield* this.#propose(draw, kept)
     }
     return this.#state.candidate
   }
@@ -74,6 +83,17 @@ export class PowerChain {
       ...(stop === undefined ? {} : { stop }),
       ...(most === undefined ? {} : { max_tokens: Math.max(1, most - kept) }),
     }
+  }
+
+  /** Every other chain may be about to make a call, too. */
+  #mayPropose(kept: number): boolean {
+    const { context, task } = this.#refinement
+    const model = context.models.generator
+    const input = model.countTokens(context.prompts.generator.solve(task)) + kept
+    const { max_tokens: room = 1 } = this.#sampling(kept)
+    return (
+      context.budget.remaining('calls') >= this.#chains && affordsCall(context, model, input, room)
+    )
   }
 
   async *#propose(draw: Draw, kept: number): Events {
