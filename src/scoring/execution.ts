@@ -14,21 +14,34 @@ interface Equation {
   /** Digits, points, signs, brackets: nothing that could be more than a number. */
   readonly expression: string
   readonly stated: string
+  /** Whether what is stated is followed by a percent sign. */
+  readonly isPercent: boolean
 }
 
 const EQUATION =
   /((?:[-(][ \t]*)*\d[\d. \t+\-*/()]*[\d)])[ \t]*=[ \t]*(-?\d+(?:\.\d+)?)(?![\d.]*[ \t]*[-+*/][ \t]*\d)/g
 const OPERATOR = /[\d)]\s*[-+*/]\s*[-(\d]/
 const COMMENT = /\/[/*]/
+/** "- ", "2. ", "(3) ", "Step 4. " at the beginning of a line: a sign or a number for whoever reads it as an expression. */
+const LIST_MARKS = /^\s*(?:[-+*•]\s+|(?:step\s+)?\(?\d{1,3}[.)]\s+){1,3}/i
 const MOST_EQUATIONS = 256
 /** Longer lines are left out: looking for an equation takes the square of their length. */
 const LONGEST_LINE = 1000
+
+/** Whether an expression goes on to its left, where something stands that is no number: `x + 3 + 4 = 9`. */
+const isPart = (plain: string, index: number, expression: string): boolean => {
+  const before = plain.slice(Math.max(0, index - LONGEST_LINE), index)
+  const left = before.slice(before.lastIndexOf('\n') + 1).trimEnd()
+  const isBinary = /^-\s/.test(expression) || /\S/.test(plain[index - 1] ?? ' ')
+  return /[-+*/^]$/.test(left) || (expression.startsWith('-') && isBinary && /[\w)%]$/.test(left))
+}
 
 /** `3 × 4 = 12` with its signs as a program writes them; grouping commas and currency aside. */
 export const equationsIn = (text: string): readonly Equation[] => {
   const plain = text
     .split('\n')
     .filter((line) => line.length <= LONGEST_LINE)
+    .map((line) => line.replace(LIST_MARKS, ''))
     .join('\n')
     .replaceAll(/(?<=\d),(?=\d{3}\b)/g, '')
     .replaceAll(/[×·]|(?<=\d\s?)x(?=\s?\d)/g, '*')
@@ -37,23 +50,30 @@ export const equationsIn = (text: string): readonly Equation[] => {
     .replaceAll(/[$€£]/g, '')
   return [...plain.matchAll(EQUATION)]
     .filter(([, expression]) => OPERATOR.test(expression!) && !COMMENT.test(expression!))
+    .filter(({ index, 1: expression }) => !isPart(plain, index, expression!))
     .slice(0, MOST_EQUATIONS)
-    .map(([, expression, stated]) => ({ expression: expression!.trim(), stated: stated! }))
+    .map(({ index, 0: whole, 1: expression, 2: stated }) => ({
+      expression: expression!.trim(),
+      stated: stated!,
+      isPercent: /^[ \t]*%/.test(plain.slice(index + whole.length, index + whole.length + 8)),
+    }))
 }
 
 /** 1 right, 0 wrong, ½ for what is no expression after all; as precise as the stated number is written. */
-const CHECK = `const check = (expression, stated) => {
+const CHECK = `const check = (expression, stated, isPercent) => {
   let value
   try { value = (0, eval)('"use strict";' + expression) } catch { return 0.5 }
   const digits = (stated.split('.')[1] ?? '').length
-  return Math.abs(value - Number(stated)) <= 0.5000001 * 10 ** -digits * (digits > 0 ? 1 : 1e-6) ? 1 : 0
+  const margin = 0.5000001 * 10 ** -digits * (digits > 0 ? 1 : 1e-6)
+  const is = (number) => Math.abs(number - Number(stated)) <= margin
+  return is(value) || (isPercent && is(100 * value)) ? 1 : 0
 }
 `
 const checking = (steps: readonly (readonly Equation[])[]): string => {
   const given = steps.map((equations) =>
-    equations.map(({ expression, stated }) => [expression, stated]),
+    equations.map(({ expression, stated, isPercent }) => [expression, stated, isPercent]),
   )
-  return `${CHECK}JSON.stringify(${JSON.stringify(given)}.map((step) => step.map(([expression, stated]) => check(expression, stated))))`
+  return `${CHECK}JSON.stringify(${JSON.stringify(given)}.map((step) => step.map(([expression, stated, isPercent]) => check(expression, stated, isPercent))))`
 }
 
 const nothing = (message: string): Score => ({

@@ -89,6 +89,24 @@ test('equations are found with their signs, and nothing but numbers becomes code
   assert.deepEqual(equationsIn('1 //\n2 = 2, and 3 /* 4 = 4'), [])
 })
 
+test('marks of lists, and what is part of a longer expression, are no equations', () => {
+  const found = (text: string) => equationsIn(text).map(({ expression }) => expression)
+  assert.deepEqual(found('- 3 * 4 = 12\n1. 5 + 3 = 8\n  * 2) 6 / 2 = 3\nStep 3. 1 + 1 = 2'), [
+    '3 * 4',
+    '5 + 3',
+    '6 / 2',
+    '1 + 1',
+  ])
+  assert.deepEqual(found('x + 3 + 4 = 9; 5 apples - 2 * 1 = 3; 20% * 3 * 4 = 2.4'), [])
+  assert.deepEqual(found('x = 3 + 4 = 7, that is -3 + 5 = 2'), ['3 + 4', '-3 + 5'])
+})
+
+test('a share may be stated in percent', async () => {
+  assert.equal((await scoreOf('3 / 4 = 75%')).score, 1)
+  assert.equal((await scoreOf('15 / 60 * 100 = 25%')).score, 1)
+  assert.equal((await scoreOf('3 / 4 = 70%')).score, 0)
+})
+
 test('a draft scores by the share of its equations that hold, and its steps by their own', async () => {
   const { score, steps } = await scoreOf('Ben has 2 * 3 = 6.\n\nSo 6 + 1 = 8.\n\nThat is all.')
   assert.equal(score, 0.5)
@@ -128,6 +146,8 @@ test(
   { timeout: 60_000 },
   () => {
     assert.deepEqual(equationsIn('-\n'.repeat(200_000)), [])
-    assert.deepEqual(equationsIn('(\n(\n1 + 1 = 2'), [{ expression: '1 + 1', stated: '2' }])
+    assert.deepEqual(equationsIn('(\n(\n1 + 1 = 2'), [
+      { expression: '1 + 1', stated: '2', isPercent: false },
+    ])
   },
 )
