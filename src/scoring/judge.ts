@@ -14,8 +14,9 @@ import { ask, askForVerdict } from './reply.ts'
 const ALTERNATIVES = 20
 const DIGIT = /^\s*([0-9])\s*$/
 
-/** Expected digit in [0, 9], undefined when no digit is among the alternatives. */
+/** Expected digit in [0, 9], undefined for a token that is none: a digit among its alternatives would say little. */
 export const expectedDigit = (token: TokenLogProbability): number | undefined => {
+  if (!DIGIT.test(token.text)) return undefined
   const probabilities = new Map([[token.text, Math.exp(token.logProbability)]])
   for (const { text, logProbability } of token.alternatives) {
     probabilities.set(text, Math.exp(logProbability))

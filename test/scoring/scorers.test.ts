@@ -85,6 +85,14 @@ test('a first token that is no digit falls back to the verdict', async () => {
   assert.deepEqual([result.score, result.calls], [4, 2])
 })
 
+test('digits that were only possible at the beginning of other words are no grade', async () => {
+  const reply = ({ call }: Ask): string => (call === 1 ? 'The' : '{"score": 4}')
+  const firstToken = ({ call }: Ask) =>
+    call === 1 ? alternatives(['The', 0.999], ['1', 0.001]) : alternatives(['{"', 1])
+  const result = await scoreBy('judge', { reply, firstToken })
+  assert.deepEqual([result.score, result.calls], [4, 2])
+})
+
 test('a compact judge without log-probabilities is read by its digit', async () => {
   const result = await scoreBy('judge', { capabilities: BARE, reply: () => '5' }, 'compact')
   assert.equal(result.score, 5)
