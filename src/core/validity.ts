@@ -73,6 +73,9 @@ const formatFault = (task: Task, text: string): string | undefined => {
   return errors.length === 0 ? undefined : `its JSON does not fit: ${describe(errors)}`
 }
 
+/** No task asks for nothing. */
+export const EMPTY = 'it is empty'
+
 /** Whether the task asks for any form at all. */
 export const asksForForm = (task: Task): boolean =>
   schemaOf(task.responseFormat) !== undefined || (task.tools?.length ?? 0) > 0
@@ -85,7 +88,8 @@ export const faultOf = (task: Task, { text, toolCalls }: Proposal): string | und
     const fault = callFault(task, call)
     if (fault !== undefined) return fault
   }
-  return toolCalls.length > 0 ? undefined : formatFault(task, text)
+  if (toolCalls.length > 0) return undefined
+  return text.trim() === '' ? EMPTY : formatFault(task, text)
 }
 
 /** The canonical form of a proposal that is data: its calls, or its JSON; undefined for one that is prose. */

@@ -8,6 +8,7 @@ import { setMaxListeners } from 'node:events'
 import type { DeltaEvent, StopReason, StrategyEvent } from '../core/event.ts'
 import type { Selection, StrategyContext } from '../core/strategy.ts'
 import type { Task } from '../core/task.ts'
+import { EMPTY } from '../core/validity.ts'
 import { Pool } from './parts/pool.ts'
 
 export type Events<Return = void> = AsyncGenerator<StrategyEvent, Return, void>
@@ -54,11 +55,16 @@ const losesForm = (pool: Pool, candidate: number): boolean =>
   pool.fault(pool.incumbent) === undefined &&
   pool.fault(candidate) !== undefined
 
+/** Whether a candidate may not replace the answer, whatever speaks for it. */
+const mayNotLead = (pool: Pool, { steering }: StrategyContext, candidate: number): boolean =>
+  losesForm(pool, candidate) || steering.isDropped(candidate)
+
 /** Why a candidate that was just completed becomes the answer at once; undefined when it does not. */
 const arrival = (pool: Pool, candidate: number): string | undefined => {
   if (pool.incumbent === undefined) return 'first'
   const gainsForm = pool.fault(pool.incumbent) !== undefined && pool.fault(candidate) === undefined
-  return gainsForm ? 'has the form asked for' : undefined
+  if (!gainsForm) return undefined
+  return pool.fault(pool.incumbent) === EMPTY ? 'is not empty' : 'has the form asked for'
 }
 
 /** Tells a delta without a way through the generators, unless the work it comes from was given up. */
@@ -96,7 +102,7 @@ export async function* compose(
     for (;;) {
       const { done, value } = await events.next()
       if (done === true) return { candidate: pool.incumbent!, stopReason: value }
-      if (value.type === 'answer.revised' && losesForm(pool, value.candidate)) continue
+      if (value.type === 'answer.revised' && mayNotLead(pool, context, value.candidate)) continue
       pool.observe(value)
       yield value
       const reason =

@@ -77,6 +77,7 @@ async function* scoreIncumbent(refinement: Refinement, scorer: Scorer): Events<n
 async function* accept(refinement: Refinement, rating: Rating, revision: number): Events<boolean> {
   const { pool } = refinement
   const incumbent = pool.incumbent!
+  if (incumbent === revision) return true // it has the form that the one before it lacked
   if (pool.text(revision).trim() === pool.text(incumbent).trim()) return false
   if ('comparator' in rating) {
     const won = yield* challenge(refinement, rating.comparator, revision)

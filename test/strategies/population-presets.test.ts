@@ -7,7 +7,10 @@ import { consensusOf, rougeL, wordOverlap } from '../../src/strategies/parts/sim
 import { rsa } from '../../src/strategies/rsa.ts'
 import { selective } from '../../src/strategies/selective.ts'
 import { selfCheck } from '../../src/strategies/self-check.ts'
-import { BROKEN, FakeModel } from '../support/fake-model.ts'
+import { bestOfN } from '../../src/strategies/best-of-n.ts'
+import { universalSelfConsistency } from '../../src/strategies/universal-self-consistency.ts'
+import { NOT_STEERED } from '../../src/core/steering.ts'
+import { BROKEN, FakeModel, type Ask } from '../support/fake-model.ts'
 import { ofType, runStrategy } from '../support/run-strategy.ts'
 
 const SIZE = { promptTokens: 9, maxTokens: 64 }
@@ -144,6 +147,32 @@ test('mixture lets the models it names propose in turn, and an aggregator write 
     id: 'two',
     pointer: '/options/proposers/1',
   })
+})
+
+test('an empty text never replaces an answer, and is replaced by any other', async () => {
+  const silent = new FakeModel({
+    prompts: 'full',
+    reply: ({ system }) => (system === 'aggregate' ? ' ' : '#### 1'),
+  })
+  const kept = await runStrategy(mixture, silent, { prompts: 'full' })
+  assert.equal(kept.selection!.candidate, 0)
+  const late = new FakeModel({
+    prompts: 'full',
+    reply: ({ sample }) => (sample === 0 ? '' : 'So it is'),
+  })
+  const { selection, events } = await runStrategy(universalSelfConsistency, late, {
+    prompts: 'full',
+  })
+  assert.equal(ofType(events, 'answer.revised')[1]?.reason, 'is not empty')
+  assert.notEqual(selection!.candidate, 0)
+})
+
+test('a candidate that was dropped on the way does not become the answer', async () => {
+  const steering = { ...NOT_STEERED, isDropped: (candidate: number) => candidate === 1 }
+  const reply = ({ system, user, sample }: Ask): string =>
+    system === 'judge' ? (user.includes('#### 1') ? '9' : '3') : `#### ${sample}`
+  const { selection } = await runStrategy(bestOfN, new FakeModel({ reply }), { steering })
+  assert.notEqual(selection!.candidate, 1)
 })
 
 test('the candidate most like the others wins the ensemble, for no further call', async () => {

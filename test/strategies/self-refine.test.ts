@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { selfRefine } from '../../src/strategies/self-refine.ts'
 import { FakeModel, type Ask, type FakeReply } from '../support/fake-model.ts'
-import { ofType, runStrategy } from '../support/run-strategy.ts'
+import { ofType, runStrategy, TASK } from '../support/run-strategy.ts'
 
 /** Drafts 0; the k-th revision says k; the judge gives the grade of the number it sees. */
 const scripted = (grades: readonly number[], review = 'Step 1 is wrong: 1 + 1 is 2.') => {
@@ -55,6 +55,23 @@ test('a worse revision never replaces the answer; patience counts the misses', a
   const twice = await runStrategy(selfRefine, patient, { options: { patience: 2 } })
   assert.deepEqual(twice.selection, { candidate: 2, stopReason: 'finished' })
   assert.equal(patient.tallies.get('reviewer')?.calls, 2, 'the same answer is reviewed once')
+})
+
+test('a revision that has the form its draft lacked is an improvement', async () => {
+  const texts = ['no JSON', '{"a": 1}', '{"a": 2}']
+  let written = 0
+  const reply = ({ system, user }: Ask): FakeReply => {
+    if (system === 'judge') return user.includes('{"a": 2}') ? '9' : '4'
+    return system === 'review' ? 'Step 1 is wrong: no.' : texts[written++]!
+  }
+  const task = { ...TASK, responseFormat: { type: 'json_object' } } as const
+  const model = new FakeModel({ reply, prompts: 'full' })
+  const { selection } = await runStrategy(selfRefine, model, {
+    task,
+    prompts: 'full',
+    options: { rounds: 2 },
+  })
+  assert.deepEqual(selection, { candidate: 2, stopReason: 'finished' })
 })
 
 test('a mere repetition is not scored', async () => {

@@ -202,6 +202,9 @@ const hasWon = (
     )
     return created?.role === 'aggregate'
   }
+  if (next.reason === 'second turn') {
+    return ofType(before, 'candidate.created')[next.candidate]?.role === 'revision'
+  }
   if (next.reason === 'end of a chain') {
     const taken = ofType(before, 'candidate.completed').map(({ candidate }) => candidate)
     return ofType(before, 'candidate.created').every(
@@ -236,7 +239,9 @@ const checkRevisions = (events: readonly StrategyEvent[]): void => {
     const won =
       next.reason === 'has the form asked for'
         ? gainsForm(events, next.candidate, last.candidate)
-        : hasWon(before, next, last)
+        : next.reason === 'is not empty'
+          ? last.text.trim() === ''
+          : hasWon(before, next, last)
     assert.ok(won, `revision ${next.revision} replaces a better answer`)
   })
 }
