@@ -39,6 +39,11 @@ test('parts that do not fit each other are refused by name', () => {
   }
 })
 
+test('a cost of a draw is asked only of scorers that know their bounds', () => {
+  const stopper = { kind: 'reservation' }
+  assert.match(refusal({ scorer: { kind: 'likelihood' }, stopper })[0]!, /stopper\/kind .* bounds/)
+})
+
 test('the worst case is the sum of its parts', () => {
   const bound = composed.worstCase(
     { promptTokens: 9, maxTokens: 64 },
@@ -186,6 +191,39 @@ test('a local repair keeps what stands before the first bad step', async () => {
   const { events } = await stopsBy({ kind: 'none' }, rest, reply)
   const last = ofType(events, 'answer.revised').at(-1)!
   assert.deepEqual([last.text, last.score], ['- a: 1 + 1 = 2\n- b: 2 + 2 = 4\n#### 4', 1])
+})
+
+test('step scores of a chain reward are shown to the reviewer, and tell where to repair', async () => {
+  const reply = ({ system, sample }: Ask): string =>
+    system === 'solve' ? `a: 1 + 1 = 2\nb: 2 + 2 = 5\n#### ${sample}` : 'Step 1 is wrong: no.'
+  const steps = (texts: readonly string[]): number[] => texts.map((_, at) => (at === 1 ? 0.1 : 0.9))
+  const play = async (updater: Record<string, unknown>) => {
+    const model = new FakeModel({ prompts: 'full', reply, steps })
+    const parts = { sampler: { kind: 'plain', n: 2 }, scorer: { kind: 'chain-reward' }, updater }
+    const options = { ...parts, rounds: 1 }
+    const { events } = await runStrategy(composed, model, { options, prompts: 'full' })
+    return { model, events }
+  }
+  const { model } = await play({ kind: 'rewrite' })
+  assert.match(model.asks.find(({ system }) => system === 'review')!.user, /2\. \[0\.1\]/)
+  const { events } = await play({ kind: 'repair', scope: 'global' })
+  assert.equal(ofType(events, 'gate.decided')[0]?.values['step'], 2)
+  assert.equal(ofType(events, 'critique.completed').length, 0)
+})
+
+test('the best of a generation does not lose to what an older vote said', async () => {
+  const reply = ({ system, sample, call }: Ask): string =>
+    system === 'aggregate' ? `#### ${call % 2 === 0 ? 8 : 9}` : `#### ${sample === 3 ? 2 : 1}`
+  const options = {
+    sampler: { kind: 'plain', n: 4 },
+    scorer: { kind: 'vote' },
+    updater: { kind: 'aggregate', k: 2 },
+    selector: { kind: 'best' },
+    rounds: 1,
+  }
+  const model = new FakeModel({ prompts: 'full', reply })
+  const { selection } = await runStrategy(composed, model, { options, prompts: 'full' })
+  assert.ok(selection!.candidate >= 4, `candidate ${selection!.candidate}`)
 })
 
 test('a paraphrase that loses a number is not asked', async () => {

@@ -6,7 +6,7 @@ import * as options from '../parts/options.ts'
 import { GATE } from './gates.ts'
 import { choose, partSchema } from './kinds.ts'
 import { checkSampler, SAMPLER, samplerCost, samplerNeeds, sizeOf } from './samplers.ts'
-import { SCORER, scorerCost, scorerNeeds, scoresAlone } from './scorers.ts'
+import { isBounded, SCORER, scorerCost, scorerNeeds, scoresAlone } from './scorers.ts'
 import { SELECTOR, selectorCost, selectorNeeds } from './selectors.ts'
 import {
   chooseStopper,
@@ -90,8 +90,8 @@ const RULE_CONTRADICTIONS: readonly RuleContradiction[] = [
   { concerns: ({ kind }) => kind === 'threshold', needs: 'a scorer', holds: hasScorer },
   {
     concerns: ({ kind }) => kind === 'reservation',
-    needs: 'a scorer that scores each candidate by itself',
-    holds: ({ scorer }) => scoresAlone(scorer),
+    needs: 'a scorer that scores each candidate by itself, within bounds',
+    holds: ({ scorer }) => scoresAlone(scorer) && isBounded(scorer),
   },
   { concerns: needsRounds, needs: 'an updater, whose rounds it ends', holds: hasUpdater },
   {

@@ -119,6 +119,13 @@ export const scoresAlone = (scorer: ScorerChoice): boolean =>
 export const scoreName = ({ kind }: ScorerChoice): string =>
   kind === 'similarity' ? 'consensus' : kind
 
+/** The name under which steps are told, where its scores have any. */
+export const stepsName = (scorer: ScorerChoice): string =>
+  scorer.kind === 'chain-reward' ? 'process-reward' : scoreName(scorer)
+
+/** Whether a share of its range means something: the one of likelihoods is open below. */
+export const isBounded = ({ kind }: ScorerChoice): boolean => kind !== 'likelihood'
+
 export const scorerNeeds = (scorer: ScorerChoice): Needs => {
   const single = singleOf(scorer)
   return single === undefined ? {} : { scorers: [single.name] }

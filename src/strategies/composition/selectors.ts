@@ -75,7 +75,7 @@ export function* lead(
   candidates: readonly number[],
 ): Generator<StrategyEvent, void, void> {
   if (kind === 'vote') yield* vote(pool, candidates, () => 1)
-  if (kind === 'best') yield* pool.promoteBest(scorer)
+  if (kind === 'best') yield* pool.promoteBest(scorer, candidates)
   if (kind !== 'weighted-vote') return
   const scores = candidates.map((each) => pool.score(each, scorer) ?? undefined)
   const lowest = Math.min(0, ...scores.filter((score) => score !== undefined))

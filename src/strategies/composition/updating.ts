@@ -9,7 +9,7 @@ import { revise } from '../parts/revise.ts'
 import type { Rate } from '../parts/sample-one.ts'
 import { mostPromising, type TreeNode } from '../parts/tree.ts'
 import type { Course } from './course.ts'
-import { scoreName } from './scorers.ts'
+import { scoreName, stepsName } from './scorers.ts'
 import type { Updater } from './updaters.ts'
 
 type Of<Kind extends Updater['kind']> = Extract<Updater, { kind: Kind }>
@@ -24,7 +24,7 @@ async function* ask(
 ): Events<Critique | undefined> {
   if (kind === 'none') return undefined
   const { pool } = course.refinement
-  const steps = pool.steps(candidate, scoreName(course.chosen.scorer))
+  const steps = pool.steps(candidate, stepsName(course.chosen.scorer))
   const found =
     kind === 'located'
       ? yield* critique(course.refinement, candidate, steps)
@@ -55,7 +55,7 @@ async function* locate(
   candidate: number,
   threshold: number,
 ): Events<number | undefined> {
-  const steps = course.refinement.pool.steps(candidate, scoreName(course.chosen.scorer))
+  const steps = course.refinement.pool.steps(candidate, stepsName(course.chosen.scorer))
   if (steps !== undefined) return firstBadStep(steps, threshold)
   const found = yield* ask(course, candidate, 'located')
   return found?.verdict === 'wrong' ? (found.step ?? 1) - 1 : undefined
