@@ -92,15 +92,18 @@ export interface Difficulty {
   readonly isGood: boolean
 }
 
-/** The numbers of the gate; chains without any answer have nothing to agree on. */
+/** The numbers of the gate; chains without any answer have nothing to agree on, and without any weight one vote each. */
 export const difficultyOf = (
   pool: Pool,
   chains: readonly number[],
   { effective_answers: limit, mean, deviation }: Omit<Settings, 'n' | 'buckets'>,
 ): Difficulty => {
   const [majority] = ballots(pool, chains, () => 1)
-  const byOutcome = effectiveAnswers(ballots(pool, chains, outcomeOf))
-  const byProcess = effectiveAnswers(ballots(pool, chains, processOf))
+  const effective = (weightOf: typeof outcomeOf): number => {
+    const weighed = chains.some((candidate) => weightOf(pool, candidate) > 0) ? weightOf : () => 1
+    return effectiveAnswers(ballots(pool, chains, weighed))
+  }
+  const [byOutcome, byProcess] = [effective(outcomeOf), effective(processOf)]
   const rewards = (majority?.candidates ?? chains).map((candidate) => rewardOf(pool, candidate))
   const z = (average(rewards) - mean) / deviation
   const within = (effective: number): boolean => effective <= limit * (1 + 1e-12)

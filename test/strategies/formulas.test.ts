@@ -95,6 +95,13 @@ test('both weightings of the vote must be sure', () => {
   assert.equal(found.agrees, false)
 })
 
+test('where no chain has any weight their numbers count', () => {
+  const pool = poolOf(['1', '2', '3', '4'].map((answer) => [answer, 0, 0] as const))
+  const found = difficultyOf(pool, pool.completed, GATE)
+  assert.ok(Math.abs(found.byProcess - 4) < 1e-9)
+  assert.equal(found.agrees, false)
+})
+
 test('the z-score is that of the chains of the most frequent answer', () => {
   const pool = poolOf([
     ['1', 0.9, 0.7],

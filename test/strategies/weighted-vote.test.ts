@@ -43,6 +43,16 @@ test('the rule stops only where numbers and weights name the same answer', async
   assert.deepEqual((await run('0')).selection, { candidate: 0, stopReason: 'finished' })
 })
 
+test('where every sample has the weight zero each has one vote', async () => {
+  const model = new FakeModel({
+    prompts: 'full',
+    reply: ({ system, sample }) => (system === 'judge' ? '0' : `#### ${sample === 0 ? 1 : 2}`),
+  })
+  const options = { n: 4, weights: 'judge', stop: 'none' }
+  const { selection } = await runStrategy(selfConsistency, model, { options, prompts: 'full' })
+  assert.notEqual(selection!.candidate, 0)
+})
+
 test('a score that cannot be read counts as one half', async () => {
   const options = { n: 3, weights: 'outcome-reward', stop: 'none' }
   const model = new FakeModel({ steps: () => [], reply: ({ sample }) => `- a\n#### ${sample}` })

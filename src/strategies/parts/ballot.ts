@@ -5,13 +5,15 @@ import type { Pool } from './pool.ts'
 
 /**
  * Counts the votes of the candidates, tells them, and promotes a candidate of the leading answer when that answer
- * outweighs the incumbent's own: its heaviest voter, the first of equals. Candidates without an answer abstain.
+ * outweighs the incumbent's own: its heaviest voter, the first of equals. Candidates without an answer abstain; where nobody
+ * has any weight, each has one vote.
  */
 export function* vote(
   pool: Pool,
   candidates: readonly number[],
-  weightOf: (candidate: number) => number,
+  weigh: (candidate: number) => number,
 ): Generator<StrategyEvent, AnswerWeight[], void> {
+  const weightOf = candidates.some((candidate) => weigh(candidate) > 0) ? weigh : () => 1
   const answers = countVotes(
     candidates.map((candidate) => ({
       candidate,
