@@ -2,12 +2,12 @@
  * Progressive thought refinement, PTR (Du et al. 2024, arXiv:2410.13413): the model improves its previous answer round by
  * round, without any critique. Deviations: the paper serves a checkpoint trained for it and returns the last round, whose
  * accuracy fluctuates; here a round replaces the answer only when the scorer finds it better, while the next round goes
- * on from the last one as in the paper. It stops when a round hardly changes anything, or comes back to an earlier version.
+ * on from the last one as in the paper. It stops when a round hardly changes anything and not the answer, or comes back to
+ * an earlier version.
  */
 import { Type } from 'typebox'
 import type { StopReason } from '../core/event.ts'
 import type { Scorer } from '../core/scorer.ts'
-import { isNearCopy } from '../core/similarity.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, type Events, type Refinement } from './compose.ts'
 import { draftCost, refineCost, scoreCost } from './parts/cost.ts'
@@ -38,9 +38,8 @@ async function* improve(
   if (threshold !== undefined && best >= threshold) return 'threshold'
   const revision = yield* revise(refinement, { parent, critique: undefined, round })
   if (revision === undefined) return 'no_improvement'
-  const text = pool.text(revision)
   const earlier = pool.completed.filter((candidate) => candidate < revision)
-  if (earlier.some((candidate) => isNearCopy(pool.text(candidate), text))) return 'no_improvement'
+  if (earlier.some((candidate) => pool.resemble(candidate, revision))) return 'no_improvement'
   const value = yield* score(refinement, scorer, revision)
   yield* pool.promoteBest(scorer.name)
   return threshold !== undefined && value !== null && value >= threshold ? 'threshold' : undefined

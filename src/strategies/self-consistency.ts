@@ -81,10 +81,10 @@ const isDecided = (
   return stop === 'beta' && majorityProbability(first, second) >= confidence
 }
 
-const isUnanimous = ({ pool }: Refinement, since: number): boolean => {
+const isUnanimous = ({ pool }: Refinement, since: number, samples: number): boolean => {
   const batch = pool.completed.filter((candidate) => candidate >= since)
   const answers = new Set(batch.map((candidate) => pool.answer(candidate)))
-  return batch.length > 0 && answers.size === 1 && !answers.has(undefined)
+  return batch.length === samples && answers.size === 1 && !answers.has(undefined)
 }
 
 /** Counts the votes at each new weight; the rule asks numbers of votes, and that the weights name the same answer. */
@@ -132,7 +132,7 @@ const sampler = (n: number, batch: number, rule: Rule, weights: Weights): Stage 
       const stop = yield* react(refinement, events, count(refinement, weighing, rule, outstanding))
       if (stop !== undefined) return stop
       ended = drawn // a call that failed as a whole ended no sample by itself
-      if (rule.stop === 'window' && drawn < total && isUnanimous(refinement, since)) {
+      if (rule.stop === 'window' && drawn < total && isUnanimous(refinement, since, samples)) {
         return 'agreement'
       }
       const more = affordableSamples(context, call.messages, task.sampling, n, callsEach)

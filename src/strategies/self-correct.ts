@@ -83,8 +83,11 @@ export const selfCorrect = defineStrategy({
           if (scorer === undefined) {
             yield* correct(refinement, drafts, rate)
             const second = pool.completed.filter((each) => pool.role(each) === 'revision')
-            yield* vote(pool, second, () => 1)
-            return second.length === 0 ? 'no_improvement' : undefined
+            const [leader] = yield* vote(pool, second, () => 1)
+            const chosen = leader?.candidates[0] ?? second[0]
+            if (chosen === undefined) return 'no_improvement'
+            if (!second.includes(pool.incumbent!)) yield pool.promote(chosen, 'second turn', null)
+            return undefined
           }
           const events = merge([...drafts.map(rate), correct(refinement, drafts, rate)])
           return yield* react(refinement, events, selectByScore(refinement, scorer))

@@ -7,7 +7,7 @@ import { selfCorrect } from '../../src/strategies/self-correct.ts'
 import { selfRefine } from '../../src/strategies/self-refine.ts'
 import { verifyRefine } from '../../src/strategies/verify-refine.ts'
 import { FakeModel, type Ask, type FakeReply } from '../support/fake-model.ts'
-import { ofType, runStrategy } from '../support/run-strategy.ts'
+import { ofType, runStrategy, TASK } from '../support/run-strategy.ts'
 
 /** Drafts 0; the k-th revision says k; reports and grades in the order of the calls or by the number seen. */
 const scripted = (
@@ -112,6 +112,29 @@ test('self-correct by vote lets the second answers alone decide', async () => {
   })
   assert.equal(selection?.candidate, 3)
   assert.deepEqual(ofType(events, 'vote.updated').at(-1)?.answers[0]?.candidates, [3, 4, 5])
+})
+
+test('self-correct by vote answers with the second turn also where no answer can be voted by', async () => {
+  const reply = ({ system }: Ask): string =>
+    system === 'refine' ? 'Better prose.\n\nTruly.' : 'Mere prose.\n\nSo it is.'
+  const { selection } = await runStrategy(selfCorrect, new FakeModel({ reply }), {
+    options: { selector: 'vote' },
+  })
+  assert.equal(selection!.candidate, 1)
+})
+
+test('progressive takes a long version for another one when its answer changed', async () => {
+  const long = Array.from({ length: 120 }, (_, at) => `word${at}`).join(' ')
+  const reply = ({ system, user }: Ask): string => {
+    if (system === 'judge') return user.includes('#### 8') ? '9' : '2'
+    return `${long}\n#### ${system === 'refine' ? 8 : 7}`
+  }
+  const task = { ...TASK, sampling: { max_tokens: 2000 } }
+  const { selection } = await runStrategy(progressive, new FakeModel({ reply }), {
+    task,
+    options: { rounds: 1 },
+  })
+  assert.equal(selection!.candidate, 1)
 })
 
 test('progressive goes on from the last version and returns the best one', async () => {

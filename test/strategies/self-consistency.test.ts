@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { RefineError } from '../../src/core/errors.ts'
 import { selfConsistency } from '../../src/strategies/self-consistency.ts'
 import { FakeModel, type FakeReply } from '../support/fake-model.ts'
 import { ofType, runStrategy } from '../support/run-strategy.ts'
@@ -49,6 +50,13 @@ test('a window stops only when the whole batch agrees', async () => {
   const { selection, events } = await runStrategy(selfConsistency, model, { options })
   assert.deepEqual([selection?.stopReason, model.calls], ['agreement', 4])
   assert.equal(ofType(events, 'answer.revised').at(-1)?.text, '#### 3')
+})
+
+test('a batch of which most failed is no window', async () => {
+  const down = new RefineError('upstream_unavailable', 'down')
+  const model = new FakeModel({ reply: ({ call }) => (call > 1 && call < 5 ? down : '#### 1') })
+  await runStrategy(selfConsistency, model, { options: { n: 8, stop: 'window' } })
+  assert.equal(model.calls, 8)
 })
 
 test('without a stop rule every sample is drawn', async () => {

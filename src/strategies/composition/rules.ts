@@ -1,6 +1,5 @@
 /** The rules of a stopper at work: what each looks at, and when. */
 import type { StopReason, StrategyEvent } from '../../core/event.ts'
-import { isNearCopy } from '../../core/similarity.ts'
 import { asksForForm } from '../../core/validity.ts'
 import type { Events } from '../compose.ts'
 import { majorityProbability } from '../parts/ballot.ts'
@@ -110,7 +109,7 @@ const resembles = (
 ): boolean =>
   pool.completed
     .filter((other) => other !== candidate && among(other))
-    .some((other) => isNearCopy(pool.text(other), pool.text(candidate)))
+    .some((other) => pool.resemble(other, candidate))
 
 const nearCopy: Make<'near-copy'> = (_, course) => ({
   reason: 'no_improvement',

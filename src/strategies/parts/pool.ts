@@ -8,6 +8,7 @@ import type { Task } from '../../core/task.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import { canonicalProposal, faultOf, proposalText } from '../../core/validity.ts'
 import { RefineError } from '../../core/errors.ts'
+import { isNearCopy } from '../../core/similarity.ts'
 import type { Draft } from '../../core/scorer.ts'
 
 type Scored = Extract<StrategyEvent, { type: 'candidate.scored' }>
@@ -132,6 +133,12 @@ export class Pool {
   /** What is wrong with the form of a completed candidate; undefined when it has the form that the task asks for. */
   fault(candidate: number): string | undefined {
     return this.#entry(candidate).fault
+  }
+
+  /** Whether two completed candidates are nearly the same text, with the same answer. */
+  resemble(one: number, other: number): boolean {
+    const isSame = this.answer(one) === this.answer(other)
+    return isSame && isNearCopy(this.text(one), this.text(other))
   }
 
   draft(candidate: number): Draft {
