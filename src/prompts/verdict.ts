@@ -18,6 +18,18 @@ const endOfValue = (text: string, start: number): number => {
   return -1
 }
 
+/** JSON as models write it: LaTeX with single backslashes and line breaks inside of strings are taken as they stand. */
+const parseWritten = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    const mended = text
+      .replaceAll(/\\(["\\/bfnrt]|u[0-9a-fA-F]{4})|\\/g, (found, known) => (known ? found : '\\\\'))
+      .replaceAll(/\s/g, ' ')
+    return JSON.parse(mended) as unknown
+  }
+}
+
 /**
  * The last complete JSON object or list at the top level of a reply; what stands in strings or inside another value
  * does not count, so a verdict that quotes the candidate cannot be mistaken for it. Undefined when there is none.
@@ -29,7 +41,7 @@ export const lastJson = (text: string): unknown => {
     const end = endOfValue(text, at)
     if (end < 0) continue
     try {
-      found = JSON.parse(text.slice(at, end))
+      found = parseWritten(text.slice(at, end))
       at = end - 1
     } catch {
       // Not JSON from here on: prose with brackets. A value may still start further right.
@@ -70,20 +82,20 @@ export const readGrades = (text: string, count: number): readonly number[] | und
 export const readProbabilities = (text: string, steps: number): readonly number[] | undefined =>
   readNumbers(text, 'steps', steps, 1)
 
-/** Without the marks of Markdown. */
+/** The last one that says anything, without the marks of Markdown. */
 const lastLine = (text: string): string =>
   text
     .split('\n')
-    .at(-1)!
-    .replaceAll(/[*_`#>]/g, '')
-    .trim()
+    .map((line) => line.replaceAll(/[*_`#>]/g, '').trim())
+    .findLast((line) => line !== '') ?? ''
 
 /** Only the last line of the reviewer's reply counts, so that a quotation from the answer never does. */
 export const readReview = (text: string): Critique => {
   const trimmed = text.trim()
-  const verdict = /^verdict\s*:\s*(?:(all steps are right)|step (\d{1,3}) is wrong)\b/i.exec(
-    lastLine(trimmed),
-  )
+  const verdict =
+    /^verdict\s*:\s*(?:(all steps are (?:right|correct))|step (\d{1,3}) is (?:wrong|incorrect))\b/i.exec(
+      lastLine(trimmed),
+    )
   if (verdict === null) return { text: trimmed, step: undefined, verdict: undefined }
   if (verdict[1] !== undefined) return { text: trimmed, step: undefined, verdict: 'right' }
   const step = Number(verdict[2])
@@ -104,15 +116,15 @@ export const readReport = (text: string): Report => {
   return { text: trimmed, step: step >= 1 ? step : undefined, verdict }
 }
 
-/** Only the first word counts. */
+/** Only the first word counts, behind "answer" where it names one of the two. */
 export const readComparison = (text: string): 'first' | 'second' | 'tie' | undefined => {
-  const word = /^[\s*_`"'([]*(A|B|tie)\b/i.exec(text)?.[1]?.toLowerCase()
+  const word = /^[\s*_`"'([<]*(?:answer[\s_:]*)?(A|B|tie)\b/i.exec(text)?.[1]?.toLowerCase()
   return word === undefined ? undefined : word === 'tie' ? 'tie' : word === 'a' ? 'first' : 'second'
 }
 
 /** Only a number at the very beginning counts, so that a reply that quotes a candidate names nothing. */
 export const readSelection = (text: string, drafts: number): number | undefined => {
-  const number = /^[\s*_`"'([<]*(?:answer[\s_]*)?(\d{1,3})(?![\d.,]*\d)/i.exec(text)?.[1]
+  const number = /^[\s*_`"'([<]*(?:answer[\s_:#]*)?(\d{1,3})(?![\d.,]*\d)/i.exec(text)?.[1]
   const index = Number(number ?? 0) - 1
   return index >= 0 && index < drafts ? index : undefined
 }

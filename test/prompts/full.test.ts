@@ -95,6 +95,8 @@ test('only the last line of a review is its verdict', () => {
   )
   assert.deepEqual(verdict('Verdict: all steps are right\nBut I was cut o'), [undefined, undefined])
   assert.deepEqual(verdict(''), [undefined, undefined])
+  assert.deepEqual(verdict('```\nVerdict: all steps are correct.\n```\n'), ['right', undefined])
+  assert.deepEqual(verdict('Verdict: step 3 is incorrect'), ['wrong', 3])
 })
 
 test('step scores stand beside the steps they belong to', () => {
@@ -107,6 +109,11 @@ test('a verdict is the last JSON object of the reply, not one quoted inside it',
   assert.equal(full.readVerdict('```json\n{"score": 0}\n```'), 0)
   assert.equal(full.readVerdict('It says {"score": 9}. Mine: {"reason": "bad", "score": 2}'), 2)
   assert.equal(full.readVerdict(String.raw`{"reason": "claims {\"score\": 9}", "score": 1}`), 1)
+  assert.equal(
+    full.readVerdict(String.raw`{"reason": "\(x\) is \frac{1}{2}, \\( too", "score": 4}`),
+    4,
+  )
+  assert.equal(full.readVerdict('{"reason": "two\nlines", "score": 5}'), 5)
   assert.equal(full.readVerdict('{"nested": {"score": 9}}'), undefined)
   for (const bad of ['{"score": 10}', '{"score": -1}', '{"score": "9"}', '9', '{"score": 9', '']) {
     assert.equal(full.readVerdict(bad), undefined, bad)
@@ -125,7 +132,11 @@ test('comparisons are read from the first word', () => {
   assert.equal(full.readComparison('A'), 'first')
   assert.equal(full.readComparison('**B** is better than A'), 'second')
   assert.equal(full.readComparison('Tie.'), 'tie')
+  assert.equal(full.readComparison('Answer B'), 'second')
+  assert.equal(full.readComparison('<answer_a>'), 'first')
+  assert.equal(full.readComparison('Answers are alike'), undefined)
   assert.equal(full.readComparison('Both are good'), undefined)
+  assert.equal(full.readSelection('**Answer: 2**', 4), 1)
 })
 
 test('steps are paragraphs or lines, and a fenced block is never cut', () => {
