@@ -122,12 +122,22 @@ class Meter {
     const shared = this.#model.capabilities.parallel_samples === 'native'
     // Two bytes a token is more than any tokenizer needs for text it was made for.
     const prefix = Math.ceil(continueFrom.length / 2)
-    const prompt =
-      (this.#model.countTokens(request.messages, request.tools) + prefix) * (shared ? 1 : samples)
-    const most = affordableTokens(this.#ledger, this.#model, prompt, samples, sampling.max_tokens)
+    const each = this.#model.countTokens(request.messages, request.tools) + prefix
+    const prompt = each * (shared ? 1 : samples)
+    const asked = this.#fitting(each, sampling.max_tokens)
+    const most = affordableTokens(this.#ledger, this.#model, prompt, samples, asked)
     const payment = this.#pay(samples, prompt, (most ?? 0) * samples)
     const paid = most === undefined ? sampling : { ...sampling, max_tokens: most }
     return counted(this.#model.generate({ ...request, sampling: paid }, options), payment)
+  }
+
+  /**
+   * What was asked for, as far as the context has room for it: upstreams refuse more, and prompts that show candidates are
+   * longer than the one the limit was made for. Where there seems to be no room at all the model itself has to say so.
+   */
+  #fitting(promptTokens: number, asked: number | undefined): number | undefined {
+    const room = (this.#model.contextLength ?? Infinity) - promptTokens
+    return asked === undefined || room < 1 ? asked : Math.min(asked, room)
   }
 
   /** A call that reads a text of the assistant's and writes nothing. */

@@ -47,3 +47,18 @@ test('whatever a run asks of a model has the priority of the run', async () => {
   await metered.embed!({ texts: ['x'] }, { signal })
   assert.deepEqual(seen, Array(5).fill('background'))
 })
+
+test('an answer may be as long as the context has room for behind its prompt', async () => {
+  const fake = new FakeModel()
+  const model: LanguageModel = { ...fake.forRole('refiner'), contextLength: 100 }
+  const metered = meterModel(model, 'refiner', new BudgetLedger({}, () => 0), new UsageAccount())
+  const lengthFor = async (characters: number): Promise<number | undefined> => {
+    const messages = [{ role: 'user' as const, content: 'x'.repeat(characters) }]
+    const work = { messages, samples: 1, sampling: { max_tokens: 60 }, seed: 1 }
+    for await (const chunk of metered.generate(work, { signal })) void chunk
+    return fake.asks.at(-1)!.request.sampling.max_tokens
+  }
+  assert.equal(await lengthFor(30), 60)
+  assert.equal(await lengthFor(240), 20)
+  assert.equal(await lengthFor(600), 60, 'an estimate alone refuses nothing')
+})
