@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { promptsFor } from '../../src/prompts/index.ts'
+import { composed } from '../../src/strategies/composed.ts'
 import { iterativeDeepening } from '../../src/strategies/iterative-deepening.ts'
 import { BROKEN, FakeModel, type Ask, type FakeReply } from '../support/fake-model.ts'
 import { ofType, runStrategy, TASK } from '../support/run-strategy.ts'
@@ -94,4 +95,19 @@ test('the responses vote, or are scored', async () => {
     options: { n: 3, selector: 'score' },
   })
   assert.match(ofType(scored.events, 'answer.revised').at(-1)!.text, /^#### 5/)
+})
+
+test('log-probabilities that the task wishes to see are told of what grows or is written anew, too', async () => {
+  const task = { ...TASK, topLogProbabilities: 1 }
+  const power = { sampler: { kind: 'power', n: 1, steps: 2 } }
+  for (const [strategy, options] of [
+    [iterativeDeepening, { n: 1, triggers: 1 }],
+    [composed, power],
+  ] as const) {
+    const setting = { task, options, prompts: 'full' } as const
+    const { events } = await runStrategy(strategy, new FakeModel({ prompts: 'full' }), setting)
+    const told = ofType(events, 'candidate.delta').filter(({ logprobs }) => logprobs !== undefined)
+    assert.ok(told.length >= 2, `${strategy.name}: ${told.length}`)
+    assert.equal(told[0]!.logprobs![0]!.top_logprobs.length, 1)
+  }
 })

@@ -9,6 +9,7 @@ import type { Events, Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
 import { draftSampling } from './draft.ts'
 import { forceAnswer } from './forced-answer.ts'
+import { logprobsOf, shownOrUsed } from './sample-request.ts'
 
 /** In tokens. */
 export interface Schedule {
@@ -93,7 +94,8 @@ export class Deepening {
 
   #request(stage: number): GenerationRequest {
     const { task, context } = this.#refinement
-    const { alternatives } = context.scorers
+    const { scorers, models } = context
+    const alternatives = shownOrUsed(this.#refinement, models.generator, scorers.alternatives)
     const room = allowanceAt(this.#schedule, stage) - this.#tokens
     return {
       messages: this.#messages,
@@ -122,7 +124,7 @@ export class Deepening {
         begun = true
         if (chunk.type === 'delta') {
           this.#listen(chunk.tokens ?? [])
-          yield* this.#append(chunk.text)
+          yield* this.#append(chunk.text, chunk.tokens)
         } else {
           this.#tokens += chunk.outputTokens
           this.#reason = chunk.reason.unified
@@ -165,10 +167,14 @@ export class Deepening {
     }
   }
 
-  *#append(text: string): Generator<StrategyEvent, void, void> {
-    if (text === '') return
+  *#append(
+    text: string,
+    tokens?: readonly TokenLogProbability[],
+  ): Generator<StrategyEvent, void, void> {
+    const told = logprobsOf(this.#refinement, tokens)
+    if (text === '' && told.logprobs === undefined) return
     this.#text += text
-    yield { type: 'candidate.delta', candidate: this.#candidate!, text }
+    yield { type: 'candidate.delta', candidate: this.#candidate!, text, ...told }
   }
 
   *#complete(): Generator<StrategyEvent, number, void> {

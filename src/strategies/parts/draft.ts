@@ -1,5 +1,5 @@
 /** Samples candidates: one model call, one event per chunk. */
-import type { DeltaEvent, StrategyEvent, TokenLogprob } from '../../core/event.ts'
+import type { DeltaEvent, StrategyEvent } from '../../core/event.ts'
 import { describeError, RefineError } from '../../core/errors.ts'
 import type { GenerationChunk } from '../../core/language-model.ts'
 import { peakednessOf } from '../../core/peakedness.ts'
@@ -8,7 +8,7 @@ import type { ToolCall } from '../../core/tools.ts'
 import { asksForForm, FORM } from '../../core/validity.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
-import { logprobOf, requestOf, type SampleCall } from './sample-request.ts'
+import { logprobsOf, requestOf, type SampleCall } from './sample-request.ts'
 import type { Cut } from './watch.ts'
 
 export type { SampleCall }
@@ -65,22 +65,18 @@ class Block {
     return this.#numbers[sample]!
   }
 
-  /** What is told of the tokens; undefined where that is nothing. `wanted`: alternatives, or no log-probabilities. */
-  listen({ sample, tokens }: Delta, wanted: number | undefined): TokenLogprob[] | undefined {
-    if (tokens === undefined) return undefined
+  /** Keeps how peaked the tokens were. */
+  listen({ sample, tokens = [] }: Delta): void {
     const heard = (this.#confidences[sample] ??= [])
     for (const token of tokens) {
       const peakedness = peakednessOf(token)
       if (peakedness !== undefined) heard.push(peakedness)
     }
-    if (wanted === undefined || tokens.length === 0) return undefined
-    return tokens.map((token) => logprobOf(token, wanted))
   }
 
   /** The event for text of a sample that is revealed. */
-  delta({ sample, text }: Delta, logprobs: TokenLogprob[] | undefined): DeltaEvent {
-    const event = { type: 'candidate.delta', candidate: this.#numbers[sample]!, text } as const
-    return logprobs === undefined ? event : { ...event, logprobs }
+  delta({ sample, text }: Delta, told: ReturnType<typeof logprobsOf>): DeltaEvent {
+    return { type: 'candidate.delta', candidate: this.#numbers[sample]!, text, ...told }
   }
 
   *complete(
@@ -187,10 +183,9 @@ function* take(
  * @throws RefineError when the whole call fails before any candidate of the run was completed or begun.
  */
 export async function* sample(refinement: Refinement, call: SampleCall): Events {
-  const { context, pool, task } = refinement
+  const { context, pool } = refinement
   const { model } = call
   const request = requestOf(refinement, call)
-  const wanted = task.topLogProbabilities
   const block = new Block(call, refinement)
   try {
     for await (const chunk of model.generate(request, { signal: context.signal })) {
@@ -198,10 +193,11 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
         yield* take(block, chunk)
         continue
       }
-      const logprobs = block.listen(chunk, wanted)
-      if (chunk.text !== '' || logprobs !== undefined) {
+      if (chunk.tokens !== undefined) block.listen(chunk)
+      const told = logprobsOf(refinement, chunk.tokens)
+      if (chunk.text !== '' || told.logprobs !== undefined) {
         if (!block.isRevealed(chunk.sample)) yield* block.reveal(chunk.sample)
-        const full = tell(refinement, block.delta(chunk, logprobs))
+        const full = tell(refinement, block.delta(chunk, told))
         if (full !== undefined) await full
       }
       if (call.watch === undefined) continue

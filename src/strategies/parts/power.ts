@@ -15,6 +15,7 @@ import { peakednessOf } from '../../core/peakedness.ts'
 import type { Sampling } from '../../core/task.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
+import { logprobsOf } from './sample-request.ts'
 
 /** Drawn beforehand, so that chains side by side do not depend on who is faster. */
 export interface Draw {
@@ -106,14 +107,20 @@ export class PowerChain {
       samples: 1,
       sampling: this.#sampling(kept),
       seed: draw.seed,
-      topLogProbabilities: context.scorers.alternatives ?? 0,
+      topLogProbabilities: Math.max(
+        context.scorers.alternatives ?? 0,
+        task.topLogProbabilities ?? 0,
+      ),
       ...(continueFrom === '' ? {} : { continueFrom }),
     }
     const candidate = pool.allocate()
     const parents = this.#state === undefined ? [] : [this.#state.candidate]
     const role = parents.length === 0 ? 'draft' : 'revision'
     yield { type: 'candidate.created', candidate, parents, round: 0, model: model.id, role }
-    if (continueFrom !== '') yield { type: 'candidate.delta', candidate, text: continueFrom }
+    if (continueFrom !== '') {
+      const told = logprobsOf(this.#refinement, prefix)
+      yield { type: 'candidate.delta', candidate, text: continueFrom, ...told }
+    }
     try {
       const chunks = model.generate(request, { signal: context.signal })
       yield* this.#follow(chunks, candidate, prefix, draw)
@@ -146,8 +153,10 @@ export class PowerChain {
       if (chunk.type !== 'delta') continue
       tokens.push(...(chunk.tokens ?? []))
       text += chunk.text
-      if (chunk.text === '') continue
-      const full = tell(this.#refinement, { type: 'candidate.delta', candidate, text: chunk.text })
+      const told = logprobsOf(this.#refinement, chunk.tokens)
+      if (chunk.text === '' && told.logprobs === undefined) continue
+      const delta = { type: 'candidate.delta', candidate, text: chunk.text, ...told } as const
+      const full = tell(this.#refinement, delta)
       if (full !== undefined) await full
     }
     throw new RefineError('model_failed', 'The model ended without an answer.')

@@ -65,14 +65,20 @@ const alternativesFor = (
   return isWhole && (likelihood || wanted !== undefined) ? 0 : undefined
 }
 
-/** Alternatives told per token where the run's caller wishes to see them, or its scorers to use them. */
+/** Alternatives to ask for per token where the run's caller wishes to see them, or its scorers to use them. */
+export const shownOrUsed = (
+  { task }: Refinement,
+  { capabilities }: LanguageModel,
+  used: number | undefined,
+): number | undefined => {
+  const shown = capabilities.log_probabilities === 'none' ? undefined : task.topLogProbabilities
+  return shown === undefined ? used : Math.max(shown, used ?? 0)
+}
+
 export const requestOf = (refinement: Refinement, call: SampleCall): GenerationRequest => {
   const { task, context } = refinement
   const { model, messages, samples, sampling, continueFrom } = call
-  const shown =
-    model.capabilities.log_probabilities === 'none' ? undefined : task.topLogProbabilities
-  const used = alternativesFor(refinement, call)
-  const alternatives = shown === undefined ? used : Math.max(shown, used ?? 0)
+  const alternatives = shownOrUsed(refinement, model, alternativesFor(refinement, call))
   return {
     messages,
     samples,
@@ -85,7 +91,7 @@ export const requestOf = (refinement: Refinement, call: SampleCall): GenerationR
 }
 
 /** As the wire has it. */
-export const logprobOf = (
+const logprobOf = (
   { text, logProbability, alternatives }: TokenLogProbability,
   count: number,
 ): TokenLogprob => ({
@@ -96,3 +102,12 @@ export const logprobOf = (
     logprob: other.logProbability,
   })),
 })
+
+/** What the run's caller wishes to see of the tokens of a delta; nothing where that is nothing. */
+export const logprobsOf = (
+  { task: { topLogProbabilities: count } }: Refinement,
+  tokens: readonly TokenLogProbability[] = [],
+): { logprobs?: TokenLogprob[] } =>
+  count === undefined || tokens.length === 0
+    ? {}
+    : { logprobs: tokens.map((token) => logprobOf(token, count)) }
