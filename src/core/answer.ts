@@ -74,7 +74,9 @@ const trimmed = (said: string): string => {
   const [found = ''] = first.split(REASON)
   const answer = withoutTail(found.trimStart(), '*.!')
   const isSentence = answer.length > MOST_CHARACTERS || answer.split(/\s+/).length >= 5
-  return isSentence && !/^\W*\d/.test(answer) ? (lastNumber(answer) ?? answer) : answer
+  return isSentence && !/^\W*(?:\d|[a-z][).:])/i.test(answer)
+    ? (lastNumber(answer) ?? answer)
+    : answer
 }
 
 const statedIn = (line: string): string | undefined => {

@@ -67,7 +67,7 @@ const bareNumber = (text: string): string =>
     .replaceAll(/(?<=\d)[,_ \u00A0\u2009\u202F](?=\d{3}(?!\d))/g, '')
     .replace(/^\$([^$]*)\$(?= |$)/, '$1')
     .replace(/^([-+]?)\s*[$€£¥₹]\s*/, '$1')
-    .replace(/\s*\([^()]*\)$/, '')
+    .replace(/ \([^()]*\)$/, '')
     .replace(/\s*(?:%|percent)$/, '')
     .replace(UNIT, '')
     .replace(ATTACHED, '')
@@ -89,7 +89,7 @@ export const canonicalNumber = (text: string): string | undefined => {
 const choiceOf = (answer: string): string =>
   answer
     .replace(/^(?:option|choice)\s+(?=\(?[a-z]\)?$)/i, '')
-    .replace(/^([A-F])[.:]\s+(?=[A-Z\d$\\-](?![.]))[^\n]*$/, '$1')
+    .replace(/^([A-F])\.\s+(?=[A-Z\d$\\-](?![.]))[^\n]*$/, '$1')
     .replace(/^\(?([a-z])\)(?:\s[^\n]*)?$/i, '$1')
 
 /** LaTeX for what plain text writes otherwise. */

@@ -49,16 +49,6 @@ async function* loop(composition: Composition, refinement: Refinement): Events<S
   return stop ?? 'finished'
 }
 
-/** Whether a candidate without the form that the task asks for would replace one that has it, which it never may. */
-const losesForm = (pool: Pool, candidate: number): boolean =>
-  pool.incumbent !== undefined &&
-  pool.fault(pool.incumbent) === undefined &&
-  pool.fault(candidate) !== undefined
-
-/** Whether a candidate may not replace the answer, whatever speaks for it. */
-const mayNotLead = (pool: Pool, { steering }: StrategyContext, candidate: number): boolean =>
-  losesForm(pool, candidate) || steering.isDropped(candidate)
-
 /** Why a candidate that was just completed becomes the answer at once; undefined when it does not. */
 const arrival = (pool: Pool, candidate: number): string | undefined => {
   if (pool.incumbent === undefined) return 'first'
@@ -95,14 +85,14 @@ export async function* compose(
   const end = (): void => work.abort(context.signal.reason)
   if (context.signal.aborted) end()
   context.signal.addEventListener('abort', end, { once: true })
-  const pool = new Pool(task)
+  const pool = new Pool(task, (candidate) => context.steering.isDropped(candidate))
   const cancel = (): void => work.abort(new DOMException('No longer needed.', 'AbortError'))
   const events = loop(build(), { task, context: { ...context, signal }, pool, cancel })
   try {
     for (;;) {
       const { done, value } = await events.next()
       if (done === true) return { candidate: pool.incumbent!, stopReason: value }
-      if (value.type === 'answer.revised' && mayNotLead(pool, context, value.candidate)) continue
+      if (value.type === 'answer.revised' && !pool.mayLead(value.candidate)) continue
       pool.observe(value)
       yield value
       const reason =

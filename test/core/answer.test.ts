@@ -57,6 +57,8 @@ const written: readonly (readonly [text: string, answer: string | undefined])[] 
   ['<think>It is 42.</think>\n', '42'],
   [String.raw`\boxed{} is 7`, '7'],
   ['2x + 3', '2x + 3'],
+  ['A: Paris', 'a: paris'],
+  ['The answer is (C) what the 3 of them had left.', 'c'],
   ['Take 2 1/2 cups.\nDone', '2.5'],
 ]
 
@@ -145,6 +147,7 @@ const different: readonly (readonly [string, string])[] = [
   ['12 Angry Men', '12 Monkeys'],
   ['E. coli', 'E'],
   ['2x', '2'],
+  ['5(3)', '5'],
 ]
 
 for (const [left, right] of different) {

@@ -11,7 +11,7 @@ import { bestOfN } from '../../src/strategies/best-of-n.ts'
 import { universalSelfConsistency } from '../../src/strategies/universal-self-consistency.ts'
 import { NOT_STEERED } from '../../src/core/steering.ts'
 import { BROKEN, FakeModel, type Ask } from '../support/fake-model.ts'
-import { ofType, runStrategy } from '../support/run-strategy.ts'
+import { ofType, runStrategy, TASK } from '../support/run-strategy.ts'
 
 const SIZE = { promptTokens: 9, maxTokens: 64 }
 const callsOf = (bound: readonly { readonly calls: number }[]): number =>
@@ -170,9 +170,29 @@ test('an empty text never replaces an answer, and is replaced by any other', asy
 test('a candidate that was dropped on the way does not become the answer', async () => {
   const steering = { ...NOT_STEERED, isDropped: (candidate: number) => candidate === 1 }
   const reply = ({ system, user, sample }: Ask): string =>
-    system === 'judge' ? (user.includes('#### 1') ? '9' : '3') : `#### ${sample}`
+    system === 'judge'
+      ? /#### (\d)/.exec(user)![1] === '1'
+        ? '9'
+        : user.includes('#### 2')
+          ? '6'
+          : '3'
+      : `#### ${sample}`
   const { selection } = await runStrategy(bestOfN, new FakeModel({ reply }), { steering })
-  assert.notEqual(selection!.candidate, 1)
+  assert.equal(selection!.candidate, 2, 'nor keeps the next best from it')
+})
+
+test('the best draft without the form asked for does not keep the best one with it from the answer', async () => {
+  const texts = ['{"a": 3}', 'prose 9', '{"a": 7}', '{"a": 1}']
+  const reply = ({ system, user, sample }: Ask): string =>
+    system === 'judge' ? /(?:"a": |prose )(\d)/.exec(user)![1]! : texts[sample]!
+  const task = { ...TASK, responseFormat: { type: 'json_object' } } as const
+  const setting = { task, options: { n: 4 }, prompts: 'full' } as const
+  const { selection } = await runStrategy(
+    bestOfN,
+    new FakeModel({ reply, prompts: 'full' }),
+    setting,
+  )
+  assert.equal(selection!.candidate, 2)
 })
 
 test('the candidate most like the others wins the ensemble, for no further call', async () => {

@@ -31,7 +31,9 @@ export function* vote(
   const own = pool.answer(pool.incumbent)
   const held = answers.find(({ answer }) => answer === own)?.weight ?? 0
   if (leader.weight <= held) return answers
-  const voter = leader.candidates.reduce((best, candidate) =>
+  const voters = leader.candidates.filter((candidate) => pool.mayLead(candidate))
+  if (voters.length === 0) return answers
+  const voter = voters.reduce((best, candidate) =>
     weightOf(candidate) > weightOf(best) ? candidate : best,
   )
   yield pool.promote(voter, 'vote', leader.weight)

@@ -39,6 +39,7 @@ const emptyEntry = (role: CandidateRole, parents: readonly number[]): Entry => (
 
 export class Pool {
   readonly #task: Task
+  readonly #isDropped: (candidate: number) => boolean
   readonly #entries: Entry[] = []
   readonly #likelihoods = new Map<number, Omit<Draft, 'text'>>()
   readonly #failures: RefineError[] = []
@@ -46,8 +47,10 @@ export class Pool {
   #revision = 0
   #incumbent: number | undefined
 
-  constructor(task: Task) {
+  /** `isDropped`: whether those who watch have given a candidate up. */
+  constructor(task: Task, isDropped: (candidate: number) => boolean = () => false) {
     this.#task = task
+    this.#isDropped = isDropped
   }
 
   /** The number of the next candidate; its `candidate.created` must follow at once. */
@@ -166,6 +169,13 @@ export class Pool {
     return this.#entry(candidate).scores.get(scorer)?.steps
   }
 
+  /** Whether a candidate may replace the incumbent: it was not dropped, and has the form asked for where that one has it. */
+  mayLead(candidate: number): boolean {
+    const isFormless = this.fault(candidate) !== undefined
+    const wouldLose = this.#incumbent !== undefined && this.fault(this.#incumbent) === undefined
+    return !(isFormless && wouldLose) && !this.#isDropped(candidate)
+  }
+
   /** Makes a candidate the incumbent; the caller knows why it is better. */
   promote(candidate: number, reason: string, score: number | null): Revised {
     const revision = this.#revision + 1
@@ -195,7 +205,7 @@ export class Pool {
     let best: { readonly candidate: number; readonly score: number } | undefined
     for (const candidate of among) {
       const score = this.score(candidate, scorer)
-      if (score === undefined || score === null) continue
+      if (score === undefined || score === null || !this.mayLead(candidate)) continue
       if (score > (best?.score ?? held ?? -Infinity)) best = { candidate, score }
     }
     if (best !== undefined) yield this.promote(best.candidate, 'better score', best.score)
