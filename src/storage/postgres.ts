@@ -74,6 +74,8 @@ class PostgresDatabase implements Database {
       application_name: 'whetstone',
       types: parsers,
     })
+    // What a connection in use is asked fails with it; but a failure that nobody listens to would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
     // An idle connection that breaks is replaced by the next query.
     this.#pool.on('error', (cause) => log.warn({ err: cause }, 'a database connection broke'))
   }

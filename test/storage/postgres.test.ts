@@ -65,6 +65,27 @@ if (server === undefined) {
     assert.equal((await store.experiments.experiments())[0]!.version, 2)
   })
 
+  test('a connection that breaks in the middle of a write fails that write, and nothing else', async (t) => {
+    const url = await server.create()
+    const store = await open(url)
+    t.after(() => store.close())
+    const [holder, killer] = [url, url].map((each) => new pg.Client({ connectionString: each }))
+    await Promise.all([holder!.connect(), killer!.connect()])
+    await holder!.query('BEGIN; LOCK TABLE feedback')
+    const record = { id: 'f', run_id: 'r', at: 'then', metric: 'good', value: true } as const
+    const failed = assert.rejects(
+      () => store.addFeedback({ ...record, source: 'user' }),
+      /terminat/,
+    )
+    const stuck = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO feedback%'`
+    while ((await killer!.query(stuck)).rowCount === 0);
+    await failed
+    await Promise.all([holder!.end(), killer!.end()])
+    await store.addFeedback({ ...record, source: 'user' })
+    assert.equal((await store.feedback('r')).length, 1)
+  })
+
   test('an address without a server is an error that keeps the password to itself', async () => {
     const url = 'postgres://user:secret@127.0.0.1:1/none'
     await assert.rejects(
