@@ -1,5 +1,6 @@
 /** How large bodies may be, each and all together. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import test from 'node:test'
 import { endless, FakeRuns } from '../support/fake-runs.ts'
 import { buildServer, listen } from '../support/http-server.ts'
@@ -74,4 +75,25 @@ test('bodies of all requests have a bound together, which runs under way count f
   await runs.cancel('run_1', '')
   const again = async (): Promise<number> => (await send()).status
   while ((await again()) !== 202);
+})
+
+test('the body of a caller that leaves counts no longer, in the middle of it or behind it', async (t) => {
+  const { url } = await listen(t, new FakeRuns(endless()), { limits: { bodiesBytes: 900_000 } })
+  const image = { type: 'image_url', image_url: { url: IMAGE.slice(0, 600_000) } }
+  const body = { messages: [{ role: 'user', content: [image] }] }
+  const isRoom = async (): Promise<void> => {
+    while ((await fetch(`${url}/v1/estimates`, post(body))).status !== 200);
+  }
+  const half = connect(Number(new URL(url).port), '127.0.0.1')
+  const head = 'POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
+  const begun = `${head}content-length: 700000\r\n\r\n"${'x'.repeat(600_000)}`
+  await new Promise((resolve) => half.write(begun, resolve))
+  half.destroy()
+  await isRoom()
+  const leaving = new AbortController()
+  const init = { ...post({ ...body, stream: true }), signal: leaving.signal }
+  assert.equal((await fetch(`${url}/v1/runs`, init)).status, 200)
+  assert.equal((await fetch(`${url}/v1/estimates`, post(body))).status, 503)
+  leaving.abort()
+  await isRoom()
 })

@@ -108,7 +108,10 @@ export const registerBodies = (app: FastifyInstance, limits: BodyLimits): void =
   const shelf: Shelf = { held: 0, most: limits.bodiesBytes }
   const parse = app.getDefaultJsonParser('error', 'error')
   app.decorateRequest('lease', undefined)
-  app.addHook('onResponse', async ({ lease }) => lease?.release())
+  // No hook of Fastify's comes behind a reply that could not be sent, to a caller that left.
+  app.addHook('onRequest', async (request, { raw }) => {
+    raw.once('close', () => request.lease?.release())
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', (request, payload, done) => {
     const limit = limitFor(request, limits)
