@@ -33,6 +33,12 @@ const MOST_WAITING = 20_000
 const BUSY_GROUP = 16
 const BUSY_PAUSE_MS = 5
 
+/**
+ * Milliseconds before each further try to store a group: a database that starts again loses nothing. As long, nobody
+ * hears of the events.
+ */
+const PAUSES: readonly number[] = [100, 400, 1500, 4000, 9000]
+
 const piecesOf = ({ run, after, texts }: Part): LogPiece[] => {
   const pieces: LogPiece[] = []
   for (let at = 0; at < texts.length; at += PIECE_EVENTS) {
@@ -50,6 +56,11 @@ export class EventWriter {
   #lastCount = 0
   /** When the last group was taken, by `performance.now()`. */
   #lastTaken = 0
+
+  /** Runs of which events were lost. What came behind them would stand at a wrong place. */
+  readonly #cut = new WeakSet<WrittenRun>()
+  /** Undefined when the last group was stored. */
+  #fault: unknown
 
   constructor(store: RunStore, log: Log) {
     this.#store = store
@@ -105,15 +116,33 @@ export class EventWriter {
     })
   }
 
-  /** A store that fails must not stop the runs: the failure is logged, readers go on from memory. */
+  /** A store that goes on failing must not stop the runs: the loss is logged, readers go on from memory. */
   async #write(parts: readonly Part[]): Promise<void> {
+    // One that has failed for so long already is tried once.
+    const pauses = this.#fault === undefined ? PAUSES : []
+    this.#fault = await this.#tried(parts)
+    for (const milliseconds of pauses) {
+      if (this.#fault === undefined) return
+      this.#log.warn({ err: this.#fault }, 'events could not be stored yet')
+      await new Promise((resolve) => setTimeout(resolve, milliseconds))
+      this.#fault = await this.#tried(parts)
+    }
+    if (this.#fault === undefined) return
+    for (const { run } of parts) this.#cut.add(run)
+    const runs = parts.map(({ run }) => run.id)
+    this.#log.error({ err: this.#fault, runs }, 'events could not be stored')
+  }
+
+  /** What went wrong. What a failed try has stored after all is stored once. */
+  async #tried(parts: readonly Part[]): Promise<unknown> {
     try {
-      await this.#store.append(parts.flatMap(piecesOf))
+      const whole = parts.filter(({ run }) => !this.#cut.has(run))
+      await this.#store.append(whole.flatMap(piecesOf))
       const ended = parts.flatMap(({ final }) => final ?? [])
       await Promise.all(ended.map((each) => this.#store.finish(each.state, each.deliveries)))
+      return undefined
     } catch (cause) {
-      const runs = parts.map(({ run }) => run.id)
-      this.#log.error({ err: cause, runs }, 'events could not be stored')
+      return cause
     }
   }
 }

@@ -3,11 +3,13 @@ import type { RunEvent } from '../core/event.ts'
 import { parseEvent, PIECE_EVENTS, type LogPiece } from '../core/log-piece.ts'
 import { insertRows, type Database, type Statement } from './database.ts'
 
+/** Pieces that are there already stay: whoever did not hear that they were stored hands in the same ones again. */
 export const insertPieces = (pieces: readonly LogPiece[]): Statement[] =>
   insertRows(
     'events',
     ['run_id', 'sequence', 'body'],
     pieces.map(({ runId, after, texts }) => [runId, after + texts.length, texts.join('\n')]),
+    'DO NOTHING',
   )
 
 /** The first event, which is stored with its run. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import test from 'node:test'
+import test, { type TestContext } from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { isTerminal, type RunEvent } from '../../src/core/event.ts'
 import { foldRun } from '../../src/core/run-state.ts'
+import { EventWriter } from '../../src/runs/event-writer.ts'
+import { recoverRuns } from '../../src/runs/recovery.ts'
 import type { Runner } from '../../src/runs/runner.ts'
 import { openSqliteStore } from '../../src/storage/sqlite.ts'
 import {
@@ -415,15 +417,69 @@ test('two processes cannot use one data folder', async (t) => {
   assert.throws(() => openSqliteStore(folder), /another process uses it/)
 })
 
+/** Lets the time between tries pass, until the work is done. */
+const passing = async <Value>(t: TestContext, work: Promise<Value>): Promise<Value> => {
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  while (!isDone) {
+    t.mock.timers.tick(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return done
+}
+
 test('a store that fails does not stop a run', async (t) => {
   const { runner, store } = buildRunner(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   store.append = () => Promise.reject(new Error('disk full'))
   const errors: string[] = []
   t.mock.method(silent, 'error', (_: object, message: string) => errors.push(message))
   const id = await runner.create({ input: 'a' }, '')
-  const state = await runner.ended(id, '', signal)
+  const state = await passing(t, runner.ended(id, '', signal))
   assert.equal(state.status, 'completed')
   assert.deepEqual([...new Set(errors)], ['events could not be stored'])
+})
+
+test('a store that fails for a moment, even behind what it stored, loses nothing and keeps nothing twice', async (t) => {
+  const { runner, store } = buildRunner(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const append = store.append.bind(store)
+  let failures = 2
+  store.append = async (pieces) => {
+    if (failures !== 2) await append(pieces)
+    if (failures-- > 0) throw new Error('the connection broke')
+  }
+  const id = await runner.create({ input: 'a' }, '')
+  const state = await passing(t, runner.ended(id, '', signal))
+  await runner.drain(1)
+  const events = await store.events(id, 0, 1000)
+  assert.deepEqual(
+    events.map(({ sequence }) => sequence),
+    Array.from({ length: state.last_sequence }, (_, index) => index + 1),
+  )
+  assert.deepEqual((await store.read(id))?.state, state)
+})
+
+test('a log that lost events in the middle ends before them, and its run is recovered', async (t) => {
+  const { runner, store } = buildRunner(t, { model: wordModel(['one'], forever) })
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const append = store.append.bind(store)
+  let isDown = true
+  store.append = (pieces) => (isDown ? Promise.reject(new Error('disk full')) : append(pieces))
+  const finish = store.finish.bind(store)
+  store.finish = () => Promise.reject(new Error('disk full'))
+  const id = await runner.create({ input: 'a' }, '')
+  const reader = runner.events(id, '', 1, signal)
+  await passing(t, reader.next())
+  isDown = false
+  await passing(t, runner.cancel(id, ''))
+  assert.deepEqual(
+    (await store.events(id, 0, 1000)).map(({ sequence }) => sequence),
+    [1],
+  )
+  store.finish = finish
+  assert.equal(await recoverRuns(store, new EventWriter(store, silent)), 1)
+  assert.equal((await store.read(id))?.state.error?.code, 'interrupted')
 })
 
 test('a key finds its run again, also after a restart, and dies with it', async (t) => {
