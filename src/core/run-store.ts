@@ -151,5 +151,7 @@ export interface RunStore {
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
   /** Those of the ids that are there, in no order. */
   feedbackById(ids: readonly string[]): Promise<readonly FeedbackRecord[]>
+  /** Resolves when it answers. @throws RefineError internal when it does not */
+  check(): Promise<void>
   close(): Promise<void>
 }

@@ -176,7 +176,7 @@ export interface RunService {
   load(): RunLoad
   observe(observer: RunObserver): void
 
-  /** Resolves when every model can answer. @throws RefineError naming the model that cannot. */
+  /** Resolves when every model and the database can answer. @throws RefineError naming what cannot. */
   ready(): Promise<void>
 
   /** Admits no more runs and waits for those under way, at most `graceSeconds`; then cancels them. */

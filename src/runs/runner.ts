@@ -197,8 +197,8 @@ export class Runner implements RunService {
     this.#observers.push(observer)
   }
 
-  ready(): Promise<void> {
-    return this.#parts.models.ready()
+  async ready(): Promise<void> {
+    await Promise.all([this.#store.check(), this.#parts.models.ready()])
   }
 
   async drain(graceSeconds: number): Promise<void> {

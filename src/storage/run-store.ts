@@ -1,4 +1,5 @@
 /** Runs, event logs and feedback in one database. */
+import { RefineError } from '../core/errors.ts'
 import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { LogPiece } from '../core/log-piece.ts'
@@ -176,6 +177,12 @@ export class DatabaseRunStore implements RunStore {
 
   feedbackById(ids: readonly string[]): Promise<readonly FeedbackRecord[]> {
     return this.#feedback.find(ids)
+  }
+
+  async check(): Promise<void> {
+    await this.#database.all('SELECT 1 AS one').catch((cause: unknown) => {
+      throw new RefineError('internal', 'The database does not answer.', { cause })
+    })
   }
 
   close(): Promise<void> {

@@ -6,6 +6,7 @@ import { foldRun } from '../../src/core/run-state.ts'
 import { EventWriter } from '../../src/runs/event-writer.ts'
 import { recoverRuns } from '../../src/runs/recovery.ts'
 import type { Runner } from '../../src/runs/runner.ts'
+import { DatabaseRunStore } from '../../src/storage/run-store.ts'
 import { openSqliteStore } from '../../src/storage/sqlite.ts'
 import {
   buildRunner,
@@ -458,6 +459,15 @@ test('a store that fails for a moment, even behind what it stored, loses nothing
     Array.from({ length: state.last_sequence }, (_, index) => index + 1),
   )
   assert.deepEqual((await store.read(id))?.state, state)
+})
+
+test('a server whose database does not answer is not ready', async (t) => {
+  const { runner, store } = buildRunner(t)
+  await runner.ready()
+  const gone = () => Promise.reject(new Error('no connection'))
+  const lost = new DatabaseRunStore({ all: gone, write: gone, close: gone })
+  t.mock.method(store, 'check', () => lost.check())
+  await assert.rejects(runner.ready(), /^RefineError: The database does not answer\.$/)
 })
 
 test('a log that lost events in the middle ends before them, and its run is recovered', async (t) => {

@@ -18,6 +18,8 @@ const schema = (operationId: string, summary: string) => ({
   response: { 200: jsonResponse('Yes.', Health), ...PROBLEM_RESPONSES },
 })
 
+const LATE = 'The models are still loading, or the database does not answer.'
+
 /** How long a probe waits: a model may still be loading, and a probe must not hang for that. */
 const PROBE_MS = 1000
 
@@ -25,8 +27,7 @@ const withinProbe = async (ready: Promise<void>): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () =>
-        reject(new RefineError('overloaded', 'The models are still loading.', { retryAfter: 1 })),
+      () => reject(new RefineError('overloaded', LATE, { retryAfter: 1 })),
       PROBE_MS,
     )
   })
@@ -54,7 +55,10 @@ export const registerHealth = (app: FastifyInstance, { runs, version }: HttpCont
 
   app.get(
     '/readyz',
-    { schema: schema('getReadiness', 'Can every model answer?'), config: { public: true } },
+    {
+      schema: schema('getReadiness', 'Can every model and the database answer?'),
+      config: { public: true },
+    },
     async () => {
       try {
         await withinProbe(runs.ready())
