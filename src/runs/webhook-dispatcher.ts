@@ -6,6 +6,7 @@
 import { invalidField } from '../core/errors.ts'
 import type { Delivery, DeliveryStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
+import { orAbort } from './or-abort.ts'
 import { signWebhook, type Webhook } from './webhook.ts'
 import { checkWebhookUrl, postWebhook, type PostWebhook } from './webhook-request.ts'
 
@@ -27,6 +28,8 @@ const DELAYS: readonly number[] = [
 const MOST_AT_ONCE = 16
 const TIMEOUT = 15 * SECOND
 const LONGEST_SLEEP = HOUR
+/** Before a store that failed is asked again. */
+const STORE_PAUSE = MINUTE
 const GONE = 410
 
 export interface WebhookOptions {
@@ -101,6 +104,7 @@ export class WebhookDispatcher {
       await this.#sleep(looked)
     } catch (cause) {
       log.error({ err: cause }, 'webhooks could not be looked up')
+      this.#wakeIn(STORE_PAUSE)
     }
   }
 
@@ -108,19 +112,24 @@ export class WebhookDispatcher {
   async #sleep(looked: number): Promise<void> {
     clearTimeout(this.#timer)
     const next = await this.#options.store.nextDue(looked)
-    if (next === undefined || this.#closing.signal.aborted) return
-    const pause = Math.min(Math.max(0, next - Date.now()), LONGEST_SLEEP)
-    this.#timer = setTimeout(() => this.wake(), pause)
+    if (next !== undefined) this.#wakeIn(Math.min(Math.max(0, next - Date.now()), LONGEST_SLEEP))
+  }
+
+  #wakeIn(milliseconds: number): void {
+    clearTimeout(this.#timer)
+    if (this.#closing.signal.aborted) return
+    this.#timer = setTimeout(() => this.wake(), milliseconds)
     this.#timer.unref()
   }
 
   #start(delivery: Delivery): void {
     const work = this.#deliver(delivery)
       .catch((cause: unknown) => {
-        this.#options.log.error(
-          { err: cause, webhook: delivery.id },
-          'a webhook could not be noted',
-        )
+        const details = { err: cause, webhook: delivery.id }
+        this.#options.log.error(details, 'a webhook could not be noted')
+        // What is not noted is due at once: without a pause it would be sent again and again.
+        const rest = new Promise<void>((resolve) => setTimeout(resolve, STORE_PAUSE).unref())
+        return orAbort(rest, this.#closing.signal).catch(() => undefined)
       })
       .then(() => {
         this.#active.delete(delivery.id)

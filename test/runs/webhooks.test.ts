@@ -212,6 +212,68 @@ test('what was not delivered before a restart is delivered after it', async (t) 
   assert.equal(received[0]!.headers['webhook-id'], received[1]!.headers['webhook-id'])
 })
 
+const DELIVERY = {
+  id: 'msg_1',
+  run_id: 'run_1',
+  owner: '',
+  url: 'http://localhost/',
+  body: '{}',
+  attempts: 0,
+  due: 0,
+}
+
+/** Lets all go on that waits for neither a timer nor the network. */
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** With a store that fails whatever is named, until it is told otherwise. */
+const withFailing = (t: TestContext, name: 'due' | 'settle') => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const state = { isDown: true, posts: 0, kept: [DELIVERY] }
+  const calls = {
+    due: async () => state.kept,
+    nextDue: async () => undefined,
+    settle: async () => void (state.kept = []),
+  }
+  const store = new Proxy(calls as unknown as DeliveryStore, {
+    get: (target, key) =>
+      key === name && state.isDown
+        ? () => Promise.reject(new Error('disk full'))
+        : Reflect.get(target, key),
+  })
+  const webhooks = new WebhookDispatcher({
+    store,
+    secrets: [SECRET],
+    allowPrivate: true,
+    log: silent,
+    post: async () => (state.posts++, 204),
+  })
+  t.after(() => webhooks.close())
+  webhooks.wake()
+  return state
+}
+
+test('a delivery that arrived but cannot be noted is not sent again and again', async (t) => {
+  const state = withFailing(t, 'settle')
+  await turns()
+  assert.equal(state.posts, 1)
+  state.isDown = false
+  t.mock.timers.tick(60_000)
+  await turns()
+  assert.deepEqual([state.posts, state.kept], [2, []])
+})
+
+test('deliveries that cannot be looked up are looked up again by and by', async (t) => {
+  const state = withFailing(t, 'due')
+  await turns()
+  assert.equal(state.posts, 0)
+  state.isDown = false
+  t.mock.timers.tick(60_000)
+  await turns()
+  assert.deepEqual([state.posts, state.kept], [1, []])
+})
+
 test('a server without a secret refuses webhooks', async (t) => {
   const { runner } = buildRunner(t)
   const webhook = { url: 'https://example.com/' }
