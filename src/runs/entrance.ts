@@ -25,7 +25,7 @@ export const enterRuns = (
     }
     return { admitted: place.admitted, leave: leaveBoth }
   } catch (cause) {
-    leaveQuota(0)
+    leaveQuota(undefined)
     throw cause
   }
 }

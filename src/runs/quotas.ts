@@ -85,10 +85,11 @@ export class Quotas {
   }
 
   /**
-   * Counts a run in. Returns what counts it out, with the tokens it took; to be called once.
+   * Counts a run in. Returns what counts it out, with the tokens it took, or undefined where it was not begun after all;
+   * to be called once.
    * @throws RefineError rate_limited, with the time after which it may be tried again.
    */
-  enter(owner: string): (tokens: number) => void {
+  enter(owner: string): (tokens: number | undefined) => void {
     const account = this.#account(owner)
     const now = this.#clock()
     const { requests, tokens, limits } = account
@@ -105,7 +106,8 @@ export class Quotas {
     account.running++
     return (spent) => {
       account.running--
-      tokens?.take(spent, this.#clock())
+      if (spent === undefined) requests?.take(-1, this.#clock())
+      else tokens?.take(spent, this.#clock())
     }
   }
 

@@ -54,11 +54,15 @@ test('a run holds its place among the concurrent ones until it ends', async (t) 
   assert.equal(runner.quota('')[0]!.remaining, 1)
 })
 
-test('a run that is not admitted gives its place back', async (t) => {
-  const quotas = new Quotas(() => ({ concurrentRuns: 2 }))
+test('a run that is not admitted gives its place and its request back', async (t) => {
+  const requests = { quota: 10, windowSeconds: 1e9 }
+  const quotas = new Quotas(() => ({ requests, concurrentRuns: 2 }))
   const model = wordModel(['one'], forever)
   const { runner } = buildRunner(t, { model, quotas, running: 1, waiting: 0 })
   await runner.create({ input: 'Go.' }, '')
   await assert.rejects(runner.create({ input: 'Go.' }, ''), { code: 'overloaded' })
-  assert.equal(runner.quota('')[0]!.remaining, 1)
+  assert.deepEqual(
+    runner.quota('').map(({ remaining }) => remaining),
+    [9, 1],
+  )
 })
