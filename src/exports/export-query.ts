@@ -89,6 +89,18 @@ export const readConditions = ({ where = [] }: Pick<ExportQuery, 'where'>): Cond
     return { metric: metric!, holds: (value) => COMPARISONS[sign!]!(value, bound) }
   })
 
+/** @throws RefineError invalid_request naming the field: a leap second has the form of a time, but is none that is known. */
+export const readTime = (
+  query: Pick<ExportQuery, 'from' | 'to'>,
+  name: 'from' | 'to',
+): string | undefined => {
+  const text = query[name]
+  if (text === undefined) return undefined
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw invalidField(`/${name}`, 'must be such as 2030-01-31T23:59:59Z')
+  return new Date(time).toISOString()
+}
+
 /** Where an export stood: behind record `record` (from 0) of run `run`. */
 export interface Cursor {
   readonly run: string

@@ -8,6 +8,7 @@ import {
   cursorText,
   readConditions,
   readCursor,
+  readTime,
   type Condition,
   type ExportFormat,
   type ExportQuery,
@@ -78,7 +79,9 @@ export class RunExports {
   open(query: ExportQuery, owner: string | undefined): AsyncGenerator<ExportRecord, void, void> {
     const conditions = readConditions(query)
     const cursor = readCursor(query.after)
-    return this.#records(query, owner, conditions, cursor)
+    const [from, to] = [readTime(query, 'from'), readTime(query, 'to')]
+    const times = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
+    return this.#records({ ...query, ...times }, owner, conditions, cursor)
   }
 
   async *#records(
@@ -113,8 +116,8 @@ export class RunExports {
     const scan: Omit<RunScan, 'after'> = {
       limit: PAGE,
       ...(owner !== undefined && { owner }),
-      ...(from !== undefined && { from: new Date(from).toISOString() }),
-      ...(to !== undefined && { to: new Date(to).toISOString() }),
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
       ...(strategy !== undefined && { strategy }),
       ...(model !== undefined && { model }),
     }

@@ -234,6 +234,7 @@ test('a query that makes no sense is refused before the first record', () => {
   assert.throws(open({ where: ['correct'] }), /\/where\/0.*correct=true/)
   assert.throws(open({ where: ['a=1', 'auto.nothing>1'] }), /\/where\/1.*is not measured/)
   assert.throws(open({ after: 'yesterday' }), /\/after/)
+  assert.throws(open({ from: '2016-12-31T23:59:60Z' }), /\/from: must be such as/)
 })
 
 test('an export taken up behind any record gives exactly the rest', async () => {
