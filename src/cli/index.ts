@@ -165,10 +165,16 @@ const exportRuns: Action = async (parsed, io, deps) => {
   return EXIT_CODES.completed
 }
 
+const writeTo = (file: string, text: string): Promise<void> =>
+  writeFile(file, text).catch((cause: Error) => {
+    const message = `--write ${file} cannot be written: ${cause.message}`
+    throw new RefineError('invalid_request', message, { cause })
+  })
+
 const openapi: Action = async ({ values }, io, deps) => {
   const text = `${JSON.stringify(await deps.openapi(), null, 2)}\n`
   if (values['write'] === undefined) await print(io, text)
-  else await writeFile(values['write'], text)
+  else await writeTo(values['write'], text)
   return EXIT_CODES.completed
 }
 

@@ -186,4 +186,7 @@ test('the OpenAPI document is printed, or written to a file', async (t) => {
   assert.deepEqual(JSON.parse(out), { openapi: '3.1.0' })
   assert.equal((await execute(['openapi', '--write', file])).out, '')
   assert.equal(await readFile(file, 'utf8'), out)
+  const { code, err } = await execute(['openapi', '--write', path.join(file, 'in-a-file')])
+  assert.equal(code, 1)
+  assert.match(err, /^whetstone: --write .* cannot be written: ENOTDIR/)
 })
