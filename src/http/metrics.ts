@@ -1,4 +1,5 @@
 /** What the server is doing, in numbers for Prometheus. */
+import type { ServerResponse } from 'node:http'
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { RunState } from '../core/run-state.ts'
@@ -55,12 +56,9 @@ export class Metrics {
     this.#delay.enable()
   }
 
-  streamOpened(): void {
+  countStream(raw: ServerResponse): void {
     this.#streams.inc()
-  }
-
-  streamClosed(): void {
-    this.#streams.dec()
+    raw.once('close', () => this.#streams.dec())
   }
 
   socketOpened(): void {

@@ -1,4 +1,5 @@
 /** The transport put together: hooks first, routes after them. Nothing listens yet; more routes may still be added. */
+import type { ServerResponse } from 'node:http'
 import Fastify, { LogController, type FastifyInstance } from 'fastify'
 import { Attendance } from './attendance.ts'
 import { registerAnthropicMessages } from './compat/anthropic-messages.ts'
@@ -83,6 +84,7 @@ type Shared = Pick<HttpContext, 'limits' | 'cancellation' | 'tickets'>
 const contextOf = (app: FastifyInstance, options: ServerOptions, shared: Shared): HttpContext => {
   const attendance = new Attendance(options.runs, options.log)
   const metrics = new Metrics(options.runs)
+  app.decorate('countStream', (raw: ServerResponse) => metrics.countStream(raw))
   app.addHook('preClose', async () => {
     attendance.close()
     metrics.close()

@@ -9,6 +9,13 @@ import { typeOfText, type LogPiece } from '../core/log-piece.ts'
 import { processingHeader } from './plugins/processing-time.ts'
 import type { Limits } from './server-options.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Counts an event stream as open until its reply is closed. */
+    countStream(raw: ServerResponse): void
+  }
+}
+
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
@@ -98,6 +105,7 @@ export const sendEventStream = async <Item>(
   reply.hijack()
   reply.headers({ ...reply.server.quotaHeaders(reply.request.owner), ...processingHeader(reply) })
   raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS })
+  reply.server.countStream(raw)
   const writer = new EventStreamWriter(raw, limits)
   try {
     if (!(await writer.write(RETRY))) return false

@@ -45,6 +45,10 @@ test('metrics count runs, tokens, streams and sockets', async (t) => {
   for (const observer of runs.observers) observer.ended(state, 0.2)
   runs.script = endless()
   const stream = await readEvents(`${url}/v1/runs`, post({ ...INPUT, stream: true }))
+  const chat = { model: 'pebble', messages: [{ role: 'user', content: 'Go.' }], stream: true }
+  const leaving = new AbortController()
+  const init = { ...post(chat), signal: leaving.signal }
+  await fetch(`${url}/v1/chat/completions`, init)
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'whetstone.v1')
   await once(socket, 'open')
   const reply = await fetch(`${url}/metrics`)
@@ -56,13 +60,14 @@ test('metrics count runs, tokens, streams and sockets', async (t) => {
     'whetstone_model_calls_total 3',
     'whetstone_first_text_seconds_count 1',
     'whetstone_runs_now{status="queued"} 0',
-    'whetstone_open_streams 1',
+    'whetstone_open_streams 2',
     'whetstone_open_sockets 1',
   ]) {
     assert.ok(text.includes(`${line}\n`), `${line} is not in\n${text}`)
   }
   assert.match(text, /whetstone_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+/)
   stream.leave()
+  leaving.abort()
   socket.terminate()
 })
 

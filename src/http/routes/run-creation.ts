@@ -113,15 +113,13 @@ const createInForeground = async (
   request: FastifyRequest<{ Body: RunRequest }>,
   reply: FastifyReply,
 ): Promise<RunState | undefined> => {
-  const { runs, limits, cancellation, attendance, metrics } = context
+  const { runs, limits, cancellation, attendance } = context
   const { body, owner } = request
   const gone = cancellation.signalFor(reply)
   const run = await createLocated(context, request, reply)
   const { id } = run
   attend(context, run, body, { request, gone })
   if (body.stream === true) {
-    metrics.streamOpened()
-    reply.raw.once('close', () => metrics.streamClosed())
     const isWhole = await sendEventStream(
       reply,
       runs.pieces(id, owner, 0, gone),

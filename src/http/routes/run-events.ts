@@ -55,7 +55,7 @@ const lastEventId = (header: string | string[] | undefined): number | undefined 
 
 export const registerRunEvents = (
   instance: FastifyInstance,
-  { runs, limits, cancellation, attendance, metrics }: HttpContext,
+  { runs, limits, cancellation, attendance }: HttpContext,
 ): void => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
   const options = { schema: EVENTS_SCHEMA, exposeHeadRoute: false } // a HEAD would never end
@@ -68,8 +68,6 @@ export const registerRunEvents = (
     if (seen !== undefined && endedAt !== null && seen >= last) return reply.code(204).send()
     const after = seen ?? query.after ?? 0
     attendance.join(params.id, gone)
-    metrics.streamOpened()
-    reply.raw.once('close', () => metrics.streamClosed())
     const pieces = runs.pieces(params.id, owner, after, gone)
     const isWhole = await sendEventStream(reply, pieces, limits, pieceFrames)
     if (isWhole && !gone.aborted) attendance.end(params.id)
