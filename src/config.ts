@@ -2,13 +2,13 @@
  * The configuration: flag over environment over file over default. The only file besides `main.ts` that reads the
  * environment. Every mistake names the setting and what was expected, and stops the process before it listens.
  */
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { limitsOf, type ConfiguredLimits } from './config-limits.ts'
-import { ConfigFile, type KeySource, type RateLimits } from './config-file.ts'
+import { ConfigFile, type RateLimits } from './config-file.ts'
+import { apiKeysOf, readSecret, wrong, type ConfiguredKey } from './config-keys.ts'
 import { originsOf } from './config-origins.ts'
 import { cachedModels, hubOf, type Environment, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
@@ -40,14 +40,7 @@ export interface Config {
     readonly maxTokens: number
     readonly budget: Budget
   }
-  /** SHA-256 of each key, in hex, with the name it goes by in logs. */
-  readonly apiKeys: readonly {
-    readonly name: string
-    readonly hash: string
-    readonly rateLimits: RateLimits | undefined
-    /** Whether its callers may choose the arm of an experiment. */
-    readonly mayForce: boolean
-  }[]
+  readonly apiKeys: readonly ConfiguredKey[]
   /** Of keys that have none of their own. */
   readonly rateLimits: RateLimits
   readonly webhooks: { readonly secrets: readonly string[]; readonly allowPrivate: boolean }
@@ -59,13 +52,6 @@ export interface Config {
   readonly origins: readonly string[]
   readonly log: { readonly level: LogLevel; readonly prompts: boolean }
 }
-
-const wrong = (setting: string, expected: string, cause?: unknown): RefineError =>
-  new RefineError(
-    'invalid_request',
-    `${setting}: ${expected}`,
-    cause === undefined ? {} : { cause },
-  )
 
 const DEFAULT_FILE = 'whetstone.yaml'
 
@@ -115,28 +101,6 @@ const oneOf = <Name extends string>(flag: string, names: readonly Name[], text?:
   throw wrong(flag, `must be one of ${names.join(', ')}, not "${text}"`)
 }
 
-const readSource = (
-  setting: string,
-  { env, file }: { readonly env?: string; readonly file?: string },
-  environment: Environment,
-): string => {
-  if ((env === undefined) === (file === undefined)) {
-    throw wrong(setting, 'needs exactly one of `env` and `file`')
-  }
-  const secret = env === undefined ? firstLine(file!) : environment[env]
-  if (secret !== undefined && secret.length >= 16) return secret
-  const where = env === undefined ? `the file ${file}` : `the environment variable ${env}`
-  throw wrong(setting, `${where} must hold a key of at least 16 characters`)
-}
-
-const firstLine = (file: string): string | undefined => {
-  try {
-    return readFileSync(file, 'utf8').split(/\r?\n/, 1)[0]
-  } catch (cause) {
-    throw wrong(`key file ${file}`, `cannot be read (${(cause as Error).message})`, cause)
-  }
-}
-
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 /** Anyone who can reach the address could spend the models' money: that has to be said openly. */
@@ -147,28 +111,6 @@ const checkExposure = (host: string, keys: number, openly: boolean): void => {
     'an address other than the loopback needs API keys (api_keys in the configuration, --api-key-env or ' +
       '--api-key-file), or --no-api-keys to say openly that there are none',
   )
-}
-
-const apiKeysOf = (
-  file: ConfigFile,
-  setting: (flag: FlagName) => string | undefined,
-  environment: Environment,
-) => {
-  const env = setting('api-key-env')
-  const keyFile = setting('api-key-file')
-  const sources: KeySource[] = [
-    ...(file.api_keys ?? []),
-    ...(env === undefined ? [] : [{ name: env, env }]),
-    ...(keyFile === undefined ? [] : [{ name: path.basename(keyFile), file: keyFile }]),
-  ]
-  return sources.map((source) => ({
-    name: source.name,
-    hash: createHash('sha256')
-      .update(readSource(`api_keys "${source.name}"`, source, environment))
-      .digest('hex'),
-    rateLimits: source.rate_limits,
-    mayForce: (source as KeySource).may_force_arms === true,
-  }))
 }
 
 const embeddedModelsOf = (
@@ -183,7 +125,7 @@ const embeddedModelsOf = (
 
 const webhooksOf = ({ webhooks }: ConfigFile, environment: Environment): Config['webhooks'] => ({
   secrets: (webhooks?.secrets ?? []).map((source, index) =>
-    readSource(`webhooks.secrets[${index}]`, source, environment),
+    readSecret(`webhooks.secrets[${index}]`, source, environment),
   ),
   allowPrivate: webhooks?.allow_private ?? false,
 })
