@@ -1,7 +1,7 @@
 /** Which version of an experiment may follow another. */
 import { canonicalJson } from '../core/canonical-json.ts'
 import { invalidField, RefineError } from '../core/errors.ts'
-import type { Experiment, ExperimentStatus } from './experiment.ts'
+import type { Arm, Experiment, ExperimentStatus } from './experiment.ts'
 
 const NEXT: Readonly<Record<ExperimentStatus, readonly ExperimentStatus[]>> = {
   draft: ['draft', 'running'],
@@ -21,6 +21,14 @@ const splitOf = ({ unit, arms, layer }: Experiment): string =>
 /** What an arm does: changing it mid-phase would mix two treatments in one estimate. */
 const treatmentsOf = ({ arms }: Experiment): string =>
   canonicalJson(arms.map((arm) => ({ ...arm, killed: undefined })))
+
+/** An arm that was off and is not. In the shadow every unit gets the control, so that none misses any. */
+const revivedOf = (last: Experiment, { arms, mode }: Experiment): Arm | undefined =>
+  mode === 'shadow'
+    ? undefined
+    : arms.find(
+        ({ killed }, index) => killed === undefined && last.arms[index]?.killed !== undefined,
+      )
 
 /** What is measured and how it is added up: sums of one phase must mean one thing. */
 const measurementOf = ({ metrics, allocation, mode, duel }: Experiment): string =>
@@ -45,9 +53,9 @@ export const checkChange = (before: Experiment, after: Experiment): void => {
 }
 
 /**
- * Whether a version goes on with a phase, given what stood last in it. Coverage, kill switches, texts and the stop rule
- * (but for planned looks) may change while an experiment runs; arms, weights, metrics and the unit only together with a
- * salt that was never used, which starts a new phase.
+ * Whether a version goes on with a phase, given what stood last in it. Coverage, texts and the stop rule (but for planned
+ * looks) may change while an experiment runs, and arms be switched off; arms, weights, metrics and the unit change only
+ * together with a salt that was never used, which starts a new phase, and so are arms switched on again.
  * @throws RefineError invalid_request (salt)
  */
 export const checkPhase = (last: Experiment, after: Experiment): void => {
@@ -57,6 +65,13 @@ export const checkPhase = (last: Experiment, after: Experiment): void => {
   }
   if (treatmentsOf(last) !== treatmentsOf(after)) {
     throw invalidField('/salt', 'must change with what an arm does: outcomes would be mixed')
+  }
+  const revived = revivedOf(last, after)
+  if (revived !== undefined) {
+    throw invalidField(
+      '/salt',
+      `must change when an arm is switched on again: "${revived.name}" missed units and days that the others had`,
+    )
   }
   if (measurementOf(last) !== measurementOf(after)) {
     throw invalidField(

@@ -188,6 +188,20 @@ test('a running experiment may ramp up and kill an arm, but weights need a new s
   assert.throws(() => checkChange(before, renamed), { param: 'key' })
 })
 
+test('an arm that is switched on again needs a new salt, but in the shadow, where it missed no units', () => {
+  const change = (settings: object, later: object = {}) => {
+    const running = defineExperiment(definition({ status: 'running', ...settings }))
+    const arms = running.arms.map((arm, index) => (index === 1 ? { ...arm, killed: 'slow' } : arm))
+    const off = defineExperiment({ ...running, arms })
+    checkPhase(running, off)
+    checkPhase(off, defineExperiment({ ...running, ...later }))
+  }
+  assert.throws(() => change({}), { param: 'salt', message: /switched on again: "/ })
+  assert.throws(() => change({}, { status: 'paused' }), { param: 'salt' })
+  change({ status: 'draft' })
+  change({ mode: 'shadow', duel: { judge: 'judge' } })
+})
+
 test('states follow one another in one direction', () => {
   const at = (status: string) => defineExperiment(definition({ status }))
   checkChange(at('draft'), at('running'))
