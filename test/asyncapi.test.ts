@@ -66,6 +66,8 @@ test('a live conversation on /v1/ws, every message of it, is valid by the file',
   await ofType('run.steered')
   say({ type: 'run.subscribe', stream_id: 'b', run_id: 'run_none', after: 0 })
   await ofType('error')
+  say({ type: 'run.cancel', stream_id: 'a', run_id: 'run_none' })
+  await ofType('message.refused')
   say({ type: 'run.unsubscribe', stream_id: 'a' })
   say({ type: 'run.subscribe', stream_id: 'c', run_id: 'run_1', after: 1 })
   say({ type: 'run.cancel', run_id: 'run_1' })
@@ -160,6 +162,7 @@ test('what the server says is in the contract', async (t) => {
   })
   say({ type: 'run.steer', run_id: 'run_1', steering: { action: 'hint', text: 'Again.' } })
   say({ type: 'run.create', stream_id: 'b', run: { input: '' } })
+  say({ type: 'run.create', stream_id: 'a', run: { input: 'What?' } })
   say({ type: 'run.unsubscribe', stream_id: 'a' })
   say({ type: 'ping' })
   await pong

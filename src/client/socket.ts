@@ -204,11 +204,12 @@ export class RunSocket {
     if (typeof name !== 'string') return
     const pending = this.#pending.get(name)
     const stream = this.#streams.get(name)
-    if (rest['type'] === 'error') {
+    if (rest['type'] === 'error' || rest['type'] === 'message.refused') {
       const error = errorOfMessage(Number(rest['status']), rest['error'] as ErrorMember)
       pending?.reject(error)
-      stream?.fail(error)
-      if (stream !== undefined) this.#drop(stream)
+      if (stream === undefined || rest['type'] !== 'error') return
+      stream.fail(error)
+      this.#drop(stream)
     } else if (pending !== undefined) {
       pending.resolve(rest)
     } else if (stream !== undefined && typeof rest['sequence'] === 'number') {

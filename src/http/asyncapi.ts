@@ -16,7 +16,7 @@ import { SERVER_MESSAGES } from './websocket-reply.ts'
 type Messages = Record<string, Json>
 type Schemas = Readonly<Record<string, TSchema>>
 
-/** What each message of the client is answered with, beside `error`; an event is any of the run or the response. */
+/** What each message of the client is answered with, beside `error` and `message.refused`; an event is any of the run or the response. */
 const REPLIES: Readonly<
   Record<keyof typeof CLIENT_MESSAGES | keyof typeof RESPONSES_CLIENT_MESSAGES, string>
 > = {

@@ -66,8 +66,12 @@ const fieldOf = (value: unknown, key: string): unknown =>
     ? (value as Record<string, unknown>)[key]
     : undefined
 
-/** A message that may still be wrong, with as much of it as is needed to say to which stream the error belongs. */
+type MessageType = keyof typeof CLIENT_MESSAGES
+
+/** A message that may still be wrong, with as much of it as is needed to say what the error belongs to. */
 export interface ReceivedMessage {
+  /** Undefined for one that there is not. */
+  readonly type: MessageType | undefined
   readonly streamId: string | undefined
   /** @throws RefineError invalid_request, naming the fields at fault. */
   read(): ClientMessage
@@ -77,16 +81,21 @@ export interface ReceivedMessage {
 export const receiveMessage = (text: string): ReceivedMessage => {
   const value = parse(text)
   const streamId = fieldOf(value, 'stream_id')
+  const told = fieldOf(value, 'type')
+  const type =
+    typeof told === 'string' && Object.hasOwn(CLIENT_MESSAGES, told)
+      ? (told as MessageType)
+      : undefined
   return {
+    type,
     streamId: typeof streamId === 'string' ? streamId.slice(0, 128) : undefined,
     read: () => {
-      const type = fieldOf(value, 'type')
-      if (typeof type !== 'string' || !Object.hasOwn(CLIENT_MESSAGES, type)) {
+      if (type === undefined) {
         throw invalidField('/type', `must be one of ${Object.keys(CLIENT_MESSAGES).join(', ')}`)
       }
       // The union of all actions would only say that none fits.
       if (type === 'run.steer') readSteering(fieldOf(value, 'steering'), '/steering')
-      return validate(CLIENT_MESSAGES[type as keyof typeof CLIENT_MESSAGES], value)
+      return validate(CLIENT_MESSAGES[type], value)
     },
   }
 }

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { RUN_STATUSES } from '../core/run-state.ts'
 import { OpenAiError } from './problem.ts'
 import { Feedback } from './routes/feedback.ts'
-import { StreamId } from './websocket-message.ts'
+import { CLIENT_MESSAGES, StreamId } from './websocket-message.ts'
 
 const OfStream = { stream_id: Type.Optional(StreamId) }
 
@@ -11,15 +11,34 @@ const FieldsAtFault = Type.Object({
   errors: Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() })),
 })
 
+const Fault = {
+  status: Type.Integer({ description: 'The HTTP status of the same error.' }),
+  error: Type.Intersect([OpenAiError, FieldsAtFault]),
+}
+
 export const SERVER_MESSAGES = {
   error: Type.Object(
+    { type: Type.Literal('error'), ...OfStream, ...Fault },
     {
-      type: Type.Literal('error'),
-      ...OfStream,
-      status: Type.Integer({ description: 'The HTTP status of the same error.' }),
-      error: Type.Intersect([OpenAiError, FieldsAtFault]),
+      description:
+        'With a `stream_id` that stream has ended, or never began; without one a message could not be understood. The ' +
+        'socket stays open.',
     },
-    { description: 'With a `stream_id` that stream has ended; the socket stays open.' },
+  ),
+  'message.refused': Type.Object(
+    {
+      type: Type.Literal('message.refused'),
+      refused: Type.Enum(Object.keys(CLIENT_MESSAGES), {
+        description: 'Type of the message, whose `stream_id` is repeated.',
+      }),
+      ...OfStream,
+      ...Fault,
+    },
+    {
+      description:
+        'The message changed nothing; a stream of the same `stream_id` goes on. Of `run.create` and `run.subscribe` when ' +
+        'that `stream_id` is in use.',
+    },
   ),
   'feedback.created': Type.Object({
     type: Type.Literal('feedback.created'),

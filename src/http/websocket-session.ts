@@ -11,7 +11,7 @@ import type { TraceContext } from '../core/trace.ts'
 import type { RunService } from '../runs/run-service.ts'
 import { MessageTurns } from './message-turns.ts'
 import { openAiErrorOf } from './problem.ts'
-import { receiveMessage, type ClientMessage } from './websocket-message.ts'
+import { receiveMessage, type ClientMessage, type ReceivedMessage } from './websocket-message.ts'
 
 interface SessionOptions {
   readonly runs: RunService
@@ -61,14 +61,22 @@ export class WebSocketSession {
   }
 
   async #handle(text: string): Promise<void> {
-    let streamId: string | undefined
+    let received: ReceivedMessage | undefined
     try {
-      const received = receiveMessage(text)
-      streamId = received.streamId
+      received = receiveMessage(text)
       await this.#answer(received.read())
     } catch (error) {
-      await this.#sendError(error, streamId)
+      await this.#sendError(error, this.#blame(received))
     }
+  }
+
+  /** An `error` with the name of a stream is its end, so what is wrong with a message beside it has a form of its own. */
+  #blame({ type, streamId }: Partial<ReceivedMessage> = {}): object {
+    const isLive = streamId !== undefined && this.#streams.has(streamId)
+    const begins = type === 'run.create' || type === 'run.subscribe'
+    if (type !== undefined && (isLive || !begins))
+      return { type: 'message.refused', refused: type, ...streamOf(streamId) }
+    return { type: 'error', ...streamOf(isLive ? undefined : streamId) }
   }
 
   async #answer(message: ClientMessage): Promise<void> {
@@ -171,7 +179,8 @@ export class WebSocketSession {
         await this.#sendText(texts.at(-1)!.slice(0, -1) + field)
       }
     } catch (error) {
-      if (!stream.signal.aborted) await this.#sendError(error, streamId)
+      if (!stream.signal.aborted)
+        await this.#sendError(error, { type: 'error', stream_id: streamId })
     } finally {
       this.#release(stream, streamId)
     }
@@ -190,15 +199,15 @@ export class WebSocketSession {
     if (this.#streams.get(streamId) === stream) this.#streams.delete(streamId)
   }
 
-  async #sendError(thrown: unknown, streamId: string | undefined): Promise<void> {
+  /** `about`: what it is told as. */
+  async #sendError(thrown: unknown, about: object): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) return
     const error = toRefineError(thrown)
     const { code, level, fields, status } = error
     const isOurs = level === 'warn' || level === 'error'
     this.#options.log[level]({ code, ...(isOurs ? { err: error } : {}) }, error.message)
     await this.#send({
-      type: 'error',
-      ...streamOf(streamId),
+      ...about,
       status,
       error: { ...openAiErrorOf(error), errors: fields },
     }).catch(() => undefined) // the socket closed meanwhile: nobody is left to tell

@@ -162,10 +162,15 @@ test('a run is steered on a socket', async (t) => {
       types.push(type)
       if (type === 'run.created') steer({ action: 'hint', text: 'Mind the units.' })
       if (type === 'run.steer.accepted') steer({ action: 'hint' })
-      if (type === 'error') resolve()
+      if (type === 'message.refused') resolve()
     })
   })
   socket.send(JSON.stringify({ type: 'run.create', stream_id: 'a', run: INPUT }))
   await done
-  assert.deepEqual(types.toSorted(), ['error', 'run.created', 'run.steer.accepted', 'run.steered'])
+  assert.deepEqual(types.toSorted(), [
+    'message.refused',
+    'run.created',
+    'run.steer.accepted',
+    'run.steered',
+  ])
 })

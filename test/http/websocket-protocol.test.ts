@@ -184,7 +184,8 @@ test('a letter may be split between fragments', async (t) => {
   const within = bytes.indexOf('é') + 1
   peer.send(frame(TEXT, bytes.subarray(0, within), { fin: false }))
   peer.send(frame(CONTINUATION, bytes.subarray(within)))
-  assert.equal((await peer.hearText())['type'], 'error', 'of the stream’s name, not of the text')
+  const { type } = await peer.hearText()
+  assert.equal(type, 'message.refused', 'of the stream’s name, not of the text')
 })
 
 test('pings are answered with what they hold, 125 bytes at most, in order', async (t) => {
