@@ -1,6 +1,13 @@
 /** Candidates and revisions as the JSON of a run holds them: wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
-import { Aspects, CANDIDATE_ROLES, FINISH_REASONS, TokenLogprob, ToolCalls } from './event.ts'
+import {
+  Aspects,
+  CANDIDATE_ROLES,
+  FINISH_REASONS,
+  StopString,
+  TokenLogprob,
+  ToolCalls,
+} from './event.ts'
 
 export const Candidate = Type.Object(
   {
@@ -13,6 +20,7 @@ export const Candidate = Type.Object(
     tool_calls: ToolCalls,
     logprobs: Type.Optional(Type.Array(TokenLogprob)),
     finish_reason: Type.Union([Type.Enum([...FINISH_REASONS, 'failed', 'dropped']), Type.Null()]),
+    stop_string: StopString,
     scores: Type.Array(
       Type.Object({
         scorer: Type.String(),

@@ -20,6 +20,10 @@ const CandidateNumber = Type.Integer({
 })
 const Count = Type.Integer({ minimum: 0 })
 
+export const StopString = Type.Optional(
+  Type.String({ description: 'Which stop string ended the text, where the model says so.' }),
+)
+
 export const CANDIDATE_ROLES = ['draft', 'revision', 'step', 'aggregate'] as const
 export type CandidateRole = (typeof CANDIDATE_ROLES)[number]
 
@@ -106,6 +110,7 @@ export const STRATEGY_EVENTS = [
   body('candidate.completed', {
     candidate: CandidateNumber,
     finish_reason: Type.Enum([...FINISH_REASONS]),
+    stop_string: StopString,
     usage: Type.Object({ output_tokens: Count }),
     tool_calls: ToolCalls,
   }),

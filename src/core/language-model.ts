@@ -87,6 +87,8 @@ export type GenerationChunk =
       readonly type: 'finish'
       readonly sample: number
       readonly reason: { readonly unified: FinishReason; readonly raw: string }
+      /** Which of the `stop` strings ended it; absent where none did, or the model does not say. */
+      readonly stopString?: string
       readonly outputTokens: number
       /** Sum over the sample's tokens, when log-probabilities were asked for. */
       readonly logProbability?: number

@@ -127,7 +127,11 @@ const extend = (state: RunState, event: EventOf<'candidate.delta'>): void => {
 }
 
 const complete = (state: RunState, event: EventOf<'candidate.completed'>): void => {
-  Object.assign(candidateOf(state, event), callsOf(event), { finish_reason: event.finish_reason })
+  const { finish_reason, stop_string } = event
+  Object.assign(candidateOf(state, event), callsOf(event), {
+    finish_reason,
+    ...(stop_string !== undefined && { stop_string }),
+  })
 }
 
 const revise = (state: RunState, event: EventOf<'answer.revised'>): void => {

@@ -159,7 +159,7 @@ export class Sample {
     this.#guide?.take(token)
     const piece = this.#stream.push(this.#vocabulary.text.bytes(token), entry)
     const chunks = this.#delta(piece.text, piece.tokens)
-    if (piece.stop !== undefined) return this.#finish('stop', `stop_string: ${piece.stop}`, chunks)
+    if (piece.stop !== undefined) return this.#finish('stop', 'stop_string', chunks, piece.stop)
     if (this.#guide?.complete === true) return this.#finish('stop', 'constraint_met', chunks)
     if (this.#answer.length >= this.work.sampling.maxTokens)
       return this.#finish('length', 'max_tokens', chunks)
@@ -200,7 +200,12 @@ export class Sample {
     return [{ type: 'delta', sample: this.index, text, ...withTokens }]
   }
 
-  #finish(unified: FinishReason, raw: string, before: readonly WorkerChunk[] = []): Advance {
+  #finish(
+    unified: FinishReason,
+    raw: string,
+    before: readonly WorkerChunk[] = [],
+    stopString?: string,
+  ): Advance {
     const rest = this.#stream.flush()
     const scored =
       this.work.topLogProbabilities === undefined ? {} : { logProbability: this.#logProbability }
@@ -211,6 +216,7 @@ export class Sample {
         type: 'finish',
         sample: this.index,
         reason: { unified, raw },
+        ...(stopString !== undefined && { stopString }),
         outputTokens: this.#answer.length,
         ...scored,
       },

@@ -172,7 +172,8 @@ class OpenAICompatibleModel implements LanguageModel {
       origin: this.#endpoint.origin,
       samples: request.samples,
       firstSample,
-      stopsToRestore: restores ? (request.sampling.stop ?? []) : [],
+      stops: request.sampling.stop ?? [],
+      restoresStop: restores,
       logProbabilities: request.topLogProbabilities !== undefined,
       estimatedInputTokens: countTokens(request.messages, request.tools),
     }

@@ -68,6 +68,24 @@ test('Anthropic’s stream helper puts the same message together', async (t) => 
   assert.deepEqual(types.slice(-3), ['content_block_stop', 'message_delta', 'message_stop'])
 })
 
+test('Anthropic’s client is told which of its stop sequences was met', async (t) => {
+  const bodies = refinement.map((body): Body =>
+    body.type === 'candidate.completed' ? { ...body, stop_string: 'END' } : { ...body },
+  )
+  const { client } = await connect(t, new FakeRuns(scripted(bodies)))
+  const own = { ...ask, stop_sequences: ['\n', 'END'] }
+  const met = { stop_reason: 'stop_sequence', stop_sequence: 'END' }
+  const endOf = ({ stop_reason, stop_sequence }: Anthropic.Message) => ({
+    stop_reason,
+    stop_sequence,
+  })
+  assert.deepEqual(endOf(await client.messages.create(own)), met)
+  assert.deepEqual(endOf(await client.messages.stream(own).finalMessage()), met)
+  // A strategy has stop strings of its own, which the caller knows nothing of.
+  const others = await client.messages.create({ ...ask, stop_sequences: ['\n'] })
+  assert.deepEqual(endOf(others), { stop_reason: 'end_turn', stop_sequence: null })
+})
+
 test('Anthropic’s client sends thinking and tool results back, and may ask for no thinking', async (t) => {
   const { client, runs } = await connect(t)
   const { content } = await client.messages.create(ask)

@@ -233,3 +233,16 @@ test('the AI SDK’s chat gets tool parts, and its results come back as a conver
   const told = await send([user, { ...asked, parts }])
   assert.ok(told.parts.some((each) => each.type === 'text' && each.text.includes('####')))
 })
+
+test('Anthropic’s client is told by a run which stop sequence its model met', async (t) => {
+  const { url } = await serveScripted(t)
+  const client = new Anthropic({ baseURL: url, apiKey: 'none', maxRetries: 0 })
+  const messages = [{ role: 'user' as const, content: PARIS }]
+  for (const strategy of ['single', 'best-of-n']) {
+    const asked = { model: `good:${strategy}`, max_tokens: 400, messages }
+    const cut = await client.messages.create({ ...asked, stop_sequences: ['\n'] })
+    assert.deepEqual([cut.stop_reason, cut.stop_sequence], ['stop_sequence', '\n'], strategy)
+    const whole = await client.messages.create({ ...asked, stop_sequences: ['\u2603'] })
+    assert.deepEqual([whole.stop_reason, whole.stop_sequence], ['end_turn', null], strategy)
+  }
+})

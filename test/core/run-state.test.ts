@@ -69,6 +69,16 @@ test('an event of a candidate that was never created is refused', () => {
   assert.throws(() => foldRun(stamp([CREATED, delta(3, 'x')])), /Candidate 3 was never created/)
 })
 
+test('a candidate keeps which stop string ended it, where that was told', () => {
+  const met: Body = { ...completed(1), stop_string: '\n' } as Body
+  const state = foldRun(stamp([CREATED, created(0), completed(0), created(1), met]))!
+  assert.deepEqual(
+    state.candidates.map(({ stop_string }) => stop_string),
+    [undefined, '\n'],
+  )
+  assert.deepEqual(findErrors(RunState, state), [])
+})
+
 test('scores, critiques, failures and drops are kept with their candidate', () => {
   const state = foldRun(
     stamp([

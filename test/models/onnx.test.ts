@@ -144,8 +144,12 @@ test('a stop string ends the text before it, or behind it when kept', async () =
   const dropped = await collect(model, { messages: solve.messages, sampling })
   assert.equal(dropped.texts[0], before)
   assert.equal(dropped.finishes[0]!.reason.unified, 'stop')
+  assert.equal(dropped.finishes[0]!.stopString, stop)
   const kept = await collect(model, { messages: solve.messages, sampling, keepStop: true })
   assert.equal(kept.texts[0], before + stop)
+  const unmet = { temperature: 0, stop: ['\u2603'] }
+  const whole = await collect(model, { messages: solve.messages, sampling: unmet })
+  assert.ok(!('stopString' in whole.finishes[0]!))
 })
 
 test('max_tokens and the end of the context end a sample by length', async () => {

@@ -344,6 +344,33 @@ test('a dropped stop string is put back: the one the upstream names, else the fi
   }
 })
 
+test('the end of a sample says which stop string it met where the upstream does', async (t) => {
+  const cases = [
+    { more: {}, expected: undefined },
+    { more: { stop_reason: 'END' }, expected: 'END' }, // vLLM
+    { more: { matched_stop: '\n' }, expected: '\n' }, // SGLang
+    { more: { stop_reason: null }, expected: undefined },
+    { more: { stop_reason: 151645 }, expected: undefined }, // a token of the model's own
+    { more: { stop_reason: 'elsewhere' }, expected: undefined },
+  ]
+  for (const { more, expected } of cases) {
+    const upstream = await startUpstream(t, (response) => {
+      stream(response).end(delta('step one') + finish('stop', 0, more) + DONE)
+    })
+    const request = ask({ sampling: { stop: ['\n', 'END'] } })
+    const chunks = await collect(createModel(t, upstream).generate(request, SIGNAL))
+    assert.equal(textOf(chunks), 'step one')
+    const end = chunks.find(({ type }) => type === 'finish')
+    assert.deepEqual(end, {
+      type: 'finish',
+      sample: 0,
+      reason: { unified: 'stop', raw: 'stop' },
+      ...(expected !== undefined && { stopString: expected }),
+      outputTokens: 2,
+    })
+  }
+})
+
 test('a stop string is not put back when the text was cut for length, or holds it already', async (t) => {
   for (const [text, reason] of [
     ['step one', 'length'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { answerOf } from '../../src/core/answer.ts'
 import type { GenerationRequest, LanguageModel } from '../../src/core/language-model.ts'
+import type { Sampling } from '../../src/core/task.ts'
 import {
   createScriptedModel,
   scriptedTruth,
@@ -195,6 +196,18 @@ test('nothing follows a final answer, and words after one start a second attempt
   assert.equal(await go(wrong), '')
   const again = await go(`${wrong}\nWait! Let me check.`)
   assert.ok(isRight(again))
+})
+
+test('the end of a sample says which stop string it met', async () => {
+  const model = create()
+  const stopOf = async (sampling: Sampling) => {
+    const request = ask({ ...prompt('solve', QUESTION), sampling })
+    const end = (await collect(model.generate(request, SIGNAL))).at(-1)
+    return end?.type === 'finish' ? end.stopString : undefined
+  }
+  assert.equal(await stopOf({ stop: ['\n', ' = '] }), ' = ')
+  assert.equal(await stopOf({ stop: ['\u2603'] }), undefined)
+  assert.equal(await stopOf({ stop: ['\n'], max_tokens: 1 }), undefined)
 })
 
 test('stop strings and the length limit cut the text', async () => {

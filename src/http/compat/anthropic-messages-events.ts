@@ -15,6 +15,8 @@ export interface MessageOptions {
   readonly show: ShowMode
   readonly direct: ReadonlySet<string>
   readonly ignored: readonly string[]
+  /** The caller's: strategies have others of their own, which are no business of the caller's. */
+  readonly stops: readonly string[]
 }
 
 /** Clients send thinking back only with a signature; ours says nothing and is not checked. */
@@ -164,9 +166,12 @@ export class MessageEvents {
   }
 
   #ending() {
+    const { finishReason, stopString } = this.#account
+    const met = this.#options.stops.find((stop) => stop === stopString)
+    const isMet = finishReason === 'stop' && met !== undefined
     return {
-      stop_reason: STOP_REASONS[this.#account.finishReason],
-      stop_sequence: null,
+      stop_reason: isMet ? 'stop_sequence' : STOP_REASONS[finishReason],
+      stop_sequence: isMet ? met : null,
       usage: this.#usage(),
       refine: this.#account.refine,
     }

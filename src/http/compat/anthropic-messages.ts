@@ -66,6 +66,9 @@ const MessageBody = Type.Object(
     model: Type.String(),
     content: Type.Array(Type.Record(Type.String(), Type.Unknown())),
     stop_reason: Type.String(),
+    stop_sequence: Type.Union([Type.String(), Type.Null()], {
+      description: 'Null as well where the model does not say which one it met.',
+    }),
     usage: Type.Record(Type.String(), Type.Unknown()),
     refine: Type.Record(Type.String(), Type.Unknown(), {
       description: 'Run id, strategy, stop reason and what the run took.',
@@ -161,6 +164,7 @@ const create = async (
     show: showModeOf(body),
     direct: directStrategies(runs),
     ignored: ignoredFields(body),
+    stops: body.stop_sequences ?? [],
   }
   const events = runs.events(runId, request.owner, 0, gone)
   if (body.stream !== true) return completeWhole(events, options, reply)

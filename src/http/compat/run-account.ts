@@ -115,6 +115,11 @@ export class RunAccount {
     return this.#answered()?.finish_reason ?? (this.#end === undefined ? 'stop' : 'length')
   }
 
+  /** Which stop string ended that draft; undefined where none did, or its model does not say. */
+  get stopString(): string | undefined {
+    return this.#answered()?.stop_string
+  }
+
   get tokens(): Tokens {
     const { input_tokens: input, output_tokens: output, cached_tokens: cached } = this.spent
     const answer = Math.min(output, this.#answered()?.usage.output_tokens ?? 0)

@@ -3,7 +3,16 @@ import type { RefineError } from '../../core/errors.ts'
 import type { GenerationChunk, TokenLogProbability } from '../../core/language-model.ts'
 import { isRecord } from '../../core/validation.ts'
 import { ToolCallAssembly } from './tool-call-assembly.ts'
-import { BROKEN, count, FINISH, textOf, tokensOf, type Fields } from './upstream-fields.ts'
+import {
+  BROKEN,
+  count,
+  droppedStop,
+  FINISH,
+  metStop,
+  textOf,
+  tokensOf,
+  type Fields,
+} from './upstream-fields.ts'
 import { failureOfForm, failureOfFrame, type Origin } from './upstream-error.ts'
 
 /** How the answer is to be read. */
@@ -12,8 +21,10 @@ export interface Reading {
   readonly samples: number
   /** Number given to the first sample. */
   readonly firstSample: number
-  /** Stop strings to put back when the upstream dropped one; empty when it keeps them or nobody asks. */
-  readonly stopsToRestore: readonly string[]
+  /** Stop strings that were asked for. */
+  readonly stops: readonly string[]
+  /** Whether the one that was met is to be put back: the upstream drops it, and it is wanted. */
+  readonly restoresStop: boolean
   readonly logProbabilities: boolean
   /** Taken when the upstream reports no usage. */
   readonly estimatedInputTokens: number
@@ -44,7 +55,7 @@ export class ChunkMapping {
   readonly #reading: Reading
   readonly #samples: readonly Sample[]
   #usage: { input: number; output: number | undefined; cached: number } | undefined
-  #last: { sample: Sample; raw: string } | undefined
+  #last: { sample: Sample; raw: string; stop: string | undefined } | undefined
   #told = 0
   /** Whether any chunk about a sample went out, after which the call cannot be repeated. */
   delivered = false
@@ -106,7 +117,7 @@ export class ChunkMapping {
       throw failureOfForm('ended the stream without an answer', this.#reading.origin)
     }
     for (const sample of this.#samples) {
-      if (sample.state === 'open' && done) this.#finish(sample, '')
+      if (sample.state === 'open' && done) this.#finish(sample, '', undefined)
       yield* this.#closeLast()
     }
     if (this.#samples.some(({ state }) => state === 'open')) {
@@ -155,9 +166,10 @@ export class ChunkMapping {
       throw failureOfForm(`ended the answer with "${raw}"`, this.#reading.origin)
     }
     sample.state = 'open'
-    const stop = raw === 'stop' ? this.#droppedStop(sample, choice) : ''
-    yield* this.#text(sample, sample.carry === '' ? stop : `\u{fffd}${stop}`, [])
-    this.#finish(sample, raw)
+    const { stops, restoresStop } = this.#reading
+    const dropped = raw === 'stop' && restoresStop ? droppedStop(choice, stops, sample.tail) : ''
+    yield* this.#text(sample, sample.carry === '' ? dropped : `\u{fffd}${dropped}`, [])
+    this.#finish(sample, raw, metStop(choice, stops))
     if (!this.complete) yield* this.#closeLast()
   }
 
@@ -198,24 +210,14 @@ export class ChunkMapping {
     }
   }
 
-  /** The stop string the upstream left out: the one it names, else the first asked for; none at an end of turn. */
-  #droppedStop(sample: Sample, choice: Fields): string {
-    const stops = this.#reading.stopsToRestore
-    if (stops.some((stop) => sample.tail.endsWith(stop))) return ''
-    const met = [choice['stop_reason'], choice['matched_stop'], choice['stopping_word']]
-    const named = met.find((value) => value !== undefined)
-    if (named === undefined) return stops[0] ?? ''
-    return stops.find((stop) => stop === named) ?? ''
-  }
-
-  #finish(sample: Sample, raw: string): void {
+  #finish(sample: Sample, raw: string, stop: string | undefined): void {
     sample.state = 'finished'
-    this.#last = { sample, raw }
+    this.#last = { sample, raw, stop }
   }
 
   *#closeLast(): Generator<GenerationChunk, void, void> {
     if (this.#last === undefined) return
-    const { sample, raw } = this.#last
+    const { sample, raw, stop } = this.#last
     this.#last = undefined
     const outputTokens = this.#outputTokens(sample)
     this.#told += outputTokens
@@ -228,6 +230,7 @@ export class ChunkMapping {
       sample: sample.number,
       // Where a certain function had to be called, OpenAI itself says "stop".
       reason: { unified: calls.length > 0 && told === 'stop' ? 'tool_calls' : told, raw },
+      ...(stop !== undefined && { stopString: stop }),
       outputTokens,
       ...(sample.tokens > 0 && { logProbability: sample.logProbability }),
     }

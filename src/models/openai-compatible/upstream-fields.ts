@@ -31,6 +31,22 @@ export const textOf = (content: unknown): string => {
 export const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? Math.floor(value) : undefined
 
+/** What ended the text, as vLLM, SGLang and llama.cpp tell it: a stop string, a token's id, or null; undefined: untold. */
+const namedStop = (choice: Fields): unknown =>
+  [choice['stop_reason'], choice['matched_stop'], choice['stopping_word']].find(
+    (value) => value !== undefined,
+  )
+
+/** Which of the stop strings ended the text, where the upstream says so. */
+export const metStop = (choice: Fields, stops: readonly string[]): string | undefined =>
+  stops.find((stop) => stop === namedStop(choice))
+
+/** The stop string that the upstream left out: the one it names, else the first asked for; none at an end of turn. */
+export const droppedStop = (choice: Fields, stops: readonly string[], tail: string): string => {
+  if (stops.some((stop) => tail.endsWith(stop))) return ''
+  return namedStop(choice) === undefined ? (stops[0] ?? '') : (metStop(choice, stops) ?? '')
+}
+
 const tokenOf = (entry: unknown): TokenLogProbability[] => {
   if (!isRecord(entry) || typeof entry['logprob'] !== 'number') return []
   const others = Array.isArray(entry['top_logprobs']) ? entry['top_logprobs'] : []

@@ -9,13 +9,20 @@ import { canonicalCall, type ToolCall } from '../../core/tools.ts'
 import type { Reply } from './reply.ts'
 import { describeTokens, tokenize } from './tokens.ts'
 
-const cutAtStop = (text: string, stops: readonly string[], keep: boolean): string => {
-  let [end, cut] = [text.length, text]
+interface CutText {
+  readonly text: string
+  /** Where it was cut; undefined where no stop string is in it. */
+  readonly stop: string | undefined
+}
+
+const cutAtStop = (text: string, stops: readonly string[], keep: boolean): CutText => {
+  let end = text.length
+  let cut: CutText = { text, stop: undefined }
   for (const stop of stops) {
     const at = text.indexOf(stop)
     if (at < 0 || at >= end) continue
     end = at
-    cut = text.slice(0, keep ? at + stop.length : at)
+    cut = { text: text.slice(0, keep ? at + stop.length : at), stop }
   }
   return cut
 }
@@ -26,6 +33,7 @@ export class SampleText {
   readonly #tokens: readonly string[]
   readonly #described: readonly TokenLogProbability[] | undefined
   readonly #cut: boolean
+  readonly #stop: string | undefined
   /** Tokens after which it fails; undefined when it does not. */
   readonly #failsAfter: number | undefined
   readonly #calls: readonly ToolCall[]
@@ -41,13 +49,15 @@ export class SampleText {
     id: string,
   ) {
     const { stop = [], max_tokens = Infinity } = request.sampling
-    const all = tokenize(cutAtStop(reply.text, stop, request.keepStop === true))
+    const whole = cutAtStop(reply.text, stop, request.keepStop === true)
+    const all = tokenize(whole.text)
     this.#sample = sample
     this.#id = id
     this.#failsAfter = failsAfter
     this.#tokens = all.slice(0, max_tokens)
     this.#calls = reply.calls ?? []
     this.#cut = this.#tokens.length < all.length
+    this.#stop = this.#cut ? undefined : whole.stop
     this.#described =
       request.topLogProbabilities === undefined
         ? undefined
@@ -88,6 +98,7 @@ export class SampleText {
       type: 'finish',
       sample: this.#sample,
       reason: { unified: raw, raw },
+      ...(this.#stop !== undefined && { stopString: this.#stop }),
       outputTokens: this.#calls.reduce(
         (sum, call) => sum + tokenize(canonicalCall(call)).length,
         this.#tokens.length,

@@ -36,6 +36,8 @@ export class Deepening {
   #tokens = 0
   readonly #confidences: number[] = []
   #reason: FinishReason | undefined
+  /** Which ended the last stage. */
+  #stopString: string | undefined
 
   /** `seeds`: one per stage; `responses`: how many are written side by side. */
   constructor(
@@ -128,6 +130,7 @@ export class Deepening {
         } else {
           this.#tokens += chunk.outputTokens
           this.#reason = chunk.reason.unified
+          this.#stopString = chunk.stopString
         }
       }
       return begun
@@ -185,6 +188,7 @@ export class Deepening {
       type: 'candidate.completed',
       candidate,
       finish_reason: this.#reason ?? 'other',
+      ...(this.#stopString === undefined ? {} : { stop_string: this.#stopString }),
       usage: { output_tokens: this.#tokens },
     }
     return candidate
@@ -195,6 +199,7 @@ export class Deepening {
     if (this.#reason !== undefined) {
       yield { type: 'warning', code: error.code, message: error.message }
       this.#reason = 'other'
+      this.#stopString = undefined
       return yield* this.#complete()
     }
     if (this.#candidate === undefined) yield* this.#create()

@@ -82,7 +82,7 @@ class Block {
   *complete(
     chunk: Extract<GenerationChunk, { type: 'finish' }>,
   ): Generator<StrategyEvent, void, void> {
-    const { sample, reason, outputTokens, logProbability } = chunk
+    const { sample, reason, outputTokens, logProbability, stopString } = chunk
     const candidate = yield* this.reveal(sample)
     this.#open.delete(sample)
     const confidences = this.#confidences[sample]
@@ -95,6 +95,7 @@ class Block {
       type: 'candidate.completed',
       candidate,
       finish_reason: reason.unified,
+      ...(stopString === undefined ? {} : { stop_string: stopString }),
       usage: { output_tokens: outputTokens },
       ...(this.#toolCalls[sample] === undefined ? {} : { tool_calls: this.#toolCalls[sample] }),
     }

@@ -165,7 +165,7 @@ export class PowerChain {
   *#decide(
     candidate: number,
     tokens: readonly Token[],
-    { reason, outputTokens, logProbability }: Finish,
+    { reason, outputTokens, logProbability, stopString }: Finish,
     { bar }: Draw,
   ): Generator<StrategyEvent, void, void> {
     if (this.#state !== undefined && !this.#accepts(tokens, this.#state.tokens, bar)) {
@@ -177,7 +177,8 @@ export class PowerChain {
     this.#refinement.pool.note(candidate, { tokens: outputTokens, confidences, ...told })
     this.#state = { candidate, tokens }
     const usage = { output_tokens: outputTokens }
-    yield { type: 'candidate.completed', candidate, finish_reason: reason.unified, usage }
+    const met = stopString === undefined ? {} : { stop_string: stopString }
+    yield { type: 'candidate.completed', candidate, finish_reason: reason.unified, ...met, usage }
   }
 
   #accepts(proposed: readonly Token[], held: readonly Token[], bar: number): boolean {
