@@ -56,7 +56,9 @@ export class Metrics {
     this.#delay.enable()
   }
 
+  /** Of a caller who has left already there is nothing to count, nor would its end ever be heard of. */
   countStream(raw: ServerResponse): void {
+    if (raw.closed) return
     this.#streams.inc()
     raw.once('close', () => this.#streams.dec())
   }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer, get, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import test from 'node:test'
 import { WebSocket } from 'ws'
+import { Metrics } from '../../src/http/metrics.ts'
 import { SocketTickets, TICKET_LIFETIME } from '../../src/http/socket-tickets.ts'
 import { endless, FakeRuns } from '../support/fake-runs.ts'
 import { buildServer, listen } from '../support/http-server.ts'
@@ -69,6 +72,34 @@ test('metrics count runs, tokens, streams and sockets', async (t) => {
   stream.leave()
   leaving.abort()
   socket.terminate()
+})
+
+test('a stream whose reader left before it began is not counted as open', async (t) => {
+  const metrics = new Metrics(new FakeRuns())
+  t.after(() => metrics.close())
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const counted = async () => /open_streams (\d+)/.exec(await metrics.text())?.[1]
+  for (const [leavesFirst, expected] of [
+    [true, '0'],
+    [false, '1'],
+  ] as const) {
+    const asked = once(server, 'request') as Promise<[unknown, ServerResponse]>
+    const reader = get({ port, host: '127.0.0.1' }).on('error', () => undefined)
+    const [, raw] = await asked
+    const gone = once(raw, 'close')
+    if (leavesFirst) {
+      reader.destroy()
+      await gone
+    }
+    metrics.countStream(raw)
+    assert.equal(await counted(), expected)
+    reader.destroy()
+    await gone
+    assert.equal(await counted(), '0')
+  }
 })
 
 const open = (url: string, query: string, headers: object, protocols: string[] = []) => {
