@@ -3,7 +3,7 @@
  * `\boxed{…}`, a line that begins with `####` and is no heading, "answer is/: …" or the line below it, a formula of one
  * line, else the last number, the only line of a one-line text.
  */
-import { canonicalAnswer, canonicalNumber, withoutTail } from './canonical-answer.ts'
+import { canonicalAnswer, canonicalNumber, narrow, withoutTail } from './canonical-answer.ts'
 
 /** What is longer is no answer but a sentence about it. */
 const MOST_CHARACTERS = 64
@@ -113,10 +113,6 @@ const marked = (lines: readonly string[]): string | undefined => {
   }
   return undefined
 }
-
-/** Digits of East Asian width are digits. */
-const narrow = (text: string): string =>
-  text.replaceAll(/[０-９]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0))
 
 const find = (text: string): string | undefined => {
   const lines = text.split('\n').filter((line) => line.length <= MAX_LINE && line.trim() !== '')

@@ -92,11 +92,14 @@ const choiceOf = (answer: string): string =>
     .replace(/^([A-F])\.\s+(?=[A-Z\d$\\-](?![.]))[^\n]*$/, '$1')
     .replace(/^\(?([a-z])\)(?:\s[^\n]*)?$/i, '$1')
 
+/** Digits of East Asian width are digits. */
+export const narrow = (text: string): string =>
+  text.replaceAll(/[０-９]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0))
+
 /** LaTeX for what plain text writes otherwise. */
 const plainText = (answer: string): string =>
-  answer
+  narrow(answer)
     .replaceAll('−', '-')
-    .replaceAll(/[０-９]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0))
     .replaceAll(/\\([$%])/g, '$1')
     .replaceAll(/\\(?:[,!;: ]|left(?![a-z])|right(?![a-z]))/g, '')
     .replaceAll(/\^\{?\\circ\}?/g, '°')
