@@ -126,7 +126,8 @@ export interface RunStore {
     key: Pick<RequestKey, 'route' | 'key'>,
     now: number,
   ): Promise<{ readonly runId: string; readonly fingerprint: string } | undefined>
-  append(pieces: readonly LogPiece[]): Promise<void>
+  /** All or none. `again`: the same pieces were handed in before, and nobody knows what came of it. */
+  append(pieces: readonly LogPiece[], again?: boolean): Promise<void>
   /** Keeps the final state beside the log, for fast reads, together with what has to be told outside. */
   finish(state: RunState, deliveries?: readonly Delivery[]): Promise<void>
   /** Removes the run with all that belongs to it. */

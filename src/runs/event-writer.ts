@@ -120,12 +120,12 @@ export class EventWriter {
   async #write(parts: readonly Part[]): Promise<void> {
     // One that has failed for so long already is tried once.
     const pauses = this.#fault === undefined ? PAUSES : []
-    this.#fault = await this.#tried(parts)
+    this.#fault = await this.#tried(parts, false)
     for (const milliseconds of pauses) {
       if (this.#fault === undefined) return
       this.#log.warn({ err: this.#fault }, 'events could not be stored yet')
       await new Promise((resolve) => setTimeout(resolve, milliseconds))
-      this.#fault = await this.#tried(parts)
+      this.#fault = await this.#tried(parts, true)
     }
     if (this.#fault === undefined) return
     for (const { run } of parts) this.#cut.add(run)
@@ -134,10 +134,10 @@ export class EventWriter {
   }
 
   /** What went wrong. What a failed try has stored after all is stored once. */
-  async #tried(parts: readonly Part[]): Promise<unknown> {
+  async #tried(parts: readonly Part[], again: boolean): Promise<unknown> {
     try {
       const whole = parts.filter(({ run }) => !this.#cut.has(run))
-      await this.#store.append(whole.flatMap(piecesOf))
+      await this.#store.append(whole.flatMap(piecesOf), again)
       const ended = parts.flatMap(({ final }) => final ?? [])
       await Promise.all(ended.map((each) => this.#store.finish(each.state, each.deliveries)))
       return undefined

@@ -3,13 +3,13 @@ import type { RunEvent } from '../core/event.ts'
 import { parseEvent, PIECE_EVENTS, type LogPiece } from '../core/log-piece.ts'
 import { insertRows, type Database, type Statement } from './database.ts'
 
-/** Pieces that are there already stay: whoever did not hear that they were stored hands in the same ones again. */
-export const insertPieces = (pieces: readonly LogPiece[]): Statement[] =>
+/** `again`: they may be there already, by a write of whose success nobody heard. */
+export const insertPieces = (pieces: readonly LogPiece[], again: boolean): Statement[] =>
   insertRows(
     'events',
     ['run_id', 'sequence', 'body'],
     pieces.map(({ runId, after, texts }) => [runId, after + texts.length, texts.join('\n')]),
-    'DO NOTHING',
+    again ? 'DO NOTHING' : undefined,
   )
 
 /** The first event, which is stored with its run. */

@@ -110,8 +110,8 @@ export class DatabaseRunStore implements RunStore {
     return row && { runId: row.run_id, fingerprint: row.fingerprint }
   }
 
-  async append(pieces: readonly LogPiece[]): Promise<void> {
-    await this.#database.write(insertPieces(pieces))
+  async append(pieces: readonly LogPiece[], again = false): Promise<void> {
+    await this.#database.write(insertPieces(pieces, again))
   }
 
   async finish(state: RunState, deliveries: readonly Delivery[] = []): Promise<void> {

@@ -446,8 +446,8 @@ test('a store that fails for a moment, even behind what it stored, loses nothing
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const append = store.append.bind(store)
   let failures = 2
-  store.append = async (pieces) => {
-    if (failures !== 2) await append(pieces)
+  store.append = async (pieces, again) => {
+    if (failures !== 2) await append(pieces, again)
     if (failures-- > 0) throw new Error('the connection broke')
   }
   const id = await runner.create({ input: 'a' }, '')
@@ -475,7 +475,8 @@ test('a log that lost events in the middle ends before them, and its run is reco
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const append = store.append.bind(store)
   let isDown = true
-  store.append = (pieces) => (isDown ? Promise.reject(new Error('disk full')) : append(pieces))
+  store.append = (pieces, again) =>
+    isDown ? Promise.reject(new Error('disk full')) : append(pieces, again)
   const finish = store.finish.bind(store)
   store.finish = () => Promise.reject(new Error('disk full'))
   const id = await runner.create({ input: 'a' }, '')
@@ -538,7 +539,7 @@ test('a run is removed while others keep the store busy', async (t) => {
   let goOn = (): void => undefined
   const held = new Promise<void>((resolve) => (goOn = resolve))
   const writing = new Promise<void>((resolve) => {
-    store.append = async (pieces) => {
+    store.append = async (pieces, again) => {
       resolve()
       await held
       return append(pieces)

@@ -415,6 +415,8 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
       }
     }
     await assert.rejects(() => store.append(pieces.slice(2)), 'a sequence comes once')
+    await store.append(pieces.slice(2), true)
+    assert.deepEqual(await store.events('run_a', 1, 1000), deltas, 'as it was before')
   })
 
   test('runs are listed and scanned by id in the order of its bytes, with what is asked of them', async (t) => {
