@@ -539,7 +539,7 @@ test('a run is removed while others keep the store busy', async (t) => {
   let goOn = (): void => undefined
   const held = new Promise<void>((resolve) => (goOn = resolve))
   const writing = new Promise<void>((resolve) => {
-    store.append = async (pieces, again) => {
+    store.append = async (pieces) => {
       resolve()
       await held
       return append(pieces)
