@@ -18,7 +18,7 @@ import {
 import { FREE_IN_BLOCKS, withoutNulls } from './null-fields.ts'
 import { directStrategies } from './run-account.ts'
 import { TOKEN_COUNT, toTokenCount } from './token-count.ts'
-import { withHeaders } from './run-choice.ts'
+import { bodyWithHeaders } from './run-choice.ts'
 
 const ErrorBody = Type.Object(
   {
@@ -177,12 +177,8 @@ const preValidation = async (request: FastifyRequest): Promise<void> => {
   request.body = withoutNulls(request.body, FREE_IN_BLOCKS)
 }
 
-/** With what the headers say. */
-const bodyOf = <Body extends CountRequest>(request: FastifyRequest): Body => {
-  const body = request.body as Body
-  const refine = withHeaders(body.refine, request.headers)
-  return refine === undefined ? body : { ...body, refine }
-}
+const bodyOf = <Body extends CountRequest>(request: FastifyRequest): Body =>
+  bodyWithHeaders(request.body as Body, request.headers)
 
 const config = { errorBody, images: true }
 

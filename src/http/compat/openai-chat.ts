@@ -22,7 +22,7 @@ import { ignoredFields, seedOf, toRunRequest } from './openai-chat-request.ts'
 import { ChatRequest } from './openai-chat-schema.ts'
 import { ReasoningText } from './reasoning-text.ts'
 import { directStrategies, RunAccount } from './run-account.ts'
-import { withHeaders } from './run-choice.ts'
+import { bodyWithHeaders } from './run-choice.ts'
 
 const ChatCompletion = Type.Object(
   {
@@ -197,10 +197,7 @@ export const registerChatCompletions = (instance: FastifyInstance, context: Http
         request.body = withoutNulls(request.body) as ChatRequest
       },
     },
-    async (request, reply) => {
-      const refine = withHeaders(request.body.refine, request.headers)
-      const body = { ...request.body, ...(refine === undefined ? {} : { refine }) }
-      return complete(context, body, request, reply)
-    },
+    async (request, reply) =>
+      complete(context, bodyWithHeaders(request.body, request.headers), request, reply),
   )
 }

@@ -31,7 +31,7 @@ import {
   ITEMS_SCHEMA,
 } from './openai-responses-routes.ts'
 import type { ResponsesRequest } from './openai-responses-schema.ts'
-import { withHeaders } from './run-choice.ts'
+import { bodyWithHeaders } from './run-choice.ts'
 import { toTokenCount } from './token-count.ts'
 
 const frameOf = (event: { readonly type: string }): string =>
@@ -172,12 +172,8 @@ const listItems = async ({ runs, owner }: Lookup, state: RunState, page: Order) 
   return toList(found, ({ id }) => id, items.length > from + limit)
 }
 
-/** With what the headers say. */
-const bodyOf = (request: FastifyRequest): ResponsesRequest => {
-  const body = request.body as ResponsesRequest
-  const refine = withHeaders(body.refine, request.headers)
-  return refine === undefined ? body : { ...body, refine }
-}
+const bodyOf = (request: FastifyRequest): ResponsesRequest =>
+  bodyWithHeaders(request.body as ResponsesRequest, request.headers)
 
 const preValidation = async (request: FastifyRequest): Promise<void> => {
   request.body = withoutNulls(request.body)

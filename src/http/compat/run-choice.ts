@@ -132,6 +132,15 @@ export const withHeaders = (
   return { ...refine, ...(Object.fromEntries(told) as Refine) }
 }
 
+/** The body of a request, with what its headers say where it says nothing. @throws RefineError as `withHeaders` */
+export const bodyWithHeaders = <Body extends { refine?: Refine }>(
+  body: Body,
+  headers: IncomingHttpHeaders,
+): Body => {
+  const refine = withHeaders(body.refine, headers)
+  return refine === undefined ? body : { ...body, refine }
+}
+
 const readHeader = (name: (typeof HEADERS)[number], text: string): unknown => {
   const pointer = `/x-refine-${name}`
   const schema: TSchema = Refine.properties[name]

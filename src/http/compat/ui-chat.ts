@@ -12,7 +12,7 @@ import type { HttpContext } from '../server-options.ts'
 import { dataFrame, sendEventStream } from '../sse.ts'
 import type { ShowMode } from './reasoning-text.ts'
 import { directStrategies } from './run-account.ts'
-import { withHeaders } from './run-choice.ts'
+import { bodyWithHeaders } from './run-choice.ts'
 import { UiChunks } from './ui-chat-chunks.ts'
 import { ChatId, toRunRequest, UiChatRequest } from './ui-chat-request.ts'
 
@@ -134,11 +134,10 @@ const create = async (
 ): Promise<undefined> => {
   const { runs, cancellation } = context
   const { owner, headers } = request
-  const body = request.body as UiChatRequest
+  const body = bodyWithHeaders(request.body as UiChatRequest, headers)
   const gone = cancellation.signalFor(reply)
-  const refine = withHeaders(body.refine, headers)
   const known = new Set(runs.models().map(({ id }) => id))
-  const run = toRunRequest({ ...body, ...(refine && { refine }) }, known)
+  const run = toRunRequest(body, known)
   const key = requestKeyOf(request)?.key
   // The same request again wants the answer under way, not another.
   if (key === undefined || chats.find(owner, body.id)?.key !== key) await chats.stop(owner, body.id)
@@ -146,7 +145,7 @@ const create = async (
     body.on_disconnect === 'cancel'
       ? await startForegroundRun(context, run, { request, reply, gone })
       : (await createRun(context, run, { request, reply })).id
-  const active = { runId, key, show: refine?.show ?? 'status' }
+  const active = { runId, key, show: body.refine?.show ?? 'status' }
   chats.add(owner, body.id, active)
   return sendRun(context, active, request, reply, gone)
 }
