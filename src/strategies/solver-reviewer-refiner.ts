@@ -163,11 +163,10 @@ class Refining {
     const before = pool.size
     const { steering } = context
     this.#chains = this.#chains.filter((candidate) => !steering.isDropped(candidate))
-    const targets = this.#targets(pool)
-    const most = affordablePieces(context, targets.length, CALLS_PER_REWRITE)
-    const chains = targets
-      .slice(0, most)
-      .map((parent) => this.#rewrite(refinement, parent, round, context.random.seed()))
+    const targets = affordablePieces(context, this.#targets(pool), CALLS_PER_REWRITE)
+    const chains = targets.map((parent) =>
+      this.#rewrite(refinement, parent, round, context.random.seed()),
+    )
     yield* merge(chains)
     const revised = pool.completed.filter((candidate) => candidate >= before)
     if (revised.length === 0) return 'no_improvement'

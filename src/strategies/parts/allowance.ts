@@ -24,12 +24,13 @@ export const affordableSamples = (
   return Math.max(1, Math.floor(Math.min(n, byCalls, tokens / each)))
 }
 
-/** How many of `n` pieces of work that take `callsEach` calls the budget allows, at least one. */
-export const affordablePieces = (
+/** The first pieces of work, each of `callsEach` calls, that the budget allows, at least one. */
+export const affordablePieces = <Piece>(
   { budget }: StrategyContext,
-  n: number,
+  pieces: readonly Piece[],
   callsEach: number,
-): number => Math.max(1, Math.min(n, Math.floor(budget.remaining('calls') / callsEach)))
+): readonly Piece[] =>
+  pieces.slice(0, Math.max(1, Math.floor(budget.remaining('calls') / callsEach)))
 
 /** Whether one more call fits in every unit. */
 export const affordsCall = (

@@ -49,9 +49,8 @@ export async function* nextLayer(
   workspace?: string,
 ): Events<readonly number[]> {
   const { random } = refinement.context
-  const most = affordablePieces(refinement.context, authors.length, 1)
   const made = yield* merge(
-    authors.slice(0, most).map((author) =>
+    affordablePieces(refinement.context, authors, 1).map((author) =>
       synthesise(refinement, {
         form: 'synthesise',
         parents: random.shuffle(parents),

@@ -33,8 +33,7 @@ export async function* nextGeneration(
 ): Events<readonly number[] | undefined> {
   const { random } = refinement.context
   const callsEach = rate === undefined ? 1 : 2
-  const most = affordablePieces(refinement.context, population.length, callsEach)
-  const slots = population.slice(0, most).map(() => ({
+  const slots = affordablePieces(refinement.context, population, callsEach).map(() => ({
     parents: random.shuffle(population).slice(0, k),
     seed: random.seed(),
   }))
