@@ -254,25 +254,20 @@ const withFailing = (t: TestContext, name: 'due' | 'settle') => {
   return state
 }
 
-test('a delivery that arrived but cannot be noted is not sent again and again', async (t) => {
-  const state = withFailing(t, 'settle')
-  await turns()
-  assert.equal(state.posts, 1)
-  state.isDown = false
-  t.mock.timers.tick(60_000)
-  await turns()
-  assert.deepEqual([state.posts, state.kept], [2, []])
-})
-
-test('deliveries that cannot be looked up are looked up again by and by', async (t) => {
-  const state = withFailing(t, 'due')
-  await turns()
-  assert.equal(state.posts, 0)
-  state.isDown = false
-  t.mock.timers.tick(60_000)
-  await turns()
-  assert.deepEqual([state.posts, state.kept], [1, []])
-})
+for (const [what, fails, whileDown, afterwards] of [
+  ['a delivery that arrived but cannot be noted is not sent again and again', 'settle', 1, 2],
+  ['deliveries that cannot be looked up are looked up again by and by', 'due', 0, 1],
+] as const) {
+  test(what, async (t) => {
+    const state = withFailing(t, fails)
+    await turns()
+    assert.equal(state.posts, whileDown)
+    state.isDown = false
+    t.mock.timers.tick(60_000)
+    await turns()
+    assert.deepEqual([state.posts, state.kept], [afterwards, []])
+  })
+}
 
 test('a server without a secret refuses webhooks', async (t) => {
   const { runner } = buildRunner(t)
