@@ -14,10 +14,10 @@ import type { StopReason } from '../core/event.ts'
 import { merge } from '../core/merge.ts'
 import type { Critique } from '../core/prompts.ts'
 import { defineStrategy } from '../core/strategy.ts'
-import { countVotes, effectiveAnswers, type AnswerWeight } from '../core/vote.ts'
+import { effectiveAnswers } from '../core/vote.ts'
 import { compose, react, type Events, type Refinement } from './compose.ts'
 import { affordablePieces } from './parts/allowance.ts'
-import { vote } from './parts/ballot.ts'
+import { orOneEach, tally, vote } from './parts/ballot.ts'
 import { isRated, outcomeOf, processOf, rate, rewardOf, stepsOf } from './parts/chain-reward.ts'
 import { draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
 import { critique, isOutdated } from './parts/critique.ts'
@@ -67,19 +67,6 @@ interface Settings {
   readonly deviation: number
 }
 
-const ballots = (
-  pool: Pool,
-  chains: readonly number[],
-  weightOf: (pool: Pool, candidate: number) => number,
-): AnswerWeight[] =>
-  countVotes(
-    chains.map((candidate) => ({
-      candidate,
-      answer: pool.answer(candidate),
-      weight: weightOf(pool, candidate),
-    })),
-  )
-
 const average = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
 
@@ -98,10 +85,10 @@ export const difficultyOf = (
   chains: readonly number[],
   { effective_answers: limit, mean, deviation }: Omit<Settings, 'n' | 'buckets'>,
 ): Difficulty => {
-  const [majority] = ballots(pool, chains, () => 1)
+  const [majority] = tally(pool, chains, () => 1)
   const effective = (weightOf: typeof outcomeOf): number => {
-    const weighed = chains.some((candidate) => weightOf(pool, candidate) > 0) ? weightOf : () => 1
-    return effectiveAnswers(ballots(pool, chains, weighed))
+    const weighed = orOneEach(chains, (candidate) => weightOf(pool, candidate))
+    return effectiveAnswers(tally(pool, chains, weighed))
   }
   const [byOutcome, byProcess] = [effective(outcomeOf), effective(processOf)]
   const rewards = (majority?.candidates ?? chains).map((candidate) => rewardOf(pool, candidate))
@@ -180,7 +167,7 @@ class Refining {
   /** The chains of the leading answers; without any answer, as many of the best chains. */
   #targets(pool: Pool): readonly number[] {
     const { buckets } = this.#settings
-    const answers = ballots(pool, this.#chains, rewardOf)
+    const answers = tally(pool, this.#chains, (candidate) => rewardOf(pool, candidate))
     if (answers.length > 0) {
       return answers.slice(0, buckets).flatMap(({ candidates }) => candidates)
     }

@@ -3,6 +3,27 @@ import type { StrategyEvent } from '../../core/event.ts'
 import { countVotes, effectiveAnswers, type AnswerWeight } from '../../core/vote.ts'
 import type { Pool } from './pool.ts'
 
+/** The votes of the candidates, each with its weight. */
+export const tally = (
+  pool: Pool,
+  candidates: readonly number[],
+  weightOf: (candidate: number) => number,
+): AnswerWeight[] =>
+  countVotes(
+    candidates.map((candidate) => ({
+      candidate,
+      answer: pool.answer(candidate),
+      weight: weightOf(candidate),
+    })),
+  )
+
+/** The weights of voters; one each where nobody has any. */
+export const orOneEach = (
+  candidates: readonly number[],
+  weigh: (candidate: number) => number,
+): ((candidate: number) => number) =>
+  candidates.some((candidate) => weigh(candidate) > 0) ? weigh : () => 1
+
 /**
  * Counts the votes of the candidates, tells them, and promotes a candidate of the leading answer when that answer
  * outweighs the incumbent's own: its heaviest voter, the first of equals. Candidates without an answer abstain; where nobody
@@ -13,14 +34,8 @@ export function* vote(
   candidates: readonly number[],
   weigh: (candidate: number) => number,
 ): Generator<StrategyEvent, AnswerWeight[], void> {
-  const weightOf = candidates.some((candidate) => weigh(candidate) > 0) ? weigh : () => 1
-  const answers = countVotes(
-    candidates.map((candidate) => ({
-      candidate,
-      answer: pool.answer(candidate),
-      weight: weightOf(candidate),
-    })),
-  )
+  const weightOf = orOneEach(candidates, weigh)
+  const answers = tally(pool, candidates, weightOf)
   yield {
     type: 'vote.updated',
     answers: answers.map((entry) => ({ ...entry, candidates: [...entry.candidates] })),
