@@ -35,6 +35,7 @@ export const openScheduled = async (request: ScheduledRequest): Promise<Schedule
   const vocabulary = {
     text: readTokenText(checkpoint),
     endTokens: new Set<number>(),
+    suppressedTokens: new Set<number>(),
     contextLength: shape.contextLength,
   }
   let onEvents: (events: readonly EngineEvent[]) => void = () => undefined

@@ -20,6 +20,8 @@ import type { TokenText } from './text/token-text.ts'
 export interface Vocabulary {
   readonly text: TokenText
   readonly endTokens: ReadonlySet<number>
+  /** Never sampled. */
+  readonly suppressedTokens: ReadonlySet<number>
   readonly contextLength: number
 }
 
@@ -190,7 +192,9 @@ export class Sample {
     })
     return {
       ...describe(likely),
-      alternatives: alternativesOf(head, row, topLogProbabilities).map(describe),
+      alternatives: alternativesOf(head, row, topLogProbabilities)
+        .filter(({ token }) => !this.#vocabulary.suppressedTokens.has(token))
+        .map(describe),
     }
   }
 

@@ -2,7 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
-import type { DecoderShape, Head, ModelConfig } from './checkpoint/model-config.ts'
+import {
+  suppressedBy,
+  type DecoderShape,
+  type Head,
+  type ModelConfig,
+} from './checkpoint/model-config.ts'
 import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
@@ -33,7 +38,12 @@ const labelsOf = (head: Head): number => (head.type === 'labels' ? head.labels :
 const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
   const exported = checkpoint.exported(settings.weights)
   if (exported !== undefined) {
-    const decoder = await ExportDecoder.open(exported, config.decoder, settings)
+    const decoder = await ExportDecoder.open(
+      exported,
+      config.decoder,
+      suppressedBy(config.head),
+      settings,
+    )
     post({ type: 'device', chosen: decoder.chosen })
     return decoder
   }
@@ -61,6 +71,7 @@ const load = async (): Promise<Loaded> => {
   const vocabulary = {
     text: readTokenText(checkpoint, settings.spokenTokens),
     endTokens: new Set(config.endTokens),
+    suppressedTokens: new Set(suppressedBy(config.head)),
     contextLength: config.decoder.contextLength,
   }
   const scheduler = new Scheduler(decoder, vocabulary, settings, (events) =>

@@ -71,6 +71,7 @@ const SETTINGS = { maxRows: 8, cacheBytes: 2 ** 30, prefillTokens: 32, threads: 
 const vocabulary = {
   text: readTokenText(checkpoint),
   endTokens: new Set(endTokens),
+  suppressedTokens: new Set<number>(),
   contextLength: shape.contextLength,
 }
 

@@ -7,6 +7,7 @@ import type {
   LanguageModel,
 } from '../../src/core/language-model.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
+import { suppressedBy } from '../../src/inference/checkpoint/model-config.ts'
 import type { GenerateWork, SamplingParameters } from '../../src/inference/protocol.ts'
 import { GraphDecoder, type DecoderRun } from '../../src/inference/runtime/decoder.ts'
 import { openRuntime } from '../../src/inference/runtime/open-runtime.ts'
@@ -129,6 +130,7 @@ export const loadDecoder = async () => {
     const vocabulary = {
       text: readTokenText(checkpoint),
       endTokens: new Set(config.endTokens),
+      suppressedTokens: new Set(suppressedBy(config.head)),
       contextLength: config.decoder.contextLength,
     }
     return { decoder, vocabulary }

@@ -33,7 +33,10 @@ const writeExport = (file = 'onnx/model.onnx', config: object = reference.config
 const FOLDER = writeExport()
 const { decoder: shape } = openCheckpoint(FOLDER).config()
 const open = () =>
-  ExportDecoder.open(openCheckpoint(FOLDER).exported('auto')!, shape, { threads: 1, device: 'cpu' })
+  ExportDecoder.open(openCheckpoint(FOLDER).exported('auto')!, shape, [], {
+    threads: 1,
+    device: 'cpu',
+  })
 
 test('an export gives the log-probabilities and logits of the independent implementation', async () => {
   const decoder = await open()
@@ -131,7 +134,7 @@ test('the file follows the weights asked for, and one that is not there is named
 test('an export without a cache, or of another size, is refused by the input', async () => {
   const larger = { ...shape, layers: 3 }
   const file = openCheckpoint(FOLDER).exported('auto')!
-  await assert.rejects(ExportDecoder.open(file, larger, { threads: 1, device: 'cpu' }), {
+  await assert.rejects(ExportDecoder.open(file, larger, [], { threads: 1, device: 'cpu' }), {
     code: 'model_failed',
     message: /past_key_values\.2\.key/,
   })

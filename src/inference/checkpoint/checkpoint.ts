@@ -9,7 +9,12 @@ import { readHeader } from './gguf/header.ts'
 import { tokenizerConfigOf, tokenizerOf } from './gguf/tokenizer.ts'
 import { GgufSource, refuseUnknown } from './gguf/weights.ts'
 import { readJson, readOptionalJson } from './json-file.ts'
-import { GenerationConfig, parseModelConfig, type ModelConfig } from './model-config.ts'
+import {
+  GENERATION_FILE,
+  GenerationConfig,
+  parseModelConfig,
+  type ModelConfig,
+} from './model-config.ts'
 import { findExport, hasExport } from './onnx-export.ts'
 import { openSafetensors } from './safetensors.ts'
 import { badModelFile, type TensorSource } from './tensor-source.ts'
@@ -51,7 +56,7 @@ const sizesOf = (config: object): object => ({
 })
 
 const folderConfig = (folder: string, onlyExport: boolean): ModelConfig => {
-  const generation = readOptionalJson(folder, 'generation_config.json', GenerationConfig)
+  const generation = readOptionalJson(folder, GENERATION_FILE, GenerationConfig)
   const config = readJson(folder, 'config.json', Type.Object({}))
   const file = path.join(folder, 'config.json')
   return parseModelConfig(file, onlyExport ? sizesOf(config) : config, generation)

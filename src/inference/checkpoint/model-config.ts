@@ -1,4 +1,5 @@
 /** What `config.json` and `generation_config.json` say about a model, checked and with the defaults filled in. */
+import path from 'node:path'
 import { Type, type Static } from 'typebox'
 import { describeFields, findErrors } from '../../core/validation.ts'
 import { readRotary, RotaryParameters, type Refuse, type Rotary } from './rotary-config.ts'
@@ -31,7 +32,8 @@ export interface DecoderShape {
 
 /** What the checkpoint computes of its last hidden states. `none`: nothing, they are the result. */
 export type Head =
-  | { readonly type: 'tokens' }
+  /** The distinct `suppressed` ones are never sampled; some others are left. */
+  | { readonly type: 'tokens'; readonly suppressed: readonly number[] }
   /** One vector of label scores for each position wanted, or for the end of the text. */
   | { readonly type: 'labels'; readonly of: 'tokens' | 'sequence'; readonly labels: number }
   | { readonly type: 'none' }
@@ -44,12 +46,18 @@ export interface ModelConfig {
   readonly sampling: SamplingDefaults
 }
 
+/** Tokens that a model with this head never samples. */
+export const suppressedBy = (head: Head): readonly number[] =>
+  head.type === 'tokens' ? head.suppressed : []
+
 /** What the model's makers recommend, where a request says nothing. */
 export interface SamplingDefaults {
   readonly temperature: number
   readonly topP: number
   readonly topK: number
 }
+
+export const GENERATION_FILE = 'generation_config.json'
 
 const Size = Type.Integer({ minimum: 1 })
 const MaybeSize = Type.Optional(Type.Union([Size, Type.Null()]))
@@ -92,6 +100,9 @@ export type Config = Static<typeof Config>
 
 export const GenerationConfig = Type.Object({
   eos_token_id: Type.Optional(TokenIds),
+  suppress_tokens: Type.Optional(
+    Type.Union([Type.Array(Type.Integer({ minimum: 0 })), Type.Null()]),
+  ),
   do_sample: Type.Optional(Type.Boolean()),
   temperature: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
   top_p: Type.Optional(Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1 }), Type.Null()])),
@@ -167,14 +178,17 @@ const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
   }
 }
 
-const headOf = ({ architectures, num_labels, id2label }: Config): Head => {
+const headOf = (
+  { architectures, num_labels, id2label }: Config,
+  suppressed: readonly number[],
+): Head => {
   const [name = ''] = architectures ?? []
   const labels = num_labels ?? (id2label === undefined ? 2 : Object.keys(id2label).length)
   if (/For(TokenClassification|ProcessRewardModel)$/.test(name))
     return { type: 'labels', of: 'tokens', labels }
   if (name.endsWith('ForSequenceClassification')) return { type: 'labels', of: 'sequence', labels }
   if (name.endsWith('ForRewardModel')) return { type: 'labels', of: 'sequence', labels: 1 }
-  return name.endsWith('Model') ? { type: 'none' } : { type: 'tokens' }
+  return name.endsWith('Model') ? { type: 'none' } : { type: 'tokens', suppressed }
 }
 
 const samplingDefaults = (generation: GenerationConfig): SamplingDefaults =>
@@ -188,6 +202,23 @@ const samplingDefaults = (generation: GenerationConfig): SamplingDefaults =>
 
 const asList = (ids: Static<typeof TokenIds> | undefined): readonly number[] =>
   ids === undefined || ids === null ? [] : Array.isArray(ids) ? ids : [ids]
+
+/** @throws RefineError model_failed when one is no token of the vocabulary, or none is left. */
+const suppressedTokens = (
+  file: string,
+  { suppress_tokens }: GenerationConfig,
+  vocabulary: number,
+): readonly number[] => {
+  const refuse = (expected: string): never => {
+    const generation = path.join(path.dirname(file), GENERATION_FILE)
+    throw badModelFile(generation, `suppress_tokens must be ${expected}`)
+  }
+  const tokens = [...new Set(suppress_tokens)]
+  const unknown = tokens.find((token) => token >= vocabulary)
+  if (unknown !== undefined)
+    refuse(`tokens of the vocabulary, below ${vocabulary}, and ${unknown} is none`)
+  return tokens.length === vocabulary ? refuse('fewer than all tokens') : tokens
+}
 
 /**
  * Reads what `config.json` holds, or what was made of other metadata in its form.
@@ -207,7 +238,7 @@ export const parseModelConfig = (
   }
   return {
     decoder: decoderShape(config, refuse),
-    head: headOf(config),
+    head: headOf(config, suppressedTokens(file, generation, config.vocab_size)),
     endTokens: [...new Set([...asList(config.eos_token_id), ...asList(generation.eos_token_id)])],
     sampling: samplingDefaults(generation),
   }

@@ -11,6 +11,8 @@ const MAX_MASK_BYTES = 64 * 1024 * 1024
 export interface GuideVocabulary {
   readonly text: TokenBytes
   readonly endTokens: ReadonlySet<number>
+  /** Never sampled. */
+  readonly suppressedTokens: ReadonlySet<number>
   /** Tokens that the model tells apart. */
   readonly size: number
 }
@@ -45,11 +47,12 @@ export class ConstraintLibrary {
   }
 
   mask(automaton: Automaton, at: Configuration): TokenMask {
-    const { text, size, endTokens } = this.#vocabulary
+    const { text, size, endTokens, suppressedTokens: suppressed } = this.#vocabulary
     let mask = this.#masks.get(at)
     if (mask === undefined) {
-      this.#trie ??= new TokenTrie(text, size)
-      mask = this.#trie.mask(automaton, at, endTokens)
+      this.#trie ??= new TokenTrie(text, size, suppressed)
+      const ends = [...endTokens].filter((token) => !suppressed.has(token))
+      mask = this.#trie.mask(automaton, at, ends)
       this.#masks.set(at, mask)
     }
     return mask

@@ -26,9 +26,10 @@ export class TokenTrie {
   readonly #firstToken: Int32Array
   readonly #endToken: Int32Array
 
-  constructor(text: TokenBytes, vocabulary: number) {
+  /** `left`: tokens that never come. */
+  constructor(text: TokenBytes, vocabulary: number, left: ReadonlySet<number>) {
     this.#vocabulary = vocabulary
-    const written = sortedByBytes(text, vocabulary)
+    const written = sortedByBytes(text, vocabulary).filter(({ token }) => !left.has(token))
     this.#tokens = Int32Array.from(written, ({ token }) => token)
     const most = written.reduce((sum, { bytes }) => sum + bytes.length, 0)
     const numbers = (): Int32Array => new Int32Array(most)

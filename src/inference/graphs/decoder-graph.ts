@@ -105,16 +105,14 @@ class DecoderWriter {
     const { vocabulary, hidden } = this.#shape
     const builder = this.#builder
     const wanted = builder.node('Gather', [normed, builder.input('rows', 'int64', ['R'])])
-    if (head.type === 'labels') {
-      addLabelHead(builder, this.#weights, wanted, hidden, head.labels)
-      return
-    }
+    if (head.type === 'labels')
+      return addLabelHead(builder, this.#weights, wanted, hidden, head.labels)
     const own = this.#weights.has('lm_head.weight') || !this.#shape.tiedEmbeddings
     const weight = (): Float32Array =>
       own ? this.#weights.read('lm_head.weight', [vocabulary, hidden]) : this.#readEmbedding()
     // A tied table in full width is stored once.
     const name = !own && this.#format === 'fp32' ? 'embedding' : 'lm_head'
-    addTokenHead(builder, this.#addLogits(name, wanted, weight), vocabulary)
+    addTokenHead(builder, this.#addLogits(name, wanted, weight), vocabulary, head.suppressed)
   }
 
   #addLogits(name: string, input: string, weight: () => Float32Array): string {
@@ -247,4 +245,5 @@ export const writeDecoderGraph = (
   plan: DecoderPlan,
   weights: TensorSource,
   form: RunForm = 'any',
-): OnnxModel => new DecoderWriter(plan, weights, form).write(plan.head ?? { type: 'tokens' })
+): OnnxModel =>
+  new DecoderWriter(plan, weights, form).write(plan.head ?? { type: 'tokens', suppressed: [] })

@@ -15,12 +15,18 @@
  *   normaliser     float32 [R, 1]  log of the sum of exp(logits): log-probability = logit - normaliser
  *   scaled_mass    float32 [R, 1]  sum of exp((logits - highest) / temperature)
  *   logits         float32 [R, vocabulary]; only fetched where nothing less will do
+ *
+ * Tokens that are never sampled have no mass in a choice: drawn, top_* and scaled_mass leave them out, and logits give them
+ * `SUPPRESSED`. target_logits and normaliser are of the whole distribution, as the model has it: a given text may hold them.
  */
 import type { GraphBuilder } from './graph-builder.ts'
 
 export const ALONG_VOCABULARY = { attributes: { axis: 1 } }
 /** Largest float32 below 1: a draw never falls behind the last token of its block. */
 const BELOW_ONE = 1 - 2 ** -24
+
+/** Finite: shaders need not know infinities. Divided by any temperature, or with any penalty, it has no mass. */
+const SUPPRESSED = -1e30
 
 /** The divisor of the vocabulary nearest to its square root, so that a draw looks at few sums; 1 for a prime. */
 const blockSize = (vocabulary: number): number => {
@@ -124,14 +130,35 @@ export const addChoice = (
   return highest
 }
 
-/** `logits` is [R, vocabulary]. */
-export const addTokenHead = (builder: GraphBuilder, logits: string, vocabulary: number): void => {
+/** `own`, [R, vocabulary], without what is never sampled, and the highest of them before that. */
+const addSuppression = (
+  builder: GraphBuilder,
+  own: string,
+  vocabulary: number,
+  suppressed: readonly number[],
+): { logits: string; ownHighest?: string } => {
+  if (suppressed.length === 0) return { logits: own }
+  const added = new Float32Array(vocabulary)
+  for (const token of suppressed) added[token] = SUPPRESSED
+  const logits = builder.node('Add', [own, builder.weight('suppression', added, [1, vocabulary])])
+  return { logits, ownHighest: builder.node('ReduceMax', [own], { attributes: { axes: [1] } }) }
+}
+
+/** `own`, the model's logits, is [R, vocabulary]; `suppressed` tokens are never sampled. */
+export const addTokenHead = (
+  builder: GraphBuilder,
+  own: string,
+  vocabulary: number,
+  suppressed: readonly number[],
+): void => {
   const inputs = addChoiceInputs(builder, 'R')
   const targets = builder.input('targets', 'int64', ['R', 'M'])
-  const highest = addChoice(builder, logits, inputs, vocabulary, 'R')
-  const { sum } = addMass(builder, logits, highest)
+  const { logits, ownHighest } = addSuppression(builder, own, vocabulary, suppressed)
+  const chosen = addChoice(builder, logits, inputs, vocabulary, 'R')
+  const highest = ownHighest ?? chosen
+  const { sum } = addMass(builder, own, highest)
   const normaliser = builder.node('Add', [highest, builder.node('Log', [sum])])
-  builder.output('target_logits', gather(builder, logits, targets), 'float32', ['R', 'M'])
+  builder.output('target_logits', gather(builder, own, targets), 'float32', ['R', 'M'])
   builder.output('normaliser', normaliser, 'float32', ['R', 1])
   builder.output('logits', logits, 'float32', ['R', vocabulary])
 }

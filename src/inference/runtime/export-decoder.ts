@@ -59,10 +59,11 @@ export class ExportDecoder implements Decoder {
   static async open(
     file: string,
     shape: DecoderShape,
+    suppressed: readonly number[],
     options: SessionOptions,
   ): Promise<ExportDecoder> {
     const model = await Session.create(file, options)
-    const head = await Session.create(writeHeadGraph(shape.vocabulary), options)
+    const head = await Session.create(writeHeadGraph(shape.vocabulary, suppressed), options)
     const decoder = new ExportDecoder(model, head, shape)
     decoder.#check(file)
     return decoder

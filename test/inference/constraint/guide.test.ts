@@ -13,6 +13,7 @@ const BYTES = new Map<number, Uint8Array>([
 const library = new ConstraintLibrary({
   text: { bytes: (token) => BYTES.get(token) ?? new Uint8Array() },
   endTokens: new Set([END]),
+  suppressedTokens: new Set(),
   size: END + 1,
 })
 const token = (text: string): number => {
