@@ -59,14 +59,13 @@ const readScorer = (name = 'judge'): string => {
   throw new UsageError(`--scorer must be one of ${SCORERS.join(', ')}, not "${name}".`)
 }
 
-const journalIn = async (place: string): Promise<string> => {
-  const isFolder = await stat(place).then(
-    (entry) => entry.isDirectory(),
-    () => {
-      throw new UsageError(`--runs: there is no ${place}.`)
-    },
-  )
-  return isFolder ? path.join(place, JOURNAL) : place
+/** @throws UsageError naming the flag when there is no such file */
+const fileOf = async (flag: string, place: string, inFolder = ''): Promise<string> => {
+  const isThere = async (file: string): Promise<boolean> =>
+    (await stat(file).catch(() => undefined))?.isFile() ?? false
+  const found = inFolder !== '' && !(await isThere(place)) ? path.join(place, inFolder) : place
+  if (await isThere(found)) return found
+  throw new UsageError(`--${flag}: there is no file ${found}.`)
 }
 
 const readAnswers = async (
@@ -79,10 +78,12 @@ const readAnswers = async (
   if ((runs === undefined) === (exported === undefined)) {
     throw new UsageError('Give either --runs with --data, or --export.')
   }
-  if (exported !== undefined) return judgedByFeedback(exported, metric, scorer)
+  if (exported !== undefined) {
+    return judgedByFeedback(await fileOf('export', exported), metric, scorer)
+  }
   if (data === undefined) throw new UsageError('--runs needs the labels of --data.')
   const items = await readDataSet(await findDataSet(data, packageRoot))
-  return judgedByLabels(await journalIn(runs!), items, scorer, arm)
+  return judgedByLabels(await fileOf('runs', runs!, JOURNAL), items, scorer, arm)
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`

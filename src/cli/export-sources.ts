@@ -1,10 +1,8 @@
 /** Records from the data folder of this machine, or from a server. */
-import { createInterface } from 'node:readline/promises'
-import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import { Connection, type ConnectionOptions } from '../client/connection.ts'
 import { Backoff } from '../client/retry.ts'
 import { connectionFailed, WhetstoneError } from '../client/whetstone-error.ts'
+import { linesOf } from '../core/lines.ts'
 import type { ExportQuery } from '../exports/export-query.ts'
 import type { RunExports } from '../exports/run-exports.ts'
 import type { ExportSource } from './export.ts'
@@ -28,29 +26,6 @@ const pathOf = (query: ExportQuery): string => {
   return `/v1/exports?${search.toString()}`
 }
 
-async function* readLines(
-  connection: Connection,
-  query: ExportQuery,
-  signal: AbortSignal,
-): AsyncGenerator<string, void, void> {
-  const { body } = await connection.request(pathOf(query), { signal })
-  const input = Readable.fromWeb(body as ReadableStream)
-  // A connection that breaks must not end the process while nobody waits for a line.
-  const broken = new Promise<never>((_, reject) => input.once('error', reject))
-  broken.catch(() => undefined)
-  const lines = createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      const next = await Promise.race([lines.next(), broken])
-      if (next.done === true) break
-      yield next.value
-    }
-    if (input.errored) throw input.errored
-  } finally {
-    input.destroy()
-  }
-}
-
 /** A connection that breaks is taken up again behind the last record that arrived in whole. */
 export const remoteExports = (options: ConnectionOptions): ExportSource => ({
   async *lines(query, signal) {
@@ -60,7 +35,8 @@ export const remoteExports = (options: ConnectionOptions): ExportSource => ({
     for (;;) {
       try {
         const asked = after === undefined ? query : { ...query, after }
-        for await (const line of readLines(connection, asked, signal)) {
+        const { body } = await connection.request(pathOf(asked), { signal })
+        for await (const line of linesOf(body as unknown as AsyncIterable<Uint8Array>)) {
           after = cursorOf(line)
           backoff.reset()
           yield line

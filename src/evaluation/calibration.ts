@@ -3,9 +3,9 @@
  * exported ones by what was said of them. A pure function of scores and outcomes; no run ever sees it.
  */
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { answerOf } from '../core/answer.ts'
 import { RefineError } from '../core/errors.ts'
+import { linesOf } from '../core/lines.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Item } from './data-set.ts'
 import { groupBy } from './grouping.ts'
@@ -76,9 +76,8 @@ const isRun = (value: unknown): value is { readonly run: RunState } =>
 
 /** @throws RefineError invalid_request naming a line that holds no run. */
 async function* runsOf(file: string) {
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
   let number = 0
-  for await (const text of lines) {
+  for await (const text of linesOf(createReadStream(file))) {
     number++
     if (text.trim() === '') continue
     const place = `${file}, line ${number},`

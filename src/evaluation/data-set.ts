@@ -1,10 +1,12 @@
 /** Data sets: one JSON object a line. The label stays with the evaluator; a run sees the question alone. */
-import { open, readFile, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Type, type Static } from 'typebox'
 import { answerOf } from '../core/answer.ts'
 import { canonicalAnswer } from '../core/canonical-answer.ts'
 import { RefineError } from '../core/errors.ts'
+import { linesOf } from '../core/lines.ts'
 import { Message } from '../core/task.ts'
 import { describeFields, findErrors } from '../core/validation.ts'
 
@@ -66,22 +68,17 @@ const readLine = (text: string, place: string): Item => {
  */
 export const readDataSet = async (file: string, limit = Infinity): Promise<Item[]> => {
   const items = new Map<string, Item>()
-  const handle = await open(file)
-  try {
-    let number = 0
-    for await (const text of handle.readLines()) {
-      number++
-      if (items.size >= limit) break
-      if (text.trim() === '') continue
-      const place = `${file}, line ${number},`
-      const item = readLine(text, place)
-      if (items.has(item.id)) {
-        throw new RefineError('invalid_request', `${place} repeats the id "${item.id}"`)
-      }
-      items.set(item.id, item)
+  let number = 0
+  for await (const text of linesOf(createReadStream(file))) {
+    number++
+    if (items.size >= limit) break
+    if (text.trim() === '') continue
+    const place = `${file}, line ${number},`
+    const item = readLine(text, place)
+    if (items.has(item.id)) {
+      throw new RefineError('invalid_request', `${place} repeats the id "${item.id}"`)
     }
-  } finally {
-    await handle.close()
+    items.set(item.id, item)
   }
   if (items.size === 0) throw new RefineError('invalid_request', `${file} holds no item`)
   return [...items.values()]

@@ -1,6 +1,7 @@
 /** `runs.jsonl`: every finished run is one line, so that an evaluation that was cut off goes on where it was. */
 import { open, type FileHandle } from 'node:fs/promises'
 import { RefineError } from '../core/errors.ts'
+import { linesOf } from '../core/lines.ts'
 import type { RunRecord } from './record.ts'
 
 const NEWLINE = 0x0a
@@ -40,9 +41,10 @@ export async function* readJournal(path: string): AsyncGenerator<RunRecord, void
     const length = await wholeLength(handle)
     if (length === 0) return
     let number = 0
-    for await (const text of handle.readLines({ start: 0, end: length - 1 })) {
+    const text = handle.createReadStream({ start: 0, end: length - 1, autoClose: false })
+    for await (const line of linesOf(text)) {
       number++
-      if (text !== '') yield parse(text, `${path}, line ${number},`)
+      if (line !== '') yield parse(line, `${path}, line ${number},`)
     }
   } finally {
     await handle.close()

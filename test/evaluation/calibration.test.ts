@@ -182,6 +182,19 @@ const command = async (...argv: readonly string[]) => {
   return { code, out: stdout.text(), err: stderr.text() }
 }
 
+test('a file that is not there is told by its flag', async (t) => {
+  const folder = await temporaryFolder(t)
+  const file = path.join(folder, 'data.jsonl')
+  await writeFile(file, '{"id":"1","text":"q","answer":1}\n')
+  for (const [flag, ...more] of [['export'], ['runs', '--data', file]]) {
+    for (const place of [folder, path.join(folder, 'none')]) {
+      const told = await command(`--${flag}`, place, ...more, '--risk', '0.1')
+      assert.equal(told.code, 2, told.err)
+      assert.match(told.err, new RegExp(`--${flag}: there is no file ${place}`))
+    }
+  }
+})
+
 test('the command says what to write into the options, and how far it can be trusted', async (t) => {
   const records = Array.from({ length: 40 }, (_, at) => ({
     run: run('x', at / 4),

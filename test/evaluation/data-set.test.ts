@@ -69,6 +69,16 @@ test('a wrong line is refused with its number and what was expected', async (t) 
   await assert.rejects(readDataSet(await write(t, ['', ''])), /holds no item/)
 })
 
+test('a data set as other programs save it is read: a byte order mark, line ends of Windows, U+2028', async (t) => {
+  const line = (id: string) => JSON.stringify({ id, text: 'a\u2028b', answer: 1 })
+  const file = await write(t, [`\ufeff${line('1')}\r`, '\r', line('2')])
+  const items = await readDataSet(file)
+  assert.deepEqual(
+    items.map(({ id, question }) => [id, question]),
+    ['1', '2'].map((id) => [id, { input: 'a\u2028b' }]),
+  )
+})
+
 test('a data set of a model is found by its name in the catalogue', async (t) => {
   const root = await temporaryFolder(t)
   await mkdir(path.join(root, 'models'))
