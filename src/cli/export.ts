@@ -4,7 +4,7 @@ import { rename, rm } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import { RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
-import { EXPORT_FORMATS, ExportQuery } from '../exports/export-query.ts'
+import { EXPORT_FORMATS, ExportQuery, readQuery } from '../exports/export-query.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { createWriter, type CommandIo } from './output.ts'
 import { SOURCE_FLAGS } from './refine.ts'
@@ -72,11 +72,11 @@ export const exportQueryOf = ({ values, lists }: ParsedArguments): ExportQuery =
     ...(values['without-prompts'] === 'true' && { without_prompts: true }),
   }
   try {
-    return validate(ExportQuery, query)
+    return readQuery(validate(ExportQuery, query)).query
   } catch (thrown) {
     if (!(thrown instanceof RefineError)) throw thrown
     const faults = thrown.fields.map(
-      ({ pointer, message }) => `--${pointer.slice(1).replace('_', '-')} ${message}`,
+      ({ pointer, message }) => `--${pointer.split('/')[1]!.replace('_', '-')} ${message}`,
     )
     throw new UsageError(`${faults.join('; ')}.`)
   }
@@ -126,7 +126,7 @@ const print = async (
   signal.throwIfAborted()
 }
 
-/** Resolves when all is written. @throws RefineError for a condition that makes no sense or a file that cannot be. */
+/** Resolves when all is written. @throws RefineError for a file that cannot be, or what the source throws. */
 export const runExport = async (
   source: ExportSource,
   query: ExportQuery,

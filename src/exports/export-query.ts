@@ -70,11 +70,10 @@ const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boo
   '<=': (value, bound) => value <= bound,
 }
 
-/** @throws RefineError invalid_request naming the condition */
-export const readConditions = ({ where = [] }: Pick<ExportQuery, 'where'>): Condition[] =>
+const readConditions = ({ where = [] }: ExportQuery): Condition[] =>
   where.map((text, index) => {
     const pointer = `/where/${index}`
-    const parts = /^([A-Za-z0-9][A-Za-z0-9_.-]*)(>=|<=|=|>|<)(.+)$/.exec(text.replaceAll(' ', ''))
+    const parts = /^(.*?\S)\s*(>=|<=|=|>|<)\s*([^<>=\s]+)\s*$/su.exec(text.trimStart())
     const bound = { true: 1, false: 0 }[parts?.[3] ?? ''] ?? Number(parts?.[3])
     if (parts === null || !Number.isFinite(bound)) {
       throw invalidField(pointer, `must be such as correct=true or auto.cost<0.01, not "${text}"`)
@@ -89,16 +88,16 @@ export const readConditions = ({ where = [] }: Pick<ExportQuery, 'where'>): Cond
     return { metric: metric!, holds: (value) => COMPARISONS[sign!]!(value, bound) }
   })
 
-/** @throws RefineError invalid_request naming the field: a leap second has the form of a time, but is none that is known. */
-export const readTime = (
-  query: Pick<ExportQuery, 'from' | 'to'>,
+/** A leap second has the form of a time, but is none that is known. */
+const readTime = (
+  query: ExportQuery,
   name: 'from' | 'to',
-): string | undefined => {
+): { [Name in 'from' | 'to']?: string } => {
   const text = query[name]
-  if (text === undefined) return undefined
+  if (text === undefined) return {}
   const time = Date.parse(text)
   if (Number.isNaN(time)) throw invalidField(`/${name}`, 'must be such as 2030-01-31T23:59:59Z')
-  return new Date(time).toISOString()
+  return { [name]: new Date(time).toISOString() }
 }
 
 /** Where an export stood: behind record `record` (from 0) of run `run`. */
@@ -109,10 +108,23 @@ export interface Cursor {
 
 export const cursorText = ({ run, record }: Cursor): string => `${run}.${record}`
 
-/** @throws RefineError invalid_request */
-export const readCursor = (text: string | undefined): Cursor | undefined => {
+const readCursor = (text: string | undefined): Cursor | undefined => {
   if (text === undefined) return undefined
   const parts = /^(run_[0-9a-z]{1,100})\.(\d{1,9})$/.exec(text)
   if (parts === null) throw invalidField('/after', 'must be the `cursor` of a record')
   return { run: parts[1]!, record: Number(parts[2]) }
 }
+
+export interface ReadQuery {
+  /** As it was asked, its times in the form in which runs have them. */
+  readonly query: ExportQuery
+  readonly conditions: readonly Condition[]
+  readonly cursor: Cursor | undefined
+}
+
+/** What the schema cannot tell of a query. @throws RefineError invalid_request naming the field */
+export const readQuery = (query: ExportQuery): ReadQuery => ({
+  query: { ...query, ...readTime(query, 'from'), ...readTime(query, 'to') },
+  conditions: readConditions(query),
+  cursor: readCursor(query.after),
+})

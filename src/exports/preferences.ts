@@ -90,11 +90,13 @@ const fromSiblings = ({ state: { candidates } }: ExportedRun): Pair[] => {
  * All pairs of the run, in an order that stays: revisions, comparisons, siblings. Pairs of equal texts teach nothing and
  * are left out, as are those narrower than `minimumMargin` where one is asked for.
  */
-export const preferencesOf = (run: ExportedRun, minimumMargin = 0): Preference[] =>
+export const preferencesOf = (run: ExportedRun, minimumMargin?: number): Preference[] =>
   [...fromRevisions(run), ...fromComparisons(run), ...fromSiblings(run)]
     .filter(({ better, worse }) => isComplete(better) && isComplete(worse))
     .filter(({ better, worse }) => better.text.trim() !== worse.text.trim())
-    .filter(({ margin }) => minimumMargin === 0 || (margin !== null && margin >= minimumMargin))
+    .filter(
+      ({ margin }) => minimumMargin === undefined || (margin !== null && margin >= minimumMargin),
+    )
     .map(({ kind, better, worse, scorer = null, margin }) => ({
       format: 'preferences',
       kind,

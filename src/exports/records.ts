@@ -7,7 +7,7 @@ import { preferencesOf } from './preferences.ts'
 import { stepLabelsOf, type StepSplitter } from './step-labels.ts'
 
 export interface RecordOptions {
-  readonly minimumMargin: number
+  readonly minimumMargin: number | undefined
   readonly splitters: readonly [StepSplitter, ...StepSplitter[]]
 }
 

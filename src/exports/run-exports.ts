@@ -6,12 +6,11 @@ import type { RunRequest } from '../runs/run-request.ts'
 import { taskOf } from '../runs/task-request.ts'
 import {
   cursorText,
-  readConditions,
-  readCursor,
-  readTime,
+  readQuery,
   type Condition,
   type ExportFormat,
   type ExportQuery,
+  type ReadQuery,
 } from './export-query.ts'
 import type { Comparison, Critique, ExportRecord } from './export-schema.ts'
 import { commonFields, consentOf, metricsOf, type ExportedRun } from './exported-run.ts'
@@ -77,21 +76,15 @@ export class RunExports {
    * @throws RefineError invalid_request naming the field
    */
   open(query: ExportQuery, owner: string | undefined): AsyncGenerator<ExportRecord, void, void> {
-    const conditions = readConditions(query)
-    const cursor = readCursor(query.after)
-    const [from, to] = [readTime(query, 'from'), readTime(query, 'to')]
-    const times = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
-    return this.#records({ ...query, ...times }, owner, conditions, cursor)
+    return this.#records(readQuery(query), owner)
   }
 
   async *#records(
-    query: ExportQuery,
+    { query, conditions, cursor }: ReadQuery,
     owner: string | undefined,
-    conditions: readonly Condition[],
-    cursor: ReturnType<typeof readCursor>,
   ): AsyncGenerator<ExportRecord, void, void> {
-    const { format, without_prompts: withoutPrompts = false, minimum_margin: margin = 0 } = query
-    const options = { minimumMargin: margin, splitters: this.#splitters }
+    const { format, without_prompts: withoutPrompts = false, minimum_margin: minimumMargin } = query
+    const options = { minimumMargin, splitters: this.#splitters }
     for await (const record of this.#runs(query, owner, cursor?.run)) {
       const { state } = record
       if (!isAssigned(query, state)) continue

@@ -90,6 +90,15 @@ test('a command that is stopped or cannot write leaves no file', async (t) => {
   const wrong = await exportTo(opened, ['--format', 'csv'])
   assert.equal(wrong.code, 2)
   assert.match(wrong.err, /--format must be one of/)
+  for (const [flag, value, expected] of [
+    ['where', 'x', /--where must be such as correct=true/],
+    ['from', '2016-12-31T23:59:60Z', /--from must be such as/],
+    ['minimum-margin', '-1', /--minimum-margin must be >= 0/],
+  ] as const) {
+    const refused = await exportTo(opened, ['--format', 'sft', `--${flag}=${value}`])
+    assert.equal(refused.code, 2)
+    assert.match(refused.err, expected)
+  }
 })
 
 /** Cuts every connection after so many bytes from the server. */

@@ -6,6 +6,7 @@ import { emptyUsage } from '../../src/core/run-state.ts'
 import type { FeedbackRecord } from '../../src/core/run-store.ts'
 import { ExportRecord } from '../../src/exports/export-schema.ts'
 import { findErrors } from '../../src/core/validation.ts'
+import { preferencesOf } from '../../src/exports/preferences.ts'
 import { RunExports } from '../../src/exports/run-exports.ts'
 import type { ExportQuery } from '../../src/exports/export-query.ts'
 
@@ -213,6 +214,17 @@ test('consent given with the run can be taken back by feedback', async () => {
   assert.deepEqual(await openExports(1).all({ format: 'sft', consented_only: true }), [])
 })
 
+test('a least margin leaves out pairs without one, also when it is 0', () => {
+  const state = foldRun(eventsOf('run_1'))!
+  const unscored = {
+    ...state,
+    candidates: state.candidates.map((each) => ({ ...each, scores: [] })),
+  }
+  const run = { state: unscored, prompt: [], feedback: [], comparisons: [], critiques: [] }
+  assert.equal(preferencesOf(run).length, 1)
+  assert.equal(preferencesOf(run, 0).length, 0)
+})
+
 test('conditions compare the latest feedback and what was measured', async () => {
   const said = {
     run_000: [feedback('run_000', 'correct', true)],
@@ -227,11 +239,24 @@ test('conditions compare the latest feedback and what was measured', async () =>
   assert.deepEqual(await ids('auto.cost>0.5'), [])
 })
 
+test('conditions name any metric there is feedback under', async () => {
+  for (const metric of ['gut bewertet', 'größe', 'a=b', 'style/tone:1', '_x']) {
+    const { all } = openExports(2, { run_001: [feedback('run_001', metric, 0.5)] })
+    const found = await all({ format: 'sft', where: [` ${metric} >= 0.5 `] })
+    assert.deepEqual(
+      found.map(({ run_id }) => run_id),
+      ['run_001'],
+      metric,
+    )
+  }
+})
+
 test('a query that makes no sense is refused before the first record', () => {
   const { exports } = openExports(1)
   const open = (more: Partial<ExportQuery>) => () =>
     exports.open({ format: 'sft', ...more }, undefined)
   assert.throws(open({ where: ['correct'] }), /\/where\/0.*correct=true/)
+  assert.throws(open({ where: ['correct<1 2'] }), /\/where\/0/)
   assert.throws(open({ where: ['a=1', 'auto.nothing>1'] }), /\/where\/1.*is not measured/)
   assert.throws(open({ after: 'yesterday' }), /\/after/)
   assert.throws(open({ from: '2016-12-31T23:59:60Z' }), /\/from: must be such as/)
