@@ -1,4 +1,5 @@
 /** The best answer so far, each revision of it, and what changed from one to the next. */
+import type { Revision } from '../client/wire.ts'
 import { element, find, short } from './element.ts'
 import type { RunView } from './run-view.ts'
 import { wordDiff } from './word-diff.ts'
@@ -21,6 +22,7 @@ export class AnswerPanel {
   reset(): void {
     this.#chosen = undefined
     this.#drawn = ''
+    this.#chips.replaceChildren()
     this.#panel.hidden = true
   }
 
@@ -36,26 +38,24 @@ export class AnswerPanel {
     this.#drawText(view, shown)
   }
 
+  /** Adds those that are new: one that has the keyboard's focus keeps it. */
   #drawChips({ revisions }: RunView, shown: number): void {
-    const chips = revisions.map(({ revision, candidate, score }) => {
-      const words = score === null ? '' : ` · ${short(score)}`
-      const chip = element(
-        'button',
-        {
-          type: 'button',
-          'aria-pressed': revision === shown,
-          'aria-label': `Revision ${revision}, candidate ${candidate}${words}`,
-        },
-        `${revision}${words}`,
-      )
-      chip.setAttribute('aria-pressed', String(revision === shown))
-      chip.addEventListener('click', () => {
-        this.#chosen = revision === revisions.length ? undefined : revision
-        this.draw(this.#view)
-      })
-      return chip
+    const fresh = revisions.slice(this.#chips.childElementCount)
+    this.#chips.append(...fresh.map((revision) => this.#chipFor(revision)))
+    for (const [at, chip] of [...this.#chips.children].entries()) {
+      chip.setAttribute('aria-pressed', String(at + 1 === shown))
+    }
+  }
+
+  #chipFor({ revision, candidate, score }: Revision): HTMLButtonElement {
+    const words = score === null ? '' : ` · ${short(score)}`
+    const label = `Revision ${revision}, candidate ${candidate}${words}`
+    const chip = element('button', { type: 'button', 'aria-label': label }, `${revision}${words}`)
+    chip.addEventListener('click', () => {
+      this.#chosen = revision === this.#view?.revisions.length ? undefined : revision
+      this.draw(this.#view)
     })
-    this.#chips.replaceChildren(...chips)
+    return chip
   }
 
   #drawText({ revisions, answer }: RunView, shown: number): void {
@@ -72,7 +72,10 @@ export class AnswerPanel {
     }
     const marks = wordDiff(before.text, text).map((change) => {
       if (change.kind === 'same') return change.text
-      return element(change.kind === 'added' ? 'ins' : 'del', {}, change.text)
+      // Read aloud, what is gone would be part of the answer.
+      return change.kind === 'added'
+        ? element('ins', {}, change.text)
+        : element('del', { 'aria-hidden': 'true' }, change.text)
     })
     this.#text.replaceChildren(...marks)
   }

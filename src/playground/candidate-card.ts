@@ -47,19 +47,42 @@ const scoreRow = (score: ScoreView): HTMLElement => {
   return row
 }
 
-const critiqueBox = ({ text, verdict, step }: CritiqueView): HTMLElement => {
-  const place = step === undefined ? '' : `, step ${step}`
-  const head = verdict === undefined ? 'Critique' : `Found ${verdict}`
-  const heading = element('b', {}, `${head}${place}: `)
-  return element('div', { class: `critique ${verdict ?? ''}`, tabindex: 0 }, heading, text)
+/** Adds what is new, so that a selection and the place scrolled to stay; follows the end while it is in sight. */
+const write = (text: string, place: HTMLElement, box = place): void => {
+  const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 24
+  const [node] = place.childNodes
+  if (node instanceof Text && text.startsWith(node.data)) node.appendData(text.slice(node.length))
+  else place.replaceChildren(document.createTextNode(text))
+  if (isAtEnd) box.scrollTop = box.scrollHeight
+}
+
+/** A critique that is read stays where it is while others come. */
+class CritiqueBox {
+  readonly #heading = element('b')
+  readonly #text = element('span')
+  readonly element = element(
+    'div',
+    { role: 'group', 'aria-label': 'Critique', tabindex: 0 },
+    this.#heading,
+    this.#text,
+  )
+
+  draw({ text, verdict, step }: CritiqueView): void {
+    const place = step === undefined ? '' : `, step ${step}`
+    const head = verdict === undefined ? 'Critique' : `Found ${verdict}`
+    this.element.className = `critique ${verdict ?? ''}`
+    this.#heading.textContent = `${head}${place}: `
+    write(text, this.#text, this.element)
+  }
 }
 
 export class CandidateCard {
   readonly element: HTMLElement
   readonly #candidate: CandidateView
   readonly #tag = element('span', { class: 'tag' })
-  readonly #text = element('div', { class: 'text', tabindex: 0 })
+  readonly #text = element('div', { class: 'text', role: 'group', tabindex: 0 })
   readonly #scores = element('div', { class: 'scores' })
+  readonly #boxes: CritiqueBox[] = []
   readonly #critiques = element('div', { class: 'scores' })
   #drawn = ''
 
@@ -96,18 +119,17 @@ export class CandidateCard {
     classList.toggle('failed', finish === 'failed')
     classList.toggle('out', finish === 'failed' || finish === 'dropped')
     this.#tag.textContent = tagOf(this.#candidate, isBest, isOver)
-    this.#write(text)
+    write(text, this.#text)
     this.#scores.replaceChildren(...scores.map(scoreRow))
-    this.#critiques.replaceChildren(...critiques.map(critiqueBox))
+    for (const [at, critique] of critiques.entries()) this.#boxAt(at).draw(critique)
   }
 
-  /** Adds what is new, so that a selection and the place scrolled to stay; follows the end while it is in sight. */
-  #write(text: string): void {
-    const box = this.#text
-    const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 24
-    const [node] = box.childNodes
-    if (node instanceof Text && text.startsWith(node.data)) node.appendData(text.slice(node.length))
-    else box.replaceChildren(document.createTextNode(text))
-    if (isAtEnd) box.scrollTop = box.scrollHeight
+  #boxAt(at: number): CritiqueBox {
+    const known = this.#boxes[at]
+    if (known !== undefined) return known
+    const box = new CritiqueBox()
+    this.#boxes.push(box)
+    this.#critiques.append(box.element)
+    return box
   }
 }
