@@ -2,31 +2,21 @@
  * The playground. It is a client like any other: it asks through `whetstone/client`, starts runs in the background and
  * follows them, so a reload (the run's id is in the address) or a broken connection costs nothing.
  */
-import { createClient, type Client } from '../client/client.ts'
 import { WhetstoneError } from '../client/whetstone-error.ts'
+import { Access } from './access.ts'
 import { find } from './element.ts'
+import { keepQuestion, keptQuestion } from './kept-questions.ts'
 import { QuestionForm } from './question-form.ts'
 import { RunPage } from './run-page.ts'
 
-const KEY = 'whetstone-key'
-const questionKey = (runId: string): string => `whetstone-question-${runId}`
-
+const access = new Access()
 const form = new QuestionForm()
 const page = new RunPage()
 const runButton = find('run', HTMLButtonElement)
 const stopButton = find('stop', HTMLButtonElement)
 const problem = find('problem', HTMLElement)
 
-let client: Client
 let following: AbortController | undefined
-
-const connect = (): void => {
-  const apiKey = sessionStorage.getItem(KEY)
-  client = createClient({
-    baseUrl: new URL('.', location.href).href,
-    ...(apiKey === null ? {} : { apiKey }),
-  })
-}
 
 const showProblem = (error: unknown): void => {
   const isKnown = error instanceof WhetstoneError
@@ -34,71 +24,56 @@ const showProblem = (error: unknown): void => {
   const text = error instanceof Error ? error.message : String(error)
   problem.textContent = fields.length > 1 ? `${text} (${fields.join('; ')})` : text
   problem.hidden = false
-}
-
-/** Resolves when the visitor gave one. */
-const askForKey = (): Promise<void> =>
-  new Promise((resolve) => {
-    const dialog = find('access', HTMLDialogElement)
-    const once = { once: true }
-    dialog.addEventListener(
-      'close',
-      () => {
-        sessionStorage.setItem(KEY, find('key', HTMLInputElement).value)
-        find('key', HTMLInputElement).value = ''
-        connect()
-        resolve()
-      },
-      once,
-    )
-    dialog.showModal()
-  })
-
-/** Tries again with another key as long as the server asks for one. */
-const withKey = async <Result>(attempt: () => Promise<Result>): Promise<Result> => {
-  for (;;) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!(error instanceof WhetstoneError) || error.status !== 401) throw error
-      await askForKey()
-    }
-  }
+  problem.scrollIntoView({ block: 'nearest' })
 }
 
 const runIdInAddress = (): string | undefined =>
-  new URLSearchParams(location.hash.slice(1)).get('run') ?? undefined
+  new URLSearchParams(location.hash.slice(1)).get('run') || undefined
 
-/** Shows a run from its first event to its last. */
-const follow = async (id: string): Promise<void> => {
+/** Leaves the run that is shown; it goes on without the page. */
+const leave = (): void => {
   following?.abort()
-  const own = new AbortController()
-  following = own
+  following = undefined
   page.reset()
   problem.hidden = true
-  stopButton.disabled = false
-  form.question.value = sessionStorage.getItem(questionKey(id)) ?? form.question.value
+  stopButton.disabled = true
+}
+
+/** Shows a run from its first event to its last, and in the form what it was made with unless the form made it. */
+const follow = async (id: string, isOwn: boolean): Promise<void> => {
+  leave()
+  const own = new AbortController()
+  following = own
   try {
-    for await (const event of client.runs.events(id, { signal: own.signal })) {
-      if (event.type === 'run.created') form.restore(event)
+    for await (const event of access.client.runs.events(id, { signal: own.signal })) {
+      if (event.type === 'run.created') {
+        stopButton.disabled = false
+        if (!isOwn) form.restore(event, keptQuestion(id))
+      }
       page.apply(event)
     }
   } catch (error) {
-    if (!own.signal.aborted) showProblem(error)
+    if (own.signal.aborted) return
+    showProblem(error)
+    if (error instanceof WhetstoneError && error.retryable) page.lose()
   } finally {
-    if (following === own) stopButton.disabled = true
+    if (following === own && page.view.isOver) stopButton.disabled = true
   }
 }
 
+const load = (): Promise<void> => access.attempt((client) => form.load(client))
+
 const ask = async (): Promise<void> => {
+  if (runButton.disabled) return // asked by the keyboard
   problem.hidden = true
   runButton.disabled = true
   try {
+    if (!form.isLoaded) await load()
     const request = form.request()
-    const { id } = await withKey(() => client.runs.create(request, { background: true }))
-    sessionStorage.setItem(questionKey(id), form.question.value)
+    const { id } = await access.attempt(({ runs }) => runs.create(request, { background: true }))
+    keepQuestion(id, request.input)
     history.pushState(null, '', `#run=${id}`)
-    void follow(id)
+    void follow(id, true)
     // On a phone the form fills the screen.
     if (matchMedia('(max-width: 56rem)').matches) find('stage', HTMLElement).scrollIntoView()
   } catch (error) {
@@ -112,14 +87,19 @@ const stop = async (): Promise<void> => {
   const id = runIdInAddress()
   if (id === undefined) return
   stopButton.disabled = true
-  await client.runs.cancel(id).catch(showProblem)
+  try {
+    await access.client.runs.cancel(id)
+  } catch (error) {
+    showProblem(error)
+    stopButton.disabled = page.view.isOver
+  }
 }
 
 const rate = async (value: boolean): Promise<void> => {
   const id = runIdInAddress()
   if (id === undefined) return
   try {
-    await client.runs.feedback(id, { metric: 'correct', value, source: 'user' })
+    await access.client.runs.feedback(id, { metric: 'correct', value, source: 'user' })
     find('thanks', HTMLElement).textContent = 'Noted.'
   } catch (error) {
     showProblem(error)
@@ -128,7 +108,15 @@ const rate = async (value: boolean): Promise<void> => {
 
 const showAddress = (): void => {
   const id = runIdInAddress()
-  if (id !== undefined) void follow(id)
+  if (id !== undefined) return void follow(id, false)
+  leave()
+  page.showEmpty()
+}
+
+/** A phone that was asleep, a network that came back. */
+const goOn = (): void => {
+  const id = runIdInAddress()
+  if (page.view.isLost && !document.hidden && id !== undefined) void follow(id, true)
 }
 
 form.form.addEventListener('submit', (event) => {
@@ -140,11 +128,12 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('#feedback but
   button.addEventListener('click', () => void rate(button.dataset['value'] === 'true'))
 }
 addEventListener('popstate', showAddress)
+addEventListener('online', goOn)
+document.addEventListener('visibilitychange', goOn)
 
-connect()
 try {
-  await withKey(() => form.load(client))
-  showAddress()
+  await load()
+  if (runIdInAddress() !== undefined) showAddress()
 } catch (error) {
   showProblem(error)
 }

@@ -39,13 +39,22 @@ const controlFor = (schema: OptionSchema): Control => {
   return element('input', { value: textOf(schema.default) })
 }
 
-/** @throws SyntaxError when a field that takes JSON holds none. */
-const valueOf = (control: Control, schema: OptionSchema): unknown => {
+const readJson = (name: string, text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const reason = (cause as Error).message
+    throw new SyntaxError(`The option "${name}" must be JSON: ${reason}`, { cause })
+  }
+}
+
+/** @throws SyntaxError naming the field that takes JSON and holds none. */
+const valueOf = (name: string, control: Control, schema: OptionSchema): unknown => {
   if (schema.type === 'boolean' && control instanceof HTMLInputElement) return control.checked
   if (control.value === '') return undefined
   if (schema.type === 'integer' || schema.type === 'number') return Number(control.value)
   if (schema.type === 'string' || schema.enum !== undefined) return control.value
-  return JSON.parse(control.value) as unknown
+  return readJson(name, control.value)
 }
 
 export class OptionsForm {
@@ -86,11 +95,13 @@ export class OptionsForm {
     }
   }
 
-  /** What differs from the defaults. @throws SyntaxError for JSON that is none. */
+  /** What differs from the defaults. @throws SyntaxError naming the field whose JSON is none. */
   values(): Record<string, unknown> {
     const given = this.#fields
-      .map(([name, control, schema]) => [name, valueOf(control, schema), schema] as const)
-      .filter(([, value, schema]) => value !== undefined && value !== schema.default)
+      .map(([name, control, schema]) => [name, valueOf(name, control, schema), schema] as const)
+      .filter(
+        ([, value, schema]) => value !== undefined && textOf(value) !== textOf(schema.default),
+      )
     return Object.fromEntries(given.map(([name, value]) => [name, value]))
   }
 }

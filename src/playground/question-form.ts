@@ -27,6 +27,10 @@ export class QuestionForm {
   readonly #options = new OptionsForm(find('options', HTMLFieldSetElement))
   #strategies: readonly StrategyDescription[] = []
 
+  get isLoaded(): boolean {
+    return this.#strategies.length > 0
+  }
+
   constructor() {
     this.#strategy.addEventListener('change', () => this.#showStrategy())
     this.question.addEventListener('keydown', (event) => {
@@ -51,8 +55,9 @@ export class QuestionForm {
     this.#showStrategy()
   }
 
-  /** Shows what a run was made with. */
-  restore({ model, strategy, options }: Created): void {
+  /** Shows what a run was made with; its question only where this tab knows it, and never that of another. */
+  restore({ model, strategy, options }: Created, question = ''): void {
+    this.question.value = question
     this.#model.value = model
     this.#strategy.value = strategy
     this.#showStrategy()
@@ -60,7 +65,7 @@ export class QuestionForm {
   }
 
   /** @throws SyntaxError when an option that takes JSON holds none. */
-  request(): RunRequest {
+  request(): RunRequest & { readonly input: string } {
     const budget = numbersIn('calls', 'tokens', 'seconds')
     const sampling = numbersIn('temperature', 'max_tokens')
     const seed = numberIn('seed')

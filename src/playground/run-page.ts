@@ -22,9 +22,10 @@ export class RunPage {
   readonly #answer = new AnswerPanel()
   readonly #cards = new Map<number, CandidateCard>()
   readonly #grid = find('candidates', HTMLElement)
+  readonly #notes = find('notes', HTMLElement)
   #view = new RunView()
   #frame = 0
-  #notesDrawn = ''
+  #notesDrawn = 0
 
   get view(): RunView {
     return this.#view
@@ -33,17 +34,36 @@ export class RunPage {
   /** Empty, for the next run. */
   reset(): void {
     this.#view = new RunView()
+    cancelAnimationFrame(this.#frame)
+    this.#frame = 0
     this.#answer.reset()
     this.#cards.clear()
     this.#grid.replaceChildren()
-    this.#notesDrawn = ''
+    this.#notesDrawn = 0
+    this.#notes.replaceChildren()
     for (const id of ['state', 'vote', 'decisions', 'feedback']) find(id, HTMLElement).hidden = true
     find('empty', HTMLElement).hidden = true
     find('thanks', HTMLElement).textContent = ''
   }
 
+  /** There is no run to show. */
+  showEmpty(): void {
+    find('empty', HTMLElement).hidden = false
+  }
+
   apply(event: RunEvent): void {
     this.#view.apply(event)
+    this.#drawSoon()
+  }
+
+  /** Nothing more comes of the run, though it may go on. */
+  lose(): void {
+    if (this.#view.created === undefined) return
+    this.#view.isLost = true
+    this.#drawSoon()
+  }
+
+  #drawSoon(): void {
     if (this.#frame !== 0) return
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0
@@ -61,10 +81,10 @@ export class RunPage {
   }
 
   #drawState(): void {
-    const { status, stopReason, error, created, candidates } = this.#view
+    const { status, isLost, stopReason, error, created, candidates } = this.#view
     find('state', HTMLElement).hidden = false
     const why = error ?? stopReason?.replaceAll('_', ' ')
-    const text = `${STATUS[status] ?? status}${why === undefined ? '' : `: ${why}`}`
+    const text = `${isLost ? 'Out of touch' : (STATUS[status] ?? status)}${why === undefined ? '' : `: ${why}`}`
     const place = find('status', HTMLElement)
     if (place.textContent !== text) place.textContent = text // screen readers say every change
     find('facts', HTMLElement).textContent =
@@ -118,16 +138,20 @@ export class RunPage {
     find('ballots', HTMLElement).replaceChildren(...rows)
   }
 
+  /** Adds what is new; the place scrolled to stays, unless it is the end. */
   #drawNotes(): void {
-    const { notes } = this.#view
-    const state = `${notes.length} ${notes.at(-1)?.text}`
-    if (state === this.#notesDrawn) return
-    this.#notesDrawn = state
-    find('decisions', HTMLElement).hidden = notes.length === 0
-    const list = find('notes', HTMLElement)
-    list.replaceChildren(
-      ...notes.map(({ subject, text }) => element('li', {}, element('b', {}, subject), ` ${text}`)),
-    )
-    list.scrollTop = list.scrollHeight
+    const { notes, noted } = this.#view
+    const fresh = noted - this.#notesDrawn
+    if (fresh === 0) return
+    this.#notesDrawn = noted
+    find('decisions', HTMLElement).hidden = false
+    const list = this.#notes
+    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 24
+    const rows = notes
+      .slice(-fresh)
+      .map(({ subject, text }) => element('li', {}, element('b', {}, subject), ` ${text}`))
+    list.append(...rows)
+    while (list.childElementCount > notes.length) list.firstElementChild?.remove()
+    if (isAtEnd) list.scrollTop = list.scrollHeight
   }
 }

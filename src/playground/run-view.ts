@@ -47,6 +47,8 @@ const MAX_NOTES = 300
 export class RunView {
   created: EventOf<'run.created'> | undefined
   status = 'queued'
+  /** The connection broke for good: what is shown may be old. */
+  isLost = false
   stopReason: string | undefined
   error: string | undefined
   answer: Answer | undefined
@@ -54,7 +56,10 @@ export class RunView {
   vote: EventOf<'vote.updated'> | undefined
   readonly candidates = new Map<number, CandidateView>()
   readonly revisions: Revision[] = []
+  /** The last ones. */
   readonly notes: Note[] = []
+  /** How many there were in all. */
+  noted = 0
 
   get isOver(): boolean {
     return this.status !== 'queued' && this.status !== 'running'
@@ -102,6 +107,7 @@ export class RunView {
     const write = NOTES[event.type] as ((event: RunEvent) => Note) | undefined
     if (write === undefined) return
     this.notes.push(write(event))
+    this.noted++
     if (this.notes.length > MAX_NOTES) this.notes.shift()
   }
 }

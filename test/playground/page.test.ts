@@ -3,43 +3,10 @@ import { createHash } from 'node:crypto'
 import test, { type TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { RunEvent } from '../../src/core/event.ts'
-import type { StrategyDescription } from '../../src/runs/run-service.ts'
 import { openPage } from '../support/browser.ts'
-import { endless, FakeRuns, heldAt, refinement, type Script } from '../support/fake-runs.ts'
+import { endless, heldAt, refinement, type Script } from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
-
-const OPTIONS = {
-  type: 'object',
-  properties: {
-    n: { type: 'integer', default: 8, minimum: 1, maximum: 256, description: 'Samples.' },
-    scorer: { enum: ['judge', 'likelihood'], default: 'judge' },
-    threshold: { type: 'number', maximum: 9 },
-    shuffle: { type: 'boolean', default: false },
-  },
-}
-
-const strategy: StrategyDescription = {
-  name: 'best-of-n',
-  description: 'Several drafts side by side.',
-  feedback: 'reward',
-  requires: [],
-  source: 'a paper',
-  options: OPTIONS,
-}
-
-const createRuns = (script?: Script): FakeRuns => {
-  const runs = new FakeRuns(script)
-  runs.strategies = () => [strategy]
-  return runs
-}
-
-const ask = async (page: Page, question: string): Promise<void> => {
-  await page.getByLabel('Question').fill(question)
-  await page.getByRole('button', { name: 'Answer', exact: true }).click()
-}
-
-const status = (page: Page, text: string) =>
-  page.locator('#status', { hasText: text }).waitFor({ state: 'visible' })
+import { ask, createRuns, status } from './fixtures.ts'
 
 test('a run is shown while it happens, with scores, critiques, votes, decisions and changes', async (t) => {
   const { script, goOn } = heldAt(8)
