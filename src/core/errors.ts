@@ -61,7 +61,7 @@ export const CATALOG = {
   model_failed: dependency(502, 'The embedded model failed', true),
   overloaded: {
     status: 503,
-    title: 'Too many runs are waiting',
+    title: 'The server cannot take this now',
     type: 'overloaded_error',
     retryable: true,
     level: 'warn',
