@@ -108,9 +108,11 @@ export const registerBodies = (app: FastifyInstance, limits: BodyLimits): void =
   const shelf: Shelf = { held: 0, most: limits.bodiesBytes }
   const parse = app.getDefaultJsonParser('error', 'error')
   app.decorateRequest('lease', undefined)
-  // No hook of Fastify's comes behind a reply that could not be sent, to a caller that left.
-  app.addHook('onRequest', async (request, { raw }) => {
-    raw.once('close', () => request.lease?.release())
+  // No hook of Fastify's comes behind a reply that could not be sent, to a caller that left. Without a type nothing is read.
+  app.addHook('onRequest', (request, { raw }, done) => {
+    if (request.headers['content-type'] !== undefined)
+      raw.once('close', () => request.lease?.release())
+    done()
   })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', (request, payload, done) => {
