@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { wrong } from './config-error.ts'
 import type { FlagName } from './config-flags.ts'
 import type { ConfigFile, KeySource, RateLimits } from './config-file.ts'
 import type { Environment } from './config-hub.ts'
-import { RefineError } from './core/errors.ts'
 
 export interface ConfiguredKey {
   readonly name: string
@@ -15,13 +15,6 @@ export interface ConfiguredKey {
   /** Whether its callers may choose the arm of an experiment. */
   readonly mayForce: boolean
 }
-
-export const wrong = (setting: string, expected: string, cause?: unknown): RefineError =>
-  new RefineError(
-    'invalid_request',
-    `${setting}: ${expected}`,
-    cause === undefined ? {} : { cause },
-  )
 
 const firstLine = (file: string): string | undefined => {
   try {

@@ -1,5 +1,5 @@
 /** Origins of web pages, as browsers send them. */
-import { RefineError } from './core/errors.ts'
+import { wrong } from './config-error.ts'
 
 const isOrigin = (text: string): boolean => {
   if (text === '*') return true // any
@@ -9,11 +9,11 @@ const isOrigin = (text: string): boolean => {
 }
 
 const check = (setting: string, origins: readonly string[]): readonly string[] => {
-  const wrong = origins.find((origin) => !isOrigin(origin))
-  if (wrong === undefined) return origins
+  const other = origins.find((origin) => !isOrigin(origin))
+  if (other === undefined) return origins
   const expected =
     'must be * or an origin such as https://app.example, without a path or the usual port'
-  throw new RefineError('invalid_request', `${setting}: ${expected}, not "${wrong}"`)
+  throw wrong(setting, `${expected}, not "${other}"`)
 }
 
 /**

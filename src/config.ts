@@ -8,7 +8,8 @@ import { parse as parseYaml, YAMLParseError } from 'yaml'
 import type { FlagName, Flags } from './config-flags.ts'
 import { limitsOf, type ConfiguredLimits } from './config-limits.ts'
 import { ConfigFile, type RateLimits } from './config-file.ts'
-import { apiKeysOf, readSecret, wrong, type ConfiguredKey } from './config-keys.ts'
+import { wrong } from './config-error.ts'
+import { apiKeysOf, readSecret, type ConfiguredKey } from './config-keys.ts'
 import { originsOf } from './config-origins.ts'
 import { cachedModels, hubOf, type Environment, type HubSettings } from './config-hub.ts'
 import type { Budget } from './core/budget.ts'
@@ -59,7 +60,7 @@ const readFile = (file: string | undefined): ConfigFile => {
   if (file === undefined && !existsSync(DEFAULT_FILE)) return {}
   const name = file ?? DEFAULT_FILE
   try {
-    return validate(ConfigFile, parseYaml(readFileSync(name, 'utf8')) ?? {})
+    return validate(ConfigFile, parseYaml(readFileSync(name, 'utf8')) ?? {}, '', 'the file')
   } catch (cause) {
     if (cause instanceof RefineError || cause instanceof YAMLParseError) {
       throw wrong(`configuration file ${name}`, cause.message, cause)

@@ -14,6 +14,10 @@ const load = (t: TestContext, text: string, environment: Record<string, string> 
   return loadConfig({ config }, environment)
 }
 
+test('a configuration that is no mapping is refused as the file that it is', (t) => {
+  assert.throws(() => load(t, '- models'), /whetstone\.yaml: the file must be object$/)
+})
+
 test('one key under two names is refused, since only one of their limits could hold', (t) => {
   const keys =
     'api_keys: [{ name: a, env: A, rate_limits: { concurrent_runs: 1 } }, { name: b, env: B }]'

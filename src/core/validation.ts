@@ -89,16 +89,18 @@ export const describeFields = (fields: readonly FieldError[], whole = 'the body'
 
 /**
  * Checks the value and fills in the schema's defaults, where it has any, on a copy; types are never coerced.
+ * @param whole names the value itself
  * @throws RefineError invalid_request, naming each field below `pointer` and what was expected.
  */
 export const validate = <Schema extends TSchema>(
   schema: Schema,
   value: unknown,
   pointer = '',
+  whole = 'the body',
 ): Static<Schema> => {
   const fields = findErrors(schema, value, pointer)
   if (fields.length > 0)
-    throw new RefineError('invalid_request', describeFields(fields), { fields })
+    throw new RefineError('invalid_request', describeFields(fields, whole), { fields })
   const made = compile(schema)
   const filled = made.hasDefaults ? made.validator.Default(structuredClone(value)) : value
   return filled as Static<Schema>
