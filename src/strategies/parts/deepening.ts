@@ -9,7 +9,8 @@ import type { Events, Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
 import { draftSampling } from './draft.ts'
 import { forceAnswer } from './forced-answer.ts'
-import { logprobsOf, shownOrUsed } from './sample-request.ts'
+import { completedBy, toldOf } from './sample-events.ts'
+import { shownOrUsed } from './sample-request.ts'
 
 /** In tokens. */
 export interface Schedule {
@@ -174,23 +175,18 @@ export class Deepening {
     text: string,
     tokens?: readonly TokenLogProbability[],
   ): Generator<StrategyEvent, void, void> {
-    const told = logprobsOf(this.#refinement, tokens)
-    if (text === '' && told.logprobs === undefined) return
+    const told = toldOf(this.#refinement, text, tokens)
+    if (told === undefined) return
     this.#text += text
-    yield { type: 'candidate.delta', candidate: this.#candidate!, text, ...told }
+    yield { type: 'candidate.delta', candidate: this.#candidate!, ...told }
   }
 
   *#complete(): Generator<StrategyEvent, number, void> {
     const candidate = this.#candidate!
     const confidences = this.#confidences
     this.#refinement.pool.note(candidate, { tokens: this.#tokens, confidences })
-    yield {
-      type: 'candidate.completed',
-      candidate,
-      finish_reason: this.#reason ?? 'other',
-      ...(this.#stopString === undefined ? {} : { stop_string: this.#stopString }),
-      usage: { output_tokens: this.#tokens },
-    }
+    const [reason, stopString] = [this.#reason ?? 'other', this.#stopString]
+    yield completedBy(candidate, { reason, stopString, outputTokens: this.#tokens })
     return candidate
   }
 

@@ -8,7 +8,8 @@ import type { ToolCall } from '../../core/tools.ts'
 import { asksForForm, FORM } from '../../core/validity.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
 import { affordableSamples } from './allowance.ts'
-import { logprobsOf, requestOf, type SampleCall } from './sample-request.ts'
+import { completedBy, toldOf, type Told } from './sample-events.ts'
+import { requestOf, type SampleCall } from './sample-request.ts'
 import type { Cut } from './watch.ts'
 
 export type { SampleCall }
@@ -75,8 +76,8 @@ class Block {
   }
 
   /** The event for text of a sample that is revealed. */
-  delta({ sample, text }: Delta, told: ReturnType<typeof logprobsOf>): DeltaEvent {
-    return { type: 'candidate.delta', candidate: this.#numbers[sample]!, text, ...told }
+  delta(sample: number, told: Told): DeltaEvent {
+    return { type: 'candidate.delta', candidate: this.#numbers[sample]!, ...told }
   }
 
   *complete(
@@ -91,14 +92,8 @@ class Block {
       ...(confidences === undefined ? {} : { confidences }),
       ...(logProbability === undefined ? {} : { logProbability }),
     })
-    yield {
-      type: 'candidate.completed',
-      candidate,
-      finish_reason: reason.unified,
-      ...(stopString === undefined ? {} : { stop_string: stopString }),
-      usage: { output_tokens: outputTokens },
-      ...(this.#toolCalls[sample] === undefined ? {} : { tool_calls: this.#toolCalls[sample] }),
-    }
+    const toolCalls = this.#toolCalls[sample]
+    yield completedBy(candidate, { reason: reason.unified, stopString, outputTokens, toolCalls })
     yield* this.#judgeForm(candidate)
     this.#end(sample, candidate)
   }
@@ -195,10 +190,10 @@ export async function* sample(refinement: Refinement, call: SampleCall): Events 
         continue
       }
       if (chunk.tokens !== undefined) block.listen(chunk)
-      const told = logprobsOf(refinement, chunk.tokens)
-      if (chunk.text !== '' || told.logprobs !== undefined) {
+      const told = toldOf(refinement, chunk.text, chunk.tokens)
+      if (told !== undefined) {
         if (!block.isRevealed(chunk.sample)) yield* block.reveal(chunk.sample)
-        const full = tell(refinement, block.delta(chunk, told))
+        const full = tell(refinement, block.delta(chunk.sample, told))
         if (full !== undefined) await full
       }
       if (call.watch === undefined) continue

@@ -15,7 +15,7 @@ import { peakednessOf } from '../../core/peakedness.ts'
 import type { Sampling } from '../../core/task.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
 import { affordsCall } from './allowance.ts'
-import { logprobsOf } from './sample-request.ts'
+import { completedBy, toldOf } from './sample-events.ts'
 
 /** Drawn beforehand, so that chains side by side do not depend on who is faster. */
 export interface Draw {
@@ -117,10 +117,8 @@ export class PowerChain {
     const parents = this.#state === undefined ? [] : [this.#state.candidate]
     const role = parents.length === 0 ? 'draft' : 'revision'
     yield { type: 'candidate.created', candidate, parents, round: 0, model: model.id, role }
-    if (continueFrom !== '') {
-      const told = logprobsOf(this.#refinement, prefix)
-      yield { type: 'candidate.delta', candidate, text: continueFrom, ...told }
-    }
+    const begun = continueFrom === '' ? undefined : toldOf(this.#refinement, continueFrom, prefix)
+    if (begun !== undefined) yield { type: 'candidate.delta', candidate, ...begun }
     try {
       const chunks = model.generate(request, { signal: context.signal })
       yield* this.#follow(chunks, candidate, prefix, draw)
@@ -153,10 +151,9 @@ export class PowerChain {
       if (chunk.type !== 'delta') continue
       tokens.push(...(chunk.tokens ?? []))
       text += chunk.text
-      const told = logprobsOf(this.#refinement, chunk.tokens)
-      if (chunk.text === '' && told.logprobs === undefined) continue
-      const delta = { type: 'candidate.delta', candidate, text: chunk.text, ...told } as const
-      const full = tell(this.#refinement, delta)
+      const told = toldOf(this.#refinement, chunk.text, chunk.tokens)
+      if (told === undefined) continue
+      const full = tell(this.#refinement, { type: 'candidate.delta', candidate, ...told })
       if (full !== undefined) await full
     }
     throw new RefineError('model_failed', 'The model ended without an answer.')
@@ -165,7 +162,7 @@ export class PowerChain {
   *#decide(
     candidate: number,
     tokens: readonly Token[],
-    { reason, outputTokens, logProbability, stopString }: Finish,
+    { reason: { unified: reason }, outputTokens, logProbability, stopString }: Finish,
     { bar }: Draw,
   ): Generator<StrategyEvent, void, void> {
     if (this.#state !== undefined && !this.#accepts(tokens, this.#state.tokens, bar)) {
@@ -176,9 +173,7 @@ export class PowerChain {
     const confidences = tokens.map(peakednessOf).filter((value) => value !== undefined)
     this.#refinement.pool.note(candidate, { tokens: outputTokens, confidences, ...told })
     this.#state = { candidate, tokens }
-    const usage = { output_tokens: outputTokens }
-    const met = stopString === undefined ? {} : { stop_string: stopString }
-    yield { type: 'candidate.completed', candidate, finish_reason: reason.unified, ...met, usage }
+    yield completedBy(candidate, { reason, stopString, outputTokens })
   }
 
   #accepts(proposed: readonly Token[], held: readonly Token[], bar: number): boolean {

@@ -1,10 +1,6 @@
 /** What a call for candidates asks of its model: what the task says of their form, and what scorers need to know. */
-import type { CandidateRole, TokenLogprob } from '../../core/event.ts'
-import type {
-  GenerationRequest,
-  LanguageModel,
-  TokenLogProbability,
-} from '../../core/language-model.ts'
+import type { CandidateRole } from '../../core/event.ts'
+import type { GenerationRequest, LanguageModel } from '../../core/language-model.ts'
 import { constraintOf } from '../../core/response-format.ts'
 import type { Message, Sampling, Task } from '../../core/task.ts'
 import { PEAKEDNESS_ALTERNATIVES } from '../../core/peakedness.ts'
@@ -89,25 +85,3 @@ export const requestOf = (refinement: Refinement, call: SampleCall): GenerationR
     ...(continueFrom !== undefined && { continueFrom }),
   }
 }
-
-/** As the wire has it. */
-const logprobOf = (
-  { text, logProbability, alternatives }: TokenLogProbability,
-  count: number,
-): TokenLogprob => ({
-  token: text,
-  logprob: logProbability,
-  top_logprobs: alternatives.slice(0, count).map((other) => ({
-    token: other.text,
-    logprob: other.logProbability,
-  })),
-})
-
-/** What the run's caller wishes to see of the tokens of a delta; nothing where that is nothing. */
-export const logprobsOf = (
-  { task: { topLogProbabilities: count } }: Refinement,
-  tokens: readonly TokenLogProbability[] = [],
-): { logprobs?: TokenLogprob[] } =>
-  count === undefined || tokens.length === 0
-    ? {}
-    : { logprobs: tokens.map((token) => logprobOf(token, count)) }
