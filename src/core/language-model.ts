@@ -72,7 +72,7 @@ export interface TokenLogProbability {
 
 /**
  * A stream of chunks. Every sample ends with exactly one `finish` or `failure`; `usage` comes once, at any time after
- * the prompt was read. Text is never cut inside a surrogate pair or a UTF-8 sequence.
+ * the prompt was read; one of 0 before an exception says that it was not. Text is never cut inside a surrogate pair or a UTF-8 sequence.
  */
 export type GenerationChunk =
   | {

@@ -1,5 +1,4 @@
 /** A language model behind any upstream that speaks the OpenAI chat completions dialect. */
-import { invalidField, RefineError } from '../core/errors.ts'
 import type {
   CallOptions,
   CapabilityRecord,
@@ -15,6 +14,7 @@ import type { Tool } from '../core/tools.ts'
 import { complete, type Completion, type Endpoint } from './openai-compatible/completion.ts'
 import {
   DEFAULT_TIMEOUTS,
+  endpointUrl,
   UpstreamConnections,
   type Timeouts,
 } from './openai-compatible/connection.ts'
@@ -54,14 +54,6 @@ export interface OpenAICompatibleOptions {
 }
 
 const READY_MS = 5000
-const endpointUrl = (baseUrl: string, path: string): URL => {
-  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw invalidField('/base_url', `must be an http or https URL, not "${baseUrl}"`)
-  }
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`
-  return url
-}
 
 /** Another seed for every sample; sample 0 keeps the request's own. */
 const sampleSeed = (seed: number, sample: number): number =>
@@ -126,7 +118,7 @@ class OpenAICompatibleModel implements LanguageModel {
     const all = Array.from({ length: request.samples }, (_, sample) => sample)
     const together = all.length === 1 || this.capabilities.parallel_samples === 'native'
     const first = yield* together
-      ? this.#call(request, 0, options)
+      ? this.#together(request, options)
       : this.#separately(request, all, options)
     const rest = yield* this.#missing(request, first.missing, options)
     yield {
@@ -140,8 +132,7 @@ class OpenAICompatibleModel implements LanguageModel {
   async ready(): Promise<void> {
     const { connections, headers, origin } = this.#endpoint
     const timeouts = { connectMs: READY_MS, firstByteMs: READY_MS, betweenBytesMs: READY_MS }
-    // Never aborted: the time-outs end it.
-    const { signal } = new AbortController()
+    const { signal } = new AbortController() // never aborted: the time-outs end it
     try {
       const reply = await connections.send({ url: this.#models, headers, timeouts, signal })
       reply.release()
@@ -167,18 +158,31 @@ class OpenAICompatibleModel implements LanguageModel {
     firstSample: number,
     options: CallOptions,
   ): AsyncGenerator<GenerationChunk, Completion, void> {
-    const restores = request.keepStop === true && this.capabilities.stop_kept === 'emulated'
     const reading = {
       origin: this.#endpoint.origin,
       samples: request.samples,
       firstSample,
       stops: request.sampling.stop ?? [],
-      restoresStop: restores,
+      restoresStop: request.keepStop === true && this.capabilities.stop_kept === 'emulated',
       logProbabilities: request.topLogProbabilities !== undefined,
       estimatedInputTokens: countTokens(request.messages, request.tools),
     }
     const body = JSON.stringify(requestBody(this.#upstream, request))
     return complete(this.#endpoint, body, reading, options)
+  }
+
+  /** All samples in one call. @throws RefineError when it fails as a whole. */
+  async *#together(
+    request: GenerationRequest,
+    options: CallOptions,
+  ): AsyncGenerator<GenerationChunk, Completion, void> {
+    try {
+      return yield* this.#call(request, 0, options)
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamFailure)) throw thrown
+      if (thrown.unread) yield { type: 'usage', inputTokens: 0, cachedTokens: 0 }
+      throw thrown.error
+    }
   }
 
   /** A call of its own for each sample; one that fails as a whole is a failure of its sample. */
@@ -216,10 +220,10 @@ class OpenAICompatibleModel implements LanguageModel {
     try {
       return yield* this.#call(single, sample, options)
     } catch (thrown) {
-      options.signal.throwIfAborted()
-      if (!(thrown instanceof RefineError)) throw thrown
-      yield { type: 'failure', sample, error: thrown }
-      return { inputTokens: 0, cachedTokens: 0, missing: [] }
+      if (!(thrown instanceof UpstreamFailure)) throw thrown
+      yield { type: 'failure', sample, error: thrown.error }
+      const inputTokens = thrown.unread ? 0 : countTokens(request.messages, request.tools)
+      return { inputTokens, cachedTokens: 0, missing: [] }
     }
   }
 

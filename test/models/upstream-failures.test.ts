@@ -16,6 +16,7 @@ import {
   startUpstream,
   stream,
   textOf,
+  usage,
 } from './upstream.ts'
 
 const SIGNAL = { signal: NEVER }
@@ -77,6 +78,49 @@ for (const [status, body, code] of [
     assert.equal(upstream.seen.length, 1)
   })
 }
+
+/** Tokens of the prompt that a call tells before it fails. */
+const toldBeforeFailing = async (generating: AsyncIterable<GenerationChunk>): Promise<number[]> => {
+  const told: number[] = []
+  const reading = (async () => {
+    for await (const chunk of generating) if (chunk.type === 'usage') told.push(chunk.inputTokens)
+  })()
+  await assert.rejects(reading)
+  return told
+}
+
+test('what an upstream refused before it read anything costs nothing', async (t) => {
+  const told = async (answers: readonly number[]): Promise<number[]> => {
+    const upstream = await startUpstream(t, (response, _seen, call) => {
+      response.writeHead(answers[call - 1] ?? answers.at(-1)!).end('{}')
+    })
+    return toldBeforeFailing(createModel(t, upstream).generate(ask(), SIGNAL))
+  }
+  for (const status of [400, 401, 404, 429])
+    assert.deepEqual(await told([status]), [0], `${status}`)
+  for (const status of [408, 500, 503]) assert.deepEqual(await told([status]), [], `${status}`)
+  // The first try may have been read.
+  assert.deepEqual(await told([500, 429]), [])
+  const nowhere = createModel(t, { baseUrl: 'http://127.0.0.1:1/v1' })
+  assert.deepEqual(await toldBeforeFailing(nowhere.generate(ask(), SIGNAL)), [0])
+})
+
+test('samples that are asked for one by one cost what was read of them', async (t) => {
+  const cost = async (status: number): Promise<number> => {
+    const upstream = await startUpstream(t, (response, _seen, call) => {
+      if (call === 1) stream(response).end(delta('ok') + finish('stop') + usage(10, 1) + DONE)
+      else response.writeHead(status).end('{}')
+    })
+    const retries = { limit: 0, baseMs: 1, maxMs: 1 }
+    const capabilities = { parallel_samples: 'emulated' } as const
+    const model = createModel(t, upstream, { retries, capabilities })
+    const chunks = await collect(model.generate(ask({ samples: 2 }), SIGNAL))
+    assert.deepEqual(failureCodes(chunks).length, 1)
+    return chunks.flatMap((chunk) => (chunk.type === 'usage' ? [chunk.inputTokens] : []))[0]!
+  }
+  assert.equal(await cost(401), 10)
+  assert.ok((await cost(500)) > 10)
+})
 
 test('x-should-retry overrules the status', async (t) => {
   for (const [status, said, calls] of [

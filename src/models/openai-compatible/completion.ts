@@ -102,13 +102,20 @@ const asFailure = (thrown: unknown, origin: Origin): UpstreamFailure =>
     ? thrown
     : failureOfForm(`sent a stream that cannot be read (${(thrown as Error).message})`, origin)
 
-const finalError = ({ error, retryAfterMs }: UpstreamFailure): RefineError =>
-  retryAfterMs === undefined
-    ? error
-    : new RefineError(error.code, error.message, {
-        retryAfter: Math.ceil(retryAfterMs / 1000),
-        cause: error,
-      })
+/** What the last of several tries failed with, as the end of them all. */
+const finalFailure = (
+  { error, retryable, retryAfterMs }: UpstreamFailure,
+  unread: boolean,
+): UpstreamFailure => {
+  const told =
+    retryAfterMs === undefined
+      ? error
+      : new RefineError(error.code, error.message, {
+          retryAfter: Math.ceil(retryAfterMs / 1000),
+          cause: error,
+        })
+  return new UpstreamFailure(told, retryable, { retryAfterMs, unread })
+}
 
 /** What can still be told after a failure: the ends of the samples, or nothing, and then it may be tried again. */
 function* salvage(
@@ -124,7 +131,7 @@ function* salvage(
 /**
  * Streams the samples of one call. Failures before anything was delivered are tried again as `retries` says; later
  * ones close the open samples with `failure` chunks.
- * @throws RefineError when the call failed before anything was delivered; the signal's reason after an abort, with the
+ * @throws UpstreamFailure when the call failed before anything was delivered; the signal's reason after an abort, with the
  * connection closed.
  */
 export async function* complete(
@@ -134,6 +141,7 @@ export async function* complete(
   options: CallOptions,
 ): AsyncGenerator<GenerationChunk, Completion, void> {
   const { signal } = options
+  let unread = true
   for (let tries = 1; ; tries++) {
     const mapping = new ChunkMapping(reading)
     let failure: UpstreamFailure | undefined
@@ -146,10 +154,11 @@ export async function* complete(
     if (failure === undefined || (yield* salvage(mapping, failure.error))) {
       return { ...mapping.usage, missing: mapping.missing }
     }
+    unread &&= failure.unread
     const pause = failure.retryable
       ? pauseBefore(tries, endpoint.retries, failure.retryAfterMs, endpoint.random)
       : undefined
-    if (pause === undefined) throw finalError(failure)
+    if (pause === undefined) throw finalFailure(failure, unread)
     await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }

@@ -4,6 +4,7 @@
  */
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import { invalidField } from '../../core/errors.ts'
 import { failureOfConnection, failureOfTimeout, UpstreamFailure } from './upstream-error.ts'
 import type { Origin } from './upstream-error.ts'
 
@@ -53,6 +54,16 @@ interface Reading {
   readonly leave: () => void
 }
 
+/** @throws RefineError invalid_request for a base URL that cannot be one. */
+export const endpointUrl = (baseUrl: string, path: string): URL => {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw invalidField('/base_url', `must be an http or https URL, not "${baseUrl}"`)
+  }
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`
+  return url
+}
+
 const RELEASE_MS = 1000
 
 const isStale = (request: ClientRequest, thrown: unknown): boolean =>
@@ -67,7 +78,7 @@ const watchConnecting = (request: ClientRequest, milliseconds: number, origin: O
     if (!socket.connecting) return
     const timer = setTimeout(() => {
       const { error } = failureOfTimeout('no connection', milliseconds, origin)
-      request.destroy(new UpstreamFailure(error, true))
+      request.destroy(new UpstreamFailure(error, true, { unread: true }))
     }, milliseconds)
     const stop = (): void => clearTimeout(timer)
     socket.once('connect', stop).once('close', stop)

@@ -16,12 +16,19 @@ export class UpstreamFailure extends Error {
   readonly retryable: boolean
   /** Pause the upstream asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined
+  /** Whether the upstream never worked on the prompt, and so charges nothing for it. */
+  readonly unread: boolean
 
-  constructor(error: RefineError, retryable: boolean, retryAfterMs?: number) {
+  constructor(
+    error: RefineError,
+    retryable: boolean,
+    { retryAfterMs, unread = false }: { retryAfterMs?: number | undefined; unread?: boolean } = {},
+  ) {
     super(error.message, { cause: error })
     this.error = error
     this.retryable = retryable
     this.retryAfterMs = retryAfterMs
+    this.unread = unread
   }
 }
 
@@ -67,6 +74,8 @@ const isOverflow = (status: number, body: unknown, message: string): boolean =>
   CONTEXT_OVERFLOW.test(`${message} ${codeTexts(body)}`)
 
 const RETRYABLE = new Set([408, 409, 429])
+/** There was no connection on which a prompt could have arrived. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /** The error of a status, or of a status-like code in a frame. */
 const describe = (status: number, body: unknown, origin: Origin): RefineError => {
@@ -92,7 +101,9 @@ export const failureOfStatus = (
   const error = describe(status, parse(rawBody), origin)
   const overflow = error.code === 'context_length_exceeded'
   const retryable = hints.shouldRetry ?? (!overflow && (status >= 500 || RETRYABLE.has(status)))
-  return new UpstreamFailure(error, retryable, hints.retryAfterMs)
+  // A time-out is no refusal: what it ended may have begun.
+  const unread = status >= 400 && status < 500 && status !== 408
+  return new UpstreamFailure(error, retryable, { retryAfterMs: hints.retryAfterMs, unread })
 }
 
 /** An error object inside a stream that began well; its code counts as a status where it looks like one. */
@@ -114,6 +125,7 @@ export const failureOfConnection = (cause: unknown, origin: Origin): UpstreamFai
       { cause },
     ),
     true,
+    { unread: UNREACHED.has(String(code)) },
   )
 }
 
