@@ -66,6 +66,13 @@ export const CATALOG = {
     retryable: true,
     level: 'warn',
   },
+  storage_unavailable: {
+    status: 503,
+    title: 'The database does not answer',
+    type: 'server_error',
+    retryable: true,
+    level: 'warn',
+  },
   shutting_down: {
     status: 503,
     title: 'The server is shutting down',

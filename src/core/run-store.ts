@@ -111,7 +111,10 @@ export interface DeliveryStore {
   isDisabled(owner: string, url: string): Promise<boolean>
 }
 
-/** Writes may be grouped: a write is durable when its promise resolves. */
+/**
+ * Writes may be grouped: a write is durable when its promise resolves. All throw RefineError storage_unavailable where
+ * the same may work later; whether a write was done is then not known.
+ */
 export interface RunStore {
   readonly deliveries: DeliveryStore
   /** Stores the run, its first event and the key it can be found by until `expires` (milliseconds) together. */
@@ -152,7 +155,7 @@ export interface RunStore {
   feedback(runId: string): Promise<readonly FeedbackRecord[]>
   /** Those of the ids that are there, in no order. */
   feedbackById(ids: readonly string[]): Promise<readonly FeedbackRecord[]>
-  /** Resolves when it answers. @throws RefineError internal when it does not */
+  /** Resolves when it answers. */
   check(): Promise<void>
   close(): Promise<void>
 }

@@ -51,6 +51,7 @@ export class Metrics {
     this.#streams = new Gauge({ ...named('open_streams', 'Open event streams.'), registers })
     this.#sockets = new Gauge({ ...named('open_sockets', 'Open WebSockets.'), registers })
     this.#watchLoad(runs)
+    this.#watchStore(runs)
     this.#watchProcess()
     runs.observe({ ended: (state, firstText) => this.#count(state, firstText) })
     this.#delay.enable()
@@ -107,6 +108,29 @@ export class Metrics {
         load.set({ status: 'queued' }, waiting)
       },
     })
+  }
+
+  #watchStore(runs: RunService): void {
+    const registers = [this.#registry]
+    const waiting: Gauge = new Gauge({
+      ...named('events_unstored', 'Events that wait for the store.'),
+      registers,
+      collect: () => waiting.set(runs.load().unstored),
+    })
+    const counter = (name: string, help: string, read: () => number): void => {
+      const total: Counter = new Counter({
+        ...named(name, help),
+        registers,
+        collect: () => {
+          total.reset()
+          total.inc(read())
+        },
+      })
+    }
+    const retried = 'How often a store that did not answer was asked again.'
+    counter('store_retries_total', retried, () => runs.load().storeRetries)
+    const lost = 'Events of runs that the store never took.'
+    counter('events_lost_total', lost, () => runs.load().lostEvents)
   }
 
   #watchProcess(): void {

@@ -29,12 +29,16 @@ export class LiveRun implements WrittenRun {
   /** The log, as it is stored and sent. */
   readonly #texts: string[] = []
   #waiters = new Set<() => void>()
-  /** Resolves when the terminal event is stored. */
+  /** Resolves when the terminal event may be shown. */
   readonly finished: Promise<void>
   #finish = (): void => undefined
+  /** Resolves when the run, which has ended, need not be kept in memory any more. */
+  readonly released: Promise<void>
+  /** Called by the writer. */
+  release = (): void => undefined
   #steering = new RunSteering({})
   #state: RunState | undefined
-  #stored = 0
+  #shown = 0
   #ended = false
   readonly #log: ReadableRun = {
     behind: (sequence) => this.#behind(sequence),
@@ -53,6 +57,9 @@ export class LiveRun implements WrittenRun {
     this.#webhook = webhook
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
+    })
+    this.released = new Promise((resolve) => {
+      this.release = resolve
     })
     // Each call of a model listens: with many samples at a time that is no leak.
     setMaxListeners(0, this.controller.signal)
@@ -108,7 +115,7 @@ export class LiveRun implements WrittenRun {
   restore(event: RunEvent): void {
     this.#apply(event)
     this.#texts.push(JSON.stringify(event))
-    this.#stored = event.sequence
+    this.#shown = event.sequence
   }
 
   /**
@@ -120,17 +127,17 @@ export class LiveRun implements WrittenRun {
     const event = this.#stamp(body)
     this.#apply(event)
     const text = JSON.stringify(event)
-    this.#writer.add(this, this.#texts.length, text, this.#ended ? this.outcome() : undefined)
-    this.#texts.push(text)
+    const after = this.#texts.push(text) - 1
+    this.#writer.add(this, after, text, this.#ended ? this.outcome() : undefined)
     return this.#writer.room()
   }
 
-  stored(sequence: number): void {
-    this.#stored = sequence
+  show(sequence: number): void {
+    this.#shown = Math.max(this.#shown, sequence)
     const waiting = this.#waiters
     this.#waiters = new Set()
     for (const wake of waiting) wake()
-    if (this.#ended && sequence === this.#texts.length) this.#finish()
+    if (this.#ended && this.#shown === this.#texts.length) this.#finish()
   }
 
   /**
@@ -146,7 +153,7 @@ export class LiveRun implements WrittenRun {
 
   /**
    * The stored events above `after`, and then each one as soon as it is stored: a reader never sees what a crash
-   * could still take back. Ends after the terminal event or when the signal aborts.
+   * could still take back, unless the store stays away. Ends after the terminal event or when the signal aborts.
    */
   read(after: number, signal: AbortSignal): AsyncGenerator<LogPiece, void, void> {
     return new LiveReader(this.#log, after, signal)
@@ -165,8 +172,8 @@ export class LiveRun implements WrittenRun {
   }
 
   #behind(sequence: number): LogPiece | undefined {
-    if (sequence >= this.#stored) return undefined
-    const texts = cutPiece(this.#texts, sequence, this.#stored)
+    if (sequence >= this.#shown) return undefined
+    const texts = cutPiece(this.#texts, sequence, this.#shown)
     return { runId: this.id, after: sequence, texts }
   }
 }

@@ -7,6 +7,7 @@ import type { FeedbackRecord, RequestKey, RunPage } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Steering } from '../core/steering.ts'
 import type { TraceContext } from '../core/trace.ts'
+import type { WriterLoad } from './event-writer.ts'
 import type { CreatedRun } from './request-keys.ts'
 import type { PolicyStatus } from './quotas.ts'
 import type { RunRequest } from './run-request.ts'
@@ -57,7 +58,7 @@ export interface RunObserver {
   ended(state: RunState, firstTextSeconds: number | undefined): void
 }
 
-export interface RunLoad {
+export interface RunLoad extends WriterLoad {
   readonly running: number
   readonly waiting: number
 }

@@ -109,9 +109,7 @@ export class Runner implements RunService {
     return this.#reader.get(id, owner)
   }
 
-  list(page: RunPage): Promise<{ readonly runs: readonly RunState[]; readonly hasMore: boolean }> {
-    return this.#reader.list(page)
-  }
+  readonly list = (page: RunPage) => this.#reader.list(page)
 
   events(id: string, owner: string, after: number, signal: AbortSignal) {
     return this.#reader.events(id, owner, after, signal)
@@ -121,9 +119,8 @@ export class Runner implements RunService {
     return this.#reader.pieces(id, owner, after, signal)
   }
 
-  ended(id: string, owner: string, signal: AbortSignal): Promise<RunState> {
-    return this.#reader.ended(id, owner, signal)
-  }
+  readonly ended = (id: string, owner: string, signal: AbortSignal) =>
+    this.#reader.ended(id, owner, signal)
 
   async cancel(id: string, owner: string): Promise<RunState> {
     const live = this.#live.get(id)
@@ -136,8 +133,9 @@ export class Runner implements RunService {
     if ((await this.get(id, owner)).ended_at === null) {
       throw new RefineError('conflict', 'The run goes on: cancel it first.')
     }
-    await this.#live.get(id)?.finished
-    this.#live.delete(id)
+    const live = this.#live.get(id)
+    if (live !== undefined) await this.#store.check() // what waits for a store that is away would come behind this
+    await live?.released
     await this.#store.remove(id)
   }
 
@@ -164,13 +162,11 @@ export class Runner implements RunService {
   readonly countTokens = async (request: RunRequest) =>
     countPrompt(await this.#planner.plan(request, ''))
 
-  addFeedback(row: FeedbackRow, owner: string, key?: FeedbackKey): Promise<FeedbackRecord> {
-    return this.#intake.one(row, owner, key)
-  }
+  readonly addFeedback = (row: FeedbackRow, owner: string, key?: FeedbackKey) =>
+    this.#intake.one(row, owner, key)
 
-  addFeedbackRows(rows: readonly FeedbackRow[], owner: string, key?: FeedbackKey) {
-    return this.#intake.many(rows, owner, key)
-  }
+  readonly addFeedbackRows = (rows: readonly FeedbackRow[], owner: string, key?: FeedbackKey) =>
+    this.#intake.many(rows, owner, key)
 
   async feedback(id: string, owner: string): Promise<readonly FeedbackRecord[]> {
     await this.get(id, owner)
@@ -189,9 +185,7 @@ export class Runner implements RunService {
     return this.#quotas.status(owner)
   }
 
-  load(): RunLoad {
-    return this.#admission.load()
-  }
+  readonly load = (): RunLoad => ({ ...this.#admission.load(), ...this.#writer.load })
 
   observe(observer: RunObserver): void {
     this.#observers.push(observer)
@@ -209,7 +203,7 @@ export class Runner implements RunService {
     }, graceSeconds * 1000)
     while (this.#driving.size > 0) await Promise.all(this.#driving)
     clearTimeout(stop)
-    await this.#writer.idle()
+    await this.#writer.close()
     await this.#webhooks.close()
   }
 
@@ -232,10 +226,16 @@ export class Runner implements RunService {
     } finally {
       place.leave()
       if (live.ended) await live.finished
-      this.#live.delete(live.id)
+      void this.#release(live)
       for (const observer of this.#observers) observer.ended(live.state, live.firstTextSeconds)
-      if (live.hasWebhook) this.#webhooks.wake()
     }
+  }
+
+  /** A run is read from memory until the store has it. */
+  async #release(live: LiveRun): Promise<void> {
+    if (live.ended) await live.released
+    this.#live.delete(live.id)
+    if (live.hasWebhook) this.#webhooks.wake()
   }
 
   readonly #failed = (cause: unknown): void =>

@@ -2,11 +2,12 @@
  * A PostgreSQL database. One server at a time works with it, as with the SQLite file: a lock that lasts as long as its
  * session keeps a second one from taking the runs of the first for left-overs of a crash.
  */
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { RefineError } from '../core/errors.ts'
 import type { Log } from '../core/strategy.ts'
 import type { Database, Statement, Value } from './database.ts'
+import { explain } from './outage.ts'
 import { migratePostgres } from './postgres-migrations.ts'
 import { DatabaseRunStore } from './run-store.ts'
 
@@ -51,6 +52,10 @@ export const openPostgresStore = async (url: string, log: Log): Promise<Database
 const asked = (value: Value): Value =>
   typeof value === 'string' ? value.replaceAll('\0', '\u0001') : value
 
+const explained = (cause: unknown): never => {
+  throw explain(cause)
+}
+
 interface Prepared {
   /** By which the server knows the statement in each session. */
   readonly name: string
@@ -61,6 +66,9 @@ class PostgresDatabase implements Database {
   readonly #pool: pg.Pool
   readonly #log: Log
   readonly #prepared = new Map<string, Prepared>()
+  /** Tells a server that lost the lock whether another one has had it meanwhile. */
+  readonly #id = randomUUID()
+  #isOpen = false
   /** The session that holds the lock. */
   #owner: pg.PoolClient | undefined
   #owning: Promise<void> | undefined
@@ -83,16 +91,25 @@ class PostgresDatabase implements Database {
   async open(): Promise<void> {
     await this.#own()
     await migratePostgres(this.#owner!)
+    await this.#owner!.query('CREATE TABLE IF NOT EXISTS last_server (id TEXT NOT NULL)')
+    await this.#owner!.query('DELETE FROM last_server')
+    await this.#owner!.query('INSERT INTO last_server (id) VALUES ($1)', [this.#id])
+    this.#isOpen = true
   }
 
   async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
-    await this.#own()
-    const { rows } = await this.#pool.query({ ...this.#prepare(sql), values: values.map(asked) })
+    const query = { ...this.#prepare(sql), values: values.map(asked) }
+    const { rows } = await this.#own()
+      .then(() => this.#pool.query(query))
+      .catch(explained)
     return rows as Row[]
   }
 
   async write(statements: readonly Statement[]): Promise<readonly number[]> {
-    if (statements.length === 0) return []
+    return statements.length === 0 ? [] : this.#write(statements).catch(explained)
+  }
+
+  async #write(statements: readonly Statement[]): Promise<readonly number[]> {
     await this.#own()
     const client = await this.#pool.connect()
     let broken: Error | undefined
@@ -138,11 +155,12 @@ class PostgresDatabase implements Database {
       await client.query(`SET lock_timeout = ${LOCK_MILLISECONDS}`)
       await client.query('SELECT pg_advisory_lock($1)', [LOCK])
       await client.query('RESET lock_timeout')
+      if (this.#isOpen) await this.#checkLast(client)
     } catch (cause) {
       client.release(true)
       if ((cause as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw cause
       const message = 'another server uses it; give this one a database of its own'
-      throw new RefineError('internal', message, { cause })
+      throw new RefineError('storage_unavailable', message, { cause, retryAfter: 1 })
     }
     client.once('error', (cause) => {
       this.#log.error({ err: cause }, 'the database was lost')
@@ -150,6 +168,16 @@ class PostgresDatabase implements Database {
       client.release(cause)
     })
     this.#owner = client
+  }
+
+  /** Another server has ended the runs of this one: what they add would stand behind their ends. */
+  async #checkLast(client: pg.PoolClient): Promise<void> {
+    const { rows } = await client.query<{ readonly id: string }>('SELECT id FROM last_server')
+    if (rows[0]?.id === this.#id) return
+    const message =
+      'Another server has used the database meanwhile: this one has to be started again.'
+    this.#log.error({}, message)
+    throw new RefineError('storage_unavailable', message)
   }
 
   /** `?` becomes `$1`, `$2`, …: no text of ours holds a question mark. */

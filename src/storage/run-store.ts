@@ -181,7 +181,8 @@ export class DatabaseRunStore implements RunStore {
 
   async check(): Promise<void> {
     await this.#database.all('SELECT 1 AS one').catch((cause: unknown) => {
-      throw new RefineError('internal', 'The database does not answer.', { cause })
+      const details = { cause, retryAfter: 1 }
+      throw new RefineError('storage_unavailable', 'The database does not answer.', details)
     })
   }
 

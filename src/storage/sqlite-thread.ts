@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { RefineError } from '../core/errors.ts'
 import type { Database, Statement, Value } from './database.ts'
+import { explain } from './outage.ts'
 import { DatabaseRunStore } from './run-store.ts'
 
 export type SqliteCommand =
@@ -20,11 +21,17 @@ export type SqliteNotice =
   /** Why the database cannot be opened, in words for the operator. */
   | { readonly type: 'refused'; readonly message: string }
   | { readonly type: 'done'; readonly id: number; readonly value: unknown }
-  | { readonly type: 'failed'; readonly id: number; readonly message: string }
+  /** `code` is that of SQLite, where there is one. */
+  | {
+      readonly type: 'failed'
+      readonly id: number
+      readonly message: string
+      readonly code: string | undefined
+    }
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
-  readonly reject: (cause: Error) => void
+  readonly reject: (cause: unknown) => void
 }
 
 const WORKER = new URL('./sqlite-worker.js', import.meta.url)
@@ -83,7 +90,10 @@ class SqliteThread implements Database {
     const waiting = this.#waiting.get(notice.id)
     this.#waiting.delete(notice.id)
     if (notice.type === 'done') waiting?.resolve(notice.value)
-    else waiting?.reject(new Error(notice.message))
+    else {
+      const { message, code } = notice
+      waiting?.reject(explain(Object.assign(new Error(message), { code })))
+    }
   }
 
   #end(cause: Error): void {

@@ -8,6 +8,11 @@ const post = (...notices: readonly SqliteNotice[]): void => parentPort!.postMess
 const textOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
 
+const failed = (id: number, thrown: unknown): SqliteNotice => {
+  const { code } = thrown as { readonly code?: string }
+  return { type: 'failed', id, message: textOf(thrown), code }
+}
+
 type Reading = Exclude<SqliteRequest, { readonly type: 'write' }>
 type Writing = Extract<SqliteRequest, { readonly type: 'write' }>
 
@@ -20,7 +25,7 @@ const read = async (database: SqliteDatabase, request: Reading): Promise<SqliteN
         : await database.all(request.sql, ...request.values)
     return { type: 'done', id, value }
   } catch (thrown) {
-    return { type: 'failed', id, message: textOf(thrown) }
+    return failed(id, thrown)
   }
 }
 
@@ -29,7 +34,7 @@ const write = (database: SqliteDatabase, requests: readonly Writing[]): SqliteNo
     .writeEach(requests.map(({ statements }) => statements))
     .map((result, index): SqliteNotice => {
       const { id } = requests[index]!
-      if (result instanceof Error) return { type: 'failed', id, message: textOf(result) }
+      if (result instanceof Error) return failed(id, result)
       return { type: 'done', id, value: result }
     })
 

@@ -1,5 +1,5 @@
 /** One SQLite file: the database of a plain install. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Libsql from 'libsql'
 import { RefineError } from '../core/errors.ts'
@@ -12,10 +12,17 @@ const FILE = 'whetstone.db'
 /** In place of a folder: a database that is gone when it is closed. */
 export const IN_MEMORY = ':memory:'
 
+/** With those above it. Node's own way never ends where a folder takes none, as in /proc. */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return
+  makeFolder(path.dirname(folder))
+  mkdirSync(folder)
+}
+
 const open = (folder: string): Libsql.Database => {
   const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)
   try {
-    if (folder !== IN_MEMORY) mkdirSync(folder, { recursive: true })
+    if (folder !== IN_MEMORY) makeFolder(folder)
     const database = new Libsql(file)
     // One process owns the file: a second one would take the runs of the first for left-overs of a crash.
     database.pragma('locking_mode = EXCLUSIVE')
@@ -48,15 +55,9 @@ export const openSqliteStore = (folder: string): DatabaseRunStore =>
 export class SqliteDatabase implements Database {
   readonly #database: Libsql.Database
   readonly #prepared = new Map<string, Libsql.Statement>()
-  readonly #write: (writes: readonly (readonly Statement[])[]) => number[][]
 
   constructor(database: Libsql.Database) {
     this.#database = database
-    this.#write = database.transaction((writes: readonly (readonly Statement[])[]) =>
-      writes.map((statements) =>
-        statements.map(({ sql, values }) => this.#prepare(sql).run(...values).changes),
-      ),
-    )
   }
 
   async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
@@ -77,6 +78,21 @@ export class SqliteDatabase implements Database {
     } catch (cause) {
       if (writes.length === 1) return [cause as Error]
       return writes.flatMap((statements) => this.writeEach([statements]))
+    }
+  }
+
+  #write(writes: readonly (readonly Statement[])[]): number[][] {
+    this.#database.exec('BEGIN')
+    try {
+      const changes = writes.map((statements) =>
+        statements.map(({ sql, values }) => this.#prepare(sql).run(...values).changes),
+      )
+      this.#database.exec('COMMIT')
+      return changes
+    } catch (cause) {
+      // A full disk has ended the transaction already.
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK')
+      throw cause
     }
   }
 

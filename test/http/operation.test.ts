@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net'
 import test from 'node:test'
 import { WebSocket } from 'ws'
 import { Metrics } from '../../src/http/metrics.ts'
+import type { Problem } from '../../src/http/problem.ts'
 import { SocketTickets, TICKET_LIFETIME } from '../../src/http/socket-tickets.ts'
+import { explain } from '../../src/storage/outage.ts'
 import { endless, FakeRuns } from '../support/fake-runs.ts'
 import { buildServer, listen } from '../support/http-server.ts'
 import { post, readEvents } from '../support/sse-client.ts'
@@ -41,8 +43,9 @@ test('replies and streams tell what the key may still use', async (t) => {
   assert.equal((await fetch(`${url}/healthz`)).headers.get('ratelimit'), null)
 })
 
-test('metrics count runs, tokens, streams and sockets', async (t) => {
+test('metrics count runs, tokens, streams, sockets and what the store did not take', async (t) => {
   const runs = new FakeRuns()
+  runs.load = () => ({ running: 0, waiting: 0, unstored: 3, storeRetries: 2, lostEvents: 1 })
   const { url } = await listen(t, runs)
   const state = (await (await fetch(`${url}/v1/runs`, post(INPUT))).json()) as never
   for (const observer of runs.observers) observer.ended(state, 0.2)
@@ -65,6 +68,9 @@ test('metrics count runs, tokens, streams and sockets', async (t) => {
     'whetstone_runs_now{status="queued"} 0',
     'whetstone_open_streams 2',
     'whetstone_open_sockets 1',
+    'whetstone_events_unstored 3',
+    'whetstone_store_retries_total 2',
+    'whetstone_events_lost_total 1',
   ]) {
     assert.ok(text.includes(`${line}\n`), `${line} is not in\n${text}`)
   }
@@ -72,6 +78,17 @@ test('metrics count runs, tokens, streams and sockets', async (t) => {
   stream.leave()
   leaving.abort()
   socket.terminate()
+})
+
+test('a database that is away is a 503 that says when to come back', async (t) => {
+  const runs = new FakeRuns()
+  const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+  t.mock.method(runs, 'get', () => Promise.reject(explain(refused)))
+  const { url } = await listen(t, runs)
+  const reply = await fetch(`${url}/v1/runs/run_1`)
+  assert.equal(reply.status, 503)
+  assert.equal(reply.headers.get('retry-after'), '1')
+  assert.equal(((await reply.json()) as Problem).error.code, 'storage_unavailable')
 })
 
 test('a stream whose reader left before it began is not counted as open', async (t) => {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import test, { type TestContext } from 'node:test'
+import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { isTerminal, type RunEvent } from '../../src/core/event.ts'
 import { foldRun } from '../../src/core/run-state.ts'
-import { EventWriter } from '../../src/runs/event-writer.ts'
-import { recoverRuns } from '../../src/runs/recovery.ts'
 import type { Runner } from '../../src/runs/runner.ts'
 import { DatabaseRunStore } from '../../src/storage/run-store.ts'
 import { openSqliteStore } from '../../src/storage/sqlite.ts'
@@ -13,6 +11,7 @@ import {
   draft,
   drafts,
   forever,
+  passing,
   silent,
   strategyOf,
   temporaryFolder,
@@ -418,27 +417,28 @@ test('two processes cannot use one data folder', async (t) => {
   assert.throws(() => openSqliteStore(folder), /another process uses it/)
 })
 
-/** Lets the time between tries pass, until the work is done. */
-const passing = async <Value>(t: TestContext, work: Promise<Value>): Promise<Value> => {
-  let isDone = false
-  const done = work.finally(() => (isDone = true))
-  while (!isDone) {
-    t.mock.timers.tick(1000)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  return done
-}
+const away = () => new RefineError('storage_unavailable', 'The database does not answer.')
 
-test('a store that fails does not stop a run', async (t) => {
+test('a store that stays away does not stop a run, which is in memory until the store has it', async (t) => {
   const { runner, store } = buildRunner(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  store.append = () => Promise.reject(new Error('disk full'))
-  const errors: string[] = []
-  t.mock.method(silent, 'error', (_: object, message: string) => errors.push(message))
+  const append = store.append.bind(store)
+  const check = t.mock.method(store, 'check', () => Promise.reject(away()))
+  let isAway = true
+  store.append = (...given) => (isAway ? Promise.reject(away()) : append(...given))
   const id = await runner.create({ input: 'a' }, '')
   const state = await passing(t, runner.ended(id, '', signal))
   assert.equal(state.status, 'completed')
-  assert.deepEqual([...new Set(errors)], ['events could not be stored'])
+  assert.deepEqual(await runner.get(id, ''), state)
+  assert.equal((await eventsOf(runner, id)).length, state.last_sequence)
+  assert.ok(runner.load().unstored > 0)
+  await assert.rejects(runner.remove(id, ''), { code: 'storage_unavailable' })
+  isAway = false
+  check.mock.restore()
+  const removal = runner.remove(id, '')
+  await passing(t, removal)
+  assert.deepEqual(await store.events(id, 0, 1000), [], 'nothing comes behind')
+  assert.equal(runner.load().unstored, 0)
 })
 
 test('a store that fails for a moment, even behind what it stored, loses nothing and keeps nothing twice', async (t) => {
@@ -448,7 +448,7 @@ test('a store that fails for a moment, even behind what it stored, loses nothing
   let failures = 2
   store.append = async (pieces, again) => {
     if (failures !== 2) await append(pieces, again)
-    if (failures-- > 0) throw new Error('the connection broke')
+    if (failures-- > 0) throw away()
   }
   const id = await runner.create({ input: 'a' }, '')
   const state = await passing(t, runner.ended(id, '', signal))
@@ -468,29 +468,6 @@ test('a server whose database does not answer is not ready', async (t) => {
   const lost = new DatabaseRunStore({ all: gone, write: gone, close: gone })
   t.mock.method(store, 'check', () => lost.check())
   await assert.rejects(runner.ready(), /^RefineError: The database does not answer\.$/)
-})
-
-test('a log that lost events in the middle ends before them, and its run is recovered', async (t) => {
-  const { runner, store } = buildRunner(t, { model: wordModel(['one'], forever) })
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  const append = store.append.bind(store)
-  let isDown = true
-  store.append = (pieces, again) =>
-    isDown ? Promise.reject(new Error('disk full')) : append(pieces, again)
-  const finish = store.finish.bind(store)
-  store.finish = () => Promise.reject(new Error('disk full'))
-  const id = await runner.create({ input: 'a' }, '')
-  const reader = runner.events(id, '', 1, signal)
-  await passing(t, reader.next())
-  isDown = false
-  await passing(t, runner.cancel(id, ''))
-  assert.deepEqual(
-    (await store.events(id, 0, 1000)).map(({ sequence }) => sequence),
-    [1],
-  )
-  store.finish = finish
-  assert.equal(await recoverRuns(store, new EventWriter(store, silent)), 1)
-  assert.equal((await store.read(id))?.state.error?.code, 'interrupted')
 })
 
 test('a key finds its run again, also after a restart, and dies with it', async (t) => {

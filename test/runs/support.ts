@@ -206,3 +206,14 @@ export const buildRunner = (t: TestContext, options: Options = {}) => {
 const assertUnused = (): never => {
   throw new Error('No scorer was expected to be used.')
 }
+
+/** Lets the time between tries pass, until the work is done. */
+export const passing = async <Value>(t: TestContext, work: Promise<Value>): Promise<Value> => {
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  while (!isDone) {
+    t.mock.timers.tick(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return done
+}

@@ -6,7 +6,8 @@ import { checkApplied, checksumOf, inPostgres } from '../../src/storage/migratio
 import { openPostgresStore } from '../../src/storage/postgres.ts'
 import { STEPS } from '../../src/storage/schema.ts'
 import { silent } from '../runs/support.ts'
-import { storeContract } from './contract.ts'
+import { EventWriter } from '../../src/runs/event-writer.ts'
+import { createdOf, recordOf, storeContract } from './contract.ts'
 import { startPostgres } from './postgres-server.ts'
 
 const server = await startPostgres()
@@ -73,10 +74,10 @@ if (server === undefined) {
     await Promise.all([holder!.connect(), killer!.connect()])
     await holder!.query('BEGIN; LOCK TABLE feedback')
     const record = { id: 'f', run_id: 'r', at: 'then', metric: 'good', value: true } as const
-    const failed = assert.rejects(
-      () => store.addFeedback({ ...record, source: 'user' }),
-      /terminat/,
-    )
+    const failed = assert.rejects(() => store.addFeedback({ ...record, source: 'user' }), {
+      code: 'storage_unavailable',
+      retryAfter: 1,
+    })
     const stuck = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO feedback%'`
     while ((await killer!.query(stuck)).rowCount === 0);
@@ -84,6 +85,46 @@ if (server === undefined) {
     await Promise.all([holder!.end(), killer!.end()])
     await store.addFeedback({ ...record, source: 'user' })
     assert.equal((await store.feedback('r')).length, 1)
+  })
+
+  test('events that come while the server restarts are stored when it is back', async (t) => {
+    const store = await open(await server.create())
+    t.after(() => store.close())
+    const created = createdOf('run_a', '2026-01-01T00:00:00.000Z')
+    await store.create(recordOf(created), created)
+    const writer = new EventWriter(store, silent)
+    const run = { id: 'run_a', show() {}, release() {} }
+    const restarting = server.restart()
+    for (let sequence = 2; sequence < 40; sequence++) {
+      const event = { ...created, sequence, type: 'warning', code: 'c', message: 'm' }
+      writer.add(run, sequence - 1, JSON.stringify(event), undefined)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await restarting
+    await writer.idle()
+    const events = await store.events('run_a', 0, 100)
+    assert.deepEqual(
+      events.map(({ sequence }) => sequence),
+      Array.from({ length: 39 }, (_, index) => index + 1),
+    )
+    assert.equal(writer.load.lostEvents, 0)
+  })
+
+  test('a server that lost the database to another one writes nothing more', async (t) => {
+    const url = await server.create()
+    const [first, killer] = [await open(url), new pg.Client({ connectionString: url })]
+    t.after(() => first.close())
+    await killer.connect()
+    const lockers = `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+    await killer.query(lockers)
+    await killer.end()
+    const second = await open(url)
+    const gone = { code: 'storage_unavailable' }
+    await assert.rejects(() => first.unfinished(), gone, 'the other one is at work')
+    await second.close()
+    await assert.rejects(() => first.unfinished(), gone, 'it has ended the runs of the first')
+    await (await open(url)).close()
   })
 
   test('an address without a server is an error that keeps the password to itself', async () => {

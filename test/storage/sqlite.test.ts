@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
 import Libsql from 'libsql'
+import type { RefineError } from '../../src/core/errors.ts'
 import { Experiments } from '../../src/experiments/experiments.ts'
+import { insertRows } from '../../src/storage/database.ts'
 import { migrateSqlite } from '../../src/storage/migrations.ts'
+import { explain } from '../../src/storage/outage.ts'
 import { STEPS } from '../../src/storage/schema.ts'
-import { openSqliteStore } from '../../src/storage/sqlite.ts'
+import { IN_MEMORY, openSqlite, openSqliteStore } from '../../src/storage/sqlite.ts'
 import { count } from '../experiments/load.ts'
 import { silent, temporaryFolder } from '../runs/support.ts'
 import { storeContract } from './contract.ts'
@@ -100,4 +103,27 @@ test('a file of a newer program is refused and left as it is', async () => {
     () => openSqliteStore(folder),
     /it has version 99, and this program knows \d+ at most/,
   )
+})
+
+test('a full disk is told as such, whatever it did to the transaction, and a disk with room is used again', async (t) => {
+  const database = openSqlite(IN_MEMORY)
+  t.after(() => database.close())
+  const rows = (from: number) =>
+    insertRows(
+      'feedback',
+      ['id', 'run_id', 'at', 'body'],
+      Array.from({ length: 10 }, (_, index) => [`f${from + index}`, 'r', 'then', 'x'.repeat(5000)]),
+    )
+  await database.all('PRAGMA max_page_count = 1') // no more than there are
+  const [first, second] = database.writeEach([rows(0), rows(10)])
+  assert.equal((explain(first) as RefineError).code, 'storage_unavailable')
+  assert.equal((explain(second) as RefineError).code, 'storage_unavailable')
+  await database.all('PRAGMA max_page_count = 100000')
+  await database.write(rows(0))
+  assert.equal((await database.all('SELECT id FROM feedback')).length, 10)
+})
+
+test('a data folder where none can be made is an error', (t) => {
+  if (!existsSync('/proc/self')) return t.skip('this system has no /proc')
+  assert.throws(() => openSqlite('/proc/whetstone/data'), /cannot be opened: ENOENT/)
 })

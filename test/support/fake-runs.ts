@@ -378,7 +378,7 @@ export class FakeRuns implements RunService {
 
   quotas: readonly PolicyStatus[] = []
   quota = (): readonly PolicyStatus[] => this.quotas
-  load = () => ({ running: 0, waiting: 0 })
+  load = () => ({ running: 0, waiting: 0, unstored: 0, storeRetries: 0, lostEvents: 0 })
   observers: RunObserver[] = []
   observe = (observer: RunObserver): void => void this.observers.push(observer)
 

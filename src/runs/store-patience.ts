@@ -1,0 +1,73 @@
+/** Asks a store that does not answer again until it does; what it refuses for good is not asked twice. */
+import { RefineError } from '../core/errors.ts'
+import type { Log } from '../core/strategy.ts'
+
+/** Milliseconds before each further try: a database that starts again is waited for. */
+const PAUSES: readonly number[] = [100, 400, 1500, 4000, 9000]
+/** Between the tries after those, when nobody waits any more. */
+const LONG_PAUSE = 5000
+
+const isOutage = (cause: unknown): boolean =>
+  cause instanceof RefineError && cause.code === 'storage_unavailable'
+
+export class StorePatience {
+  readonly #log: Log
+  readonly #onAway: () => void
+  #timer: NodeJS.Timeout | undefined
+  #isAway = false
+  #retries = 0
+
+  /** @param onAway called when the store has not answered for a quarter of a minute. */
+  constructor(log: Log, onAway: () => void) {
+    this.#log = log
+    this.#onAway = onAway
+  }
+
+  /** From `onAway` until the store answers. */
+  get isAway(): boolean {
+    return this.#isAway
+  }
+
+  /** How often it was asked again. */
+  get retries(): number {
+    return this.#retries
+  }
+
+  /** `again`: the same was asked before, and nobody knows what came of it. @throws what the store refuses it with */
+  async insist(work: (again: boolean) => Promise<void>): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await work(tries > 0)
+        return this.#answered()
+      } catch (cause) {
+        if (!isOutage(cause)) {
+          this.#answered()
+          throw cause
+        }
+        this.#failed(cause, tries)
+      }
+      this.#retries++
+      await new Promise((resolve) => {
+        this.#timer = setTimeout(resolve, PAUSES[tries] ?? LONG_PAUSE)
+      })
+    }
+  }
+
+  /** Nothing is asked again: what waits for that waits for ever. */
+  giveUp(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #answered(): void {
+    if (this.#isAway) this.#log.warn({}, 'the store answers again')
+    this.#isAway = false
+  }
+
+  #failed(cause: unknown, tries: number): void {
+    if (tries < PAUSES.length) this.#log.warn({ err: cause }, 'events could not be stored yet')
+    if (tries !== PAUSES.length || this.#isAway) return
+    this.#isAway = true
+    this.#log.error({ err: cause }, 'the store stays away: runs go on without it')
+    this.#onAway()
+  }
+}
