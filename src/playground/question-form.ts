@@ -36,6 +36,10 @@ export class QuestionForm {
     this.question.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.form.requestSubmit()
     })
+    // A browser says nothing of a field that is folded away, and sends nothing either.
+    const unfold = ({ target }: Event): void =>
+      (target as Element).closest('details')?.setAttribute('open', '')
+    this.form.addEventListener('invalid', unfold, { capture: true })
   }
 
   /** Fills the lists. @throws WhetstoneError */
@@ -52,6 +56,8 @@ export class QuestionForm {
         element('option', { value: name, selected: name === preferred }, name),
       ),
     )
+    // Not before: asking loads what could not be loaded.
+    for (const list of [this.#model, this.#strategy]) list.required = true
     this.#showStrategy()
   }
 

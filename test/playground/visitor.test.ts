@@ -86,6 +86,28 @@ const FILL_STORAGE = `for (let length = 4e6; length >= 1; length = Math.floor(le
   } catch {} // that much does not fit any more
 }`
 
+test('a field that keeps the form from being sent is shown, wherever it is', async (t) => {
+  const runs = createRuns()
+  const { url } = await listen(t, runs)
+  const { page } = await openPage(t)
+  await page.goto(url)
+  await page.getByText('Budget and sampling').click()
+  await page.getByLabel('Calls').fill('0')
+  await page.getByText('Budget and sampling').click()
+  await ask(page, 'What?')
+  await page.locator('#calls:focus').waitFor()
+  await page.getByLabel('Calls').fill('3')
+  await ask(page, 'What?')
+  await status(page, 'Done')
+  const [strategy] = runs.strategies()
+  runs.strategies = () => [{ ...strategy!, name: 'other' }]
+  await page.reload()
+  await status(page, 'Done')
+  await page.getByRole('button', { name: 'Answer', exact: true }).click()
+  await page.locator('#strategy:focus').waitFor()
+  assert.equal(runs.requests.length, 1)
+})
+
 test('a run is followed even when the tab has no room for its question', async (t) => {
   const { url } = await listen(t, createRuns())
   const { page } = await openPage(t)
