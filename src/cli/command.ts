@@ -4,7 +4,7 @@ import type { RunExports } from '../exports/run-exports.ts'
 import type { RunService } from '../runs/run-service.ts'
 import type { Command, Flag, ParsedArguments } from './arguments.ts'
 import type { DoctorReport } from './doctor.ts'
-import { createWriter, type CommandIo } from './output.ts'
+import { writeAll, type CommandIo } from './output.ts'
 
 /** Values of flags by name, without the dashes; a switch is `'true'`. */
 export type Settings = Readonly<Record<string, string>>
@@ -41,11 +41,8 @@ export type Action = (
 
 export type CommandEntry = readonly [Command, Action]
 
-export const print = async (io: CommandIo, text: string): Promise<void> => {
-  const writer = createWriter(io.stdout)
-  await writer.write(text)
-  writer.release()
-}
+/** @throws RefineError when it cannot be written, as on a full disk */
+export const print = (io: CommandIo, text: string): Promise<void> => writeAll(io.stdout, [text])
 
 /** Width of the terminal, in cells; endless where the output is none. */
 export const columnsOf = ({ stdout }: CommandIo): number =>

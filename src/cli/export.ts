@@ -1,12 +1,12 @@
 /** `whetstone export`: runs as training data, into a file that is there in whole or not at all. */
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { finished } from 'node:stream/promises'
+import { pipeline } from 'node:stream/promises'
 import { RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
 import { EXPORT_FORMATS, ExportQuery, readQuery } from '../exports/export-query.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
-import { createWriter, type CommandIo } from './output.ts'
+import { writeAll, type CommandIo } from './output.ts'
 import { SOURCE_FLAGS } from './refine.ts'
 
 const TEXT_FLAGS = {
@@ -88,22 +88,18 @@ const writeFile = async (
   signal: AbortSignal,
 ): Promise<number> => {
   const part = `${file}.part`
-  const stream = createWriteStream(part)
-  const writer = createWriter(stream)
   let count = 0
-  try {
+  const counted = async function* () {
     for await (const line of lines) {
-      await writer.write(`${line}\n`)
+      yield line
       count += 1
-      if (writer.gone.aborted) break
     }
-    signal.throwIfAborted()
-    stream.end()
-    await finished(stream)
+  }
+  try {
+    await pipeline(counted, createWriteStream(part))
     await rename(part, file)
     return count
   } catch (cause) {
-    stream.destroy()
     await rm(part, { force: true })
     if (signal.aborted || cause instanceof RefineError) throw cause
     const reason = (cause as Error).message
@@ -113,16 +109,12 @@ const writeFile = async (
   }
 }
 
-const print = async (
-  { stdout, signal }: CommandIo,
+/** Those of a command that was stopped are not all there are. */
+async function* whole(
   lines: AsyncIterable<string>,
-): Promise<void> => {
-  const writer = createWriter(stdout)
-  for await (const line of lines) {
-    await writer.write(`${line}\n`)
-    if (writer.gone.aborted) break
-  }
-  writer.release()
+  signal: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  for await (const line of lines) yield `${line}\n`
   signal.throwIfAborted()
 }
 
@@ -133,8 +125,8 @@ export const runExport = async (
   out: string | undefined,
   io: CommandIo,
 ): Promise<void> => {
-  const lines = source.lines(query, io.signal)
-  if (out === undefined) return print(io, lines)
+  const lines = whole(source.lines(query, io.signal), io.signal)
+  if (out === undefined) return writeAll(io.stdout, lines)
   const count = await writeFile(out, lines, io.signal)
   io.stderr.write(`${count} records in ${out}\n`)
 }

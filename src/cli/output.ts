@@ -1,5 +1,6 @@
 /** Where commands write to, and with patience: a slow or closed reader is waited for or noticed. */
 import type { Readable, Writable } from 'node:stream'
+import { RefineError } from '../core/errors.ts'
 
 /** Standard output as Node gives it: a terminal where `isTTY` says so. */
 export type OutputStream = Writable & {
@@ -26,6 +27,10 @@ export interface Writer {
   /** Takes the listeners off again; the stream stays open. */
   release(): void
 }
+
+/** A reader may leave whenever it has enough. */
+const hasLeft = (error: NodeJS.ErrnoException): boolean =>
+  error.code === 'EPIPE' || error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_DESTROYED'
 
 /** Waits for `drain` where the stream asks for it. A broken pipe ends the writing quietly. */
 export const createWriter = (stream: Writable): Writer => {
@@ -54,5 +59,33 @@ export const createWriter = (stream: Writable): Writer => {
       // A pipe that breaks after this must still not end the process with a stack trace.
       if (!closed.signal.aborted) stream.off('error', onGone)
     },
+  }
+}
+
+/**
+ * Resolves when all is written, or the reader is gone; the stream stays open.
+ * @throws RefineError when it cannot be written, as on a full disk, or what the texts throw.
+ */
+export const writeAll = async (
+  stream: Writable,
+  texts: Iterable<string> | AsyncIterable<string>,
+): Promise<void> => {
+  const writer = createWriter(stream)
+  try {
+    for await (const text of texts) {
+      await writer.write(text)
+      if (writer.gone.aborted) break
+    }
+    const failure = await new Promise<Error | null | undefined>((resolve) =>
+      stream.write('', (error) => resolve(stream.errored ?? error)),
+    )
+    if (!failure) return
+    // It is told once more, as an event, when nobody listens any longer.
+    stream.on('error', () => undefined)
+    if (hasLeft(failure)) return
+    const message = `The output cannot be written: ${failure.message}`
+    throw new RefineError('invalid_request', message, { cause: failure })
+  } finally {
+    writer.release()
   }
 }

@@ -29,8 +29,9 @@ const exportTo = async (
   opened: Awaited<ReturnType<typeof serve>> | undefined,
   argv: string[],
   signal = new AbortController().signal,
+  stdout = capture(),
 ) => {
-  const [stdout, stderr] = [capture(), capture()]
+  const stderr = capture()
   const io = { stdin: input(''), stdout, stderr, environment: {}, signal }
   const deps = {
     openRuns: async () => ({ ...opened!, close: async () => undefined }),
@@ -99,6 +100,32 @@ test('a command that is stopped or cannot write leaves no file', async (t) => {
     assert.equal(refused.code, 2)
     assert.match(refused.err, expected)
   }
+})
+
+/** An output that takes one record and fails at the next. */
+const failing = (code: string) => {
+  const stdout = capture()
+  const write = stdout._write.bind(stdout)
+  let writes = 0
+  stdout._write = (chunk, encoding, done) => {
+    writes += 1
+    if (writes === 1) write(chunk, encoding, done)
+    else done(Object.assign(new Error('no space left'), { code }))
+  }
+  return stdout
+}
+
+test('an output that fails is told, unless it is a reader that has enough', async (t) => {
+  const opened = await serve(t)
+  await fill(opened, 3)
+  const { signal } = new AbortController()
+  const full = await exportTo(opened, ['--format', 'sft'], signal, failing('ENOSPC'))
+  assert.deepEqual(
+    [full.code, full.err],
+    [1, 'whetstone: The output cannot be written: no space left\n'],
+  )
+  const left = await exportTo(opened, ['--format', 'sft'], signal, failing('EPIPE'))
+  assert.deepEqual([left.code, left.err], [0, ''])
 })
 
 /** Cuts every connection after so many bytes from the server. */
