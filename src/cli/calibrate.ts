@@ -62,7 +62,7 @@ const readScorer = (name = 'judge'): string => {
 /** @throws UsageError naming the flag when there is no such file */
 const fileOf = async (flag: string, place: string, inFolder = ''): Promise<string> => {
   const isThere = async (file: string): Promise<boolean> =>
-    (await stat(file).catch(() => undefined))?.isFile() ?? false
+    (await stat(file).catch(() => undefined))?.isDirectory() === false
   const found = inFolder !== '' && !(await isThere(place)) ? path.join(place, inFolder) : place
   if (await isThere(found)) return found
   throw new UsageError(`--${flag}: there is no file ${found}.`)
