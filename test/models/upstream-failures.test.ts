@@ -256,7 +256,7 @@ test('a slow reader of ours does not look like a silent upstream', async (t) => 
   const upstream = await startUpstream(t, (response) => {
     stream(response).write(delta('a'), () => response.end(delta('b') + finish('stop') + DONE))
   })
-  const timeouts = { connectMs: 1000, firstByteMs: 20, betweenBytesMs: 20 }
+  const timeouts = { connectMs: 1000, firstByteMs: 2000, betweenBytesMs: 20 }
   let text = ''
   for await (const chunk of createModel(t, upstream, { timeouts }).generate(ask(), SIGNAL)) {
     if (chunk.type === 'delta') text += chunk.text

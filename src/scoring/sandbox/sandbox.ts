@@ -11,8 +11,11 @@ import type { Program, Ran } from './worker.ts'
 
 const WORKER = new URL(`./worker${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url)
 
-/** What a program may take, and how long a worker may be silent behind it: it must start first, on a busy machine. */
-const MILLISECONDS = 500
+/**
+ * What a program may take of a processor; of the clock far more, for on a busy machine a right one would fail otherwise.
+ * A worker may be silent a little longer still: it must start first.
+ */
+const LIMITS = { milliseconds: 500, mostMilliseconds: 10_000 }
 const GRACE_MILLISECONDS = 5000
 
 const TOO_LONG: Outcome = { output: '', error: 'The program took too long.' }
@@ -39,7 +42,7 @@ class WorkerSandbox implements Sandbox {
       reject(signal.reason as Error)
     }
     signal.addEventListener('abort', abort, { once: true })
-    this.#waiting.set(id, { id, program, milliseconds: MILLISECONDS, end: resolve })
+    this.#waiting.set(id, { id, program, ...LIMITS, end: resolve })
     this.#next()
     try {
       return await promise
@@ -62,7 +65,10 @@ class WorkerSandbox implements Sandbox {
     if (job === undefined) return
     this.#waiting.delete(job.id)
     const { end: _, ...program } = job
-    const timer = setTimeout(() => this.#replace(TOO_LONG), job.milliseconds + GRACE_MILLISECONDS)
+    const timer = setTimeout(
+      () => this.#replace(TOO_LONG),
+      job.mostMilliseconds + GRACE_MILLISECONDS,
+    )
     this.#running = { job, timer }
     const worker = (this.#worker ??= this.#open())
     worker.ref()

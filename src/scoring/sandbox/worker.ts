@@ -2,16 +2,19 @@
 import { parentPort } from 'node:worker_threads'
 import {
   newQuickJSWASMModuleFromVariant,
-  shouldInterruptAfterDeadline,
   type QuickJSContext,
   type QuickJSWASMModule,
 } from 'quickjs-emscripten-core'
 import type { Outcome } from '../../core/sandbox.ts'
+import { processorTime } from './processor-time.ts'
 
 export interface Program {
   readonly id: number
   readonly program: string
+  /** Of processor time, where the platform tells it. */
   readonly milliseconds: number
+  /** Of the clock, however little of them the machine gave to the program. */
+  readonly mostMilliseconds: number
 }
 export type Ran = Outcome & { readonly id: number }
 
@@ -57,15 +60,26 @@ const evaluate = (context: QuickJSContext, program: string): Outcome => {
   return { output: `${printed()}${last}`.slice(0, MOST_OUTPUT).trim(), error: undefined }
 }
 
+/** Says when a program that starts now has had its time. The processor is asked only once the clock has said so. */
+const watch = ({ milliseconds, mostMilliseconds }: Program): (() => boolean) => {
+  const [start, began] = [Date.now(), processorTime()]
+  return () => {
+    const passed = Date.now() - start
+    if (passed < milliseconds) return false
+    if (began === undefined || passed >= mostMilliseconds) return true
+    return (processorTime() ?? Infinity) - began >= milliseconds
+  }
+}
+
 /** A program has a runtime to itself; a value too large to be read counts as a failure of the program. */
-const runAlone = (quickJs: QuickJSWASMModule, program: string, milliseconds: number): Outcome => {
+const runAlone = (quickJs: QuickJSWASMModule, job: Program): Outcome => {
   const runtime = quickJs.newRuntime()
   runtime.setMemoryLimit(MEMORY_BYTES)
   runtime.setMaxStackSize(STACK_BYTES)
-  runtime.setInterruptHandler(shouldInterruptAfterDeadline(Date.now() + milliseconds))
+  runtime.setInterruptHandler(watch(job))
   const context = runtime.newContext()
   try {
-    return evaluate(context, program)
+    return evaluate(context, job.program)
   } catch (thrown) {
     return { output: '', error: describe(thrown) }
   } finally {
@@ -79,8 +93,8 @@ const quickJs = newQuickJSWASMModuleFromVariant(
   import('@jitl/quickjs-wasmfile-release-sync'),
 )
 const port = parentPort!
-port.on('message', ({ id, program, milliseconds }: Program) => {
+port.on('message', (job: Program) => {
   void quickJs.then((module) => {
-    port.postMessage({ id, ...runAlone(module, program, milliseconds) } satisfies Ran)
+    port.postMessage({ id: job.id, ...runAlone(module, job) } satisfies Ran)
   })
 })
