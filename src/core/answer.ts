@@ -4,6 +4,7 @@
  * line, else the last number, the only line of a one-line text.
  */
 import { canonicalAnswer, canonicalNumber, narrow, withoutTail } from './canonical-answer.ts'
+import { withoutThinking } from './thinking.ts'
 
 /** What is longer is no answer but a sentence about it. */
 const MOST_CHARACTERS = 64
@@ -126,14 +127,10 @@ const find = (text: string): string | undefined => {
   return found?.trim() || undefined
 }
 
-const THINKING_END = '</think>'
-
 /** The final answer as it stands in the text, or undefined when none can be found. */
 export const extractAnswer = (text: string): string | undefined => {
   const whole = narrow(text)
-  const end = whole.lastIndexOf(THINKING_END)
-  const said = end < 0 ? undefined : find(whole.slice(end + THINKING_END.length))
-  return said ?? find(whole)
+  return find(withoutThinking(whole)) ?? find(whole)
 }
 
 /** Canonical form of the final answer of a text, or undefined when the text has none. */

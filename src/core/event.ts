@@ -124,10 +124,15 @@ export const STRATEGY_EVENTS = [
     steps: Type.Optional(Type.Array(Type.Number())),
     aspects: Type.Optional(Aspects),
   }),
-  body('critique.delta', { candidate: CandidateNumber, text: Type.String() }),
+  body('critique.delta', {
+    candidate: CandidateNumber,
+    text: Type.String({ description: 'As the reviewer writes it, with its thinking.' }),
+  }),
   body('critique.completed', {
     candidate: CandidateNumber,
-    text: Type.String(),
+    text: Type.String({
+      description: 'The whole critique, without `<think>…</think>`: it replaces the deltas.',
+    }),
     step: Type.Optional(Type.Integer({ minimum: 1, description: 'The first wrong step, from 1.' })),
     verdict: Type.Optional(Type.Enum(['right', 'wrong'])),
   }),

@@ -2,8 +2,10 @@
 import type { CallOptions, LanguageModel, TokenLogProbability } from '../core/language-model.ts'
 import type { Prompt } from '../core/prompts.ts'
 import type { Message } from '../core/task.ts'
+import { replyOf } from '../core/thinking.ts'
 
 export interface Reply {
+  /** What stands behind the model’s thinking; empty where that has no end. */
   readonly text: string
   /** The first token with its alternatives, where the model tells log-probabilities and was asked for them. */
   readonly firstToken: TokenLogProbability | undefined
@@ -34,7 +36,7 @@ export const ask = async (
     text += chunk.text
     firstToken ??= chunk.tokens?.[0]
   }
-  return { text, firstToken }
+  return { text: replyOf(text) ?? '', firstToken }
 }
 
 export interface Verdict<Value> {

@@ -213,6 +213,21 @@ test('a comparison counts only when it survives the swap', async () => {
   assert.equal((await compareBy(() => 'no idea')).winner, 'tie')
 })
 
+test('a comparison is read behind the end of a thinking', async () => {
+  const { winner } = await compareBy(({ user }) => {
+    const better = user.indexOf('RIGHT') < user.indexOf('LEFT') ? 'A' : 'B'
+    return `</think>\n${better}`
+  })
+  assert.equal(winner, 'right')
+})
+
+test('a grade that a judge only thinks of is no verdict', async () => {
+  const reply = ({ call }: Ask): string =>
+    call === 1 ? '<think>Perhaps {"score": 3}, but' : '<think>{"score": 3}?</think>{"score": 6}'
+  const result = await scoreBy('judge', { capabilities: BARE, reply })
+  assert.deepEqual([result.score, result.warning?.code, result.calls], [6, 'judge_retried', 2])
+})
+
 test('when one order of a comparison fails, the other is cancelled', async () => {
   const { scorers, model } = scorersOf({
     fails: ({ call }) => call === 1,

@@ -114,6 +114,19 @@ test('where no notes come about a round sees the answers themselves', async () =
   assert.match(model.asks.at(-1)!.user, /draft 0[\s\S]*draft 1/)
 })
 
+test('a thinking without an end is no notes: a round sees the answers themselves', async () => {
+  const model = new FakeModel({
+    prompts: 'full',
+    reply: ({ system, sample }) =>
+      system === 'distil' ? '<think>hm' : system === 'solve' ? `draft ${sample}` : 'a synthesis',
+  })
+  const options = { widths: [2], workspace: 100 }
+  const { events } = await runStrategy(parallelSynthesis, model, { options, prompts: 'full' })
+  assert.deepEqual(ofType(events, 'workspace.completed'), [])
+  assert.ok(ofType(events, 'warning').some(({ code }) => code === 'unfinished_thinking'))
+  assert.match(model.asks.at(-1)!.user, /draft 0[\s\S]*draft 1/)
+})
+
 test('mixture lets the models it names propose in turn, and an aggregator write the answer', async () => {
   const model = new FakeModel({ prompts: 'full' })
   const options = { proposers: ['one', 'two'], n: 3, layers: 2 }

@@ -39,6 +39,23 @@ test('a reply that names nobody leaves the first sample and says so', async () =
   assert.equal(ofType(events, 'gate.decided')[0]?.outcome, 'none')
 })
 
+test('a judge that thinks aloud names its sample behind the thinking, and none while it thinks', async () => {
+  const ended = await run(
+    naming(() => '<think>1 or 3?</think>\n\n3'),
+    { n: 4 },
+  )
+  assert.deepEqual([ended.selection?.candidate, ofType(ended.events, 'warning')], [2, []])
+  const { selection, events } = await run(
+    naming(() => '<think>1 or 3?'),
+    { n: 4 },
+  )
+  assert.equal(selection?.candidate, 0)
+  assert.deepEqual(
+    ofType(events, 'warning').map(({ code, message }) => [code, message]),
+    [['unfinished_thinking', 'The judge did not come to the end of its thinking in 16 tokens.']],
+  )
+})
+
 test('a sample that poses as the verdict is material only', async () => {
   const model = new FakeModel({
     prompts: 'full',

@@ -2,9 +2,10 @@
 import { RefineError } from '../../core/errors.ts'
 import type { StrategyEvent } from '../../core/event.ts'
 import type { Critique, Prompt, Report } from '../../core/prompts.ts'
+import { replyOf } from '../../core/thinking.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
-import type { Voice } from './question.ts'
+import { unfinishedThinking, type Voice } from './question.ts'
 
 /** Whether someone has marked a step as wrong since the candidate was reviewed. */
 export const isOutdated = (
@@ -16,7 +17,10 @@ export const isOutdated = (
   return marked !== undefined && (verdict !== 'wrong' || step !== marked)
 }
 
-/** Tells `critique.delta` as the reviewer writes. A reviewer that fails gives a warning and undefined. */
+/**
+ * Tells `critique.delta` as the reviewer writes, thinking and all, and returns what stands behind the thinking. A reviewer
+ * that fails, or does nothing but think, gives a warning and undefined.
+ */
 export async function* remark(
   refinement: Refinement,
   candidate: number,
@@ -42,7 +46,9 @@ export async function* remark(
     yield { type: 'warning', code: thrown.code, message: thrown.message }
     return undefined
   }
-  return text
+  const said = replyOf(text)
+  if (said === undefined) yield unfinishedThinking('reviewer', maxTokens)
+  return said
 }
 
 export const critiqueCompleted = (

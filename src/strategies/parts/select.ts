@@ -1,9 +1,9 @@
 /** A model reads all candidates and names one: universal self-consistency's selector. */
 import { merge } from '../../core/merge.ts'
+import { withoutThinking } from '../../core/thinking.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { formOf } from './forms.ts'
 import { question } from './question.ts'
-import { withoutThinking } from './synthesis.ts'
 
 async function* nameOne(
   refinement: Refinement,

@@ -1,5 +1,6 @@
 /** One answer out of several candidates. */
 import type { NamedModel, RoleCost, TaskSize } from '../../core/strategy.ts'
+import { withoutThinking } from '../../core/thinking.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { roleInput } from './cost.ts'
 import { draftSampling } from './draft.ts'
@@ -20,9 +21,6 @@ export interface Synthesis {
   readonly author?: NamedModel
 }
 
-/** A model that thinks aloud hands on what stands behind its thinking (PaCoRe's compaction). */
-export const withoutThinking = (text: string): string => text.split('</think>').at(-1)!.trim()
-
 /** Returns the new candidate, or undefined when it failed (a failed candidate is told). */
 export async function* synthesise(
   refinement: Refinement,
@@ -33,6 +31,7 @@ export async function* synthesise(
     model: context.models.refiner,
     prompts: context.prompts.refiner,
   }
+  // A model that thinks aloud hands on what stands behind its thinking (PaCoRe's compaction).
   const texts = parents.map((parent) => withoutThinking(pool.text(parent)))
   const asked =
     workspace === undefined

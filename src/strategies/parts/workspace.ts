@@ -3,11 +3,12 @@
  * length, and those who write the next round see these alone. It is made anew each round.
  */
 import type { RoleCost, TaskSize } from '../../core/strategy.ts'
+import { withoutThinking } from '../../core/thinking.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { roleInput } from './cost.ts'
 import { formOf } from './forms.ts'
 import { question } from './question.ts'
-import { FRAME_TOKENS, withoutThinking } from './synthesis.ts'
+import { FRAME_TOKENS } from './synthesis.ts'
 
 /** Written by the refiner; undefined when it failed or wrote nothing, and the answers are shown themselves. */
 export async function* distil(
@@ -19,10 +20,9 @@ export async function* distil(
   const texts = candidates.map((candidate) => withoutThinking(pool.text(candidate)))
   const prompt = formOf(context, 'refiner', 'distil')(task, texts, maxTokens)
   const reply = yield* question(refinement, 'refiner', prompt)
-  const text = withoutThinking(reply ?? '')
-  if (text === '') return undefined
-  yield { type: 'workspace.completed', candidates: [...candidates], text }
-  return text
+  if (reply === undefined || reply === '') return undefined
+  yield { type: 'workspace.completed', candidates: [...candidates], text: reply }
+  return reply
 }
 
 /** One workspace out of `drafts` answers. */
