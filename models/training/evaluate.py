@@ -17,13 +17,13 @@ from pebble import roles, tokens
 from pebble.model import Llama
 from pebble.problems import Problem
 from pebble.sampling import generate, next_logits, step_scores
-from pebble.solutions import Candidate, canonical, first_wrong, is_right
+from pebble.solutions import Candidate, canonical, first_wrong, is_right, misreckons
 from pebble.statistics import auc, difference, majority, wilson
 from pebble.store import load_checkpoint
 
 SEED = 5
 # Room for a new solution behind a prompt that shows several.
-ANSWER = 240
+ANSWER = 300
 SETS = ("names", "longer", "wordings")
 
 
@@ -38,6 +38,11 @@ class Judged:
     @property
     def right(self) -> bool:
         return self.wrong_at is None
+
+    @property
+    def misreckoned(self) -> bool:
+        """Whether its first mistake is one of arithmetic."""
+        return self.wrong_at is not None and misreckons(self.problem, self.candidate, self.wrong_at)
 
 
 class Writers:
@@ -112,12 +117,14 @@ class Evaluation:
 
     def verifier(self, items: list[Judged]) -> None:
         scores = step_scores(self.model, self.tokenizer, [(i.problem.text, i.candidate.bullets) for i in items])
-        good, bad = [], []
+        good, bad, reckoned = [], [], []
         for item, row in zip(items, scores):
             wrong_at = len(row) if item.wrong_at is None else item.wrong_at
             good += row[:wrong_at]
             bad += row[wrong_at : wrong_at + 1]
+            reckoned += row[wrong_at : wrong_at + 1] if item.misreckoned else []
         show("step verifier, AUC of the first wrong step against right steps", auc(good, bad))
+        show("  where its result alone is wrong", auc(good, reckoned))
         lowest = [(min(row), item.right) for row, item in zip(scores, items)]
         show("step verifier, AUC of solutions by their lowest step", auc(*split(lowest)))
 
@@ -150,12 +157,14 @@ class Evaluation:
     def reviewer(self, items: list[Judged]) -> list[str]:
         """Prints how well reviews locate mistakes; returns their verdicts."""
         reviews = self.write([roles.review_prompt(i.problem.text, i.candidate) for i in items])
-        verdicts = [review.rpartition("\n")[2] for review in reviews]
+        verdicts = [roles.read_verdict(review) for review in reviews]
         wrong = [(v, i) for v, i in zip(verdicts, items) if not i.right]
-        located = sum(v.startswith(f"Step {i.wrong_at + 1} is wrong") for v, i in wrong)
+        located = [(v.startswith(f"Step {i.wrong_at + 1} is wrong"), i.misreckoned) for v, i in wrong]
+        of_results = [found for found, misreckoned in located if misreckoned]
         corrected = sum(v == roles.verdict(i.problem, i.candidate) for v, i in wrong)
         alarms = [v != roles.ALL_RIGHT for v, i in zip(verdicts, items) if i.right]
-        show("reviewer, first wrong step located", wilson(located, len(wrong)))
+        show("reviewer, first wrong step located", wilson(sum(found for found, _ in located), len(wrong)))
+        show("  where its result alone is wrong", wilson(sum(of_results), len(of_results)))
         show("reviewer, located and corrected", wilson(corrected, len(wrong)))
         show("reviewer, wrong solutions called wrong", wilson(sum(v != roles.ALL_RIGHT for v, _ in wrong), len(wrong)))
         show("reviewer, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
@@ -178,7 +187,9 @@ class Evaluation:
 
     def _refined(self, items: list[Judged], reviews: list[str]) -> list[bool]:
         prompts = [roles.refine_prompt(i.problem.text, i.candidate, review) for i, review in zip(items, reviews)]
-        return [is_right(i.problem, Candidate.read(text)) for i, text in zip(items, self.write(prompts))]
+        given = [roles.refine_beginning(i.candidate, review) for i, review in zip(items, reviews)]
+        texts = self.write(prompts, given=given)
+        return [is_right(i.problem, Candidate.read(begun + text)) for i, begun, text in zip(items, given, texts)]
 
     def copies(self, name: str, problems: list[Problem]) -> None:
         """The copy probe: canonical solutions that the refiner repeats exactly."""

@@ -14,7 +14,7 @@ from pebble.problems import TRAINING_SURFACE, Problem, Surface, build, is_held_o
 
 UNSEEN_NAMES = replace(TRAINING_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
 UNSEEN_WORDINGS = replace(TRAINING_SURFACE, sentences=wordings.HELD_OUT)
-USUAL_STEPS = (6, 7, 8, 8, 9, 9, 10, 10, 10, 11)
+USUAL_STEPS = (4, 5, 6, 6, 7, 7, 8)
 
 
 def row(name: str, number: int, problem: Problem) -> dict:
@@ -57,7 +57,7 @@ def main() -> None:
     write(folder, "usual", rows)
     write(folder, "changed", changed)
     write(folder, "names", draw("names", 300, USUAL_STEPS, UNSEEN_NAMES)[0])
-    write(folder, "longer", draw("longer", 300, (13, 14), TRAINING_SURFACE)[0])
+    write(folder, "longer", draw("longer", 300, (11, 12), TRAINING_SURFACE)[0])
     write(folder, "wordings", draw("wordings", 300, USUAL_STEPS, UNSEEN_WORDINGS)[0])
 
 

@@ -36,7 +36,7 @@ class Sampler:
         out = samples_of(self.options, trainer.options.stage)
         export(trainer.model, trainer.tokenizer, out.parent)
         o = self.options
-        sizes = ("--problems", o.problems, "--samples", o.samples, "--rows", o.rows, "--device", o.device)
+        sizes = ("--problems", o.problems, "--samples", o.samples, "--sums", o.sums, "--rows", o.rows, "--device", o.device)
         command = (sys.executable, "sample.py", "--model", out.parent, "--out", out, *sizes)
         self.running = subprocess.Popen([*map(str, command)], cwd=Path(__file__).parent)
         Thread(target=self._wait, args=(self.running, out), daemon=True).start()
@@ -80,6 +80,7 @@ def arguments() -> argparse.Namespace:
     a("--minutes", type=float, required=True, help="for all stages together")
     a("--problems", type=int, default=12000, help="training problems that the solver is sampled on, each time")
     a("--samples", type=int, default=4, help="samples of each")
+    a("--sums", type=int, default=6000, help="texts of ten computations that the solver writes, each time")
     a("--rows", type=int, default=4096, help="samples that are drawn at once")
     add_arguments(parser)
     options = parser.parse_args()

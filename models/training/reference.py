@@ -22,9 +22,9 @@ STEPS = """1. total: Cara + Ann
 2. Cara: Ben - 7
 3. Ben: Ann * 3
 4. Ann: 12
-5. Ben: 12 * 3 = 36
-6. Cara: 36 - 7 = 29
-7. total: 29 + 12 = 42
+5. Ben: Ann 12 * 3 = 36
+6. Cara: Ben 36 - 7 = 29
+7. total: Cara 29 + Ann 12 = 42
 #### 42"""
 CASES = (
     ("solve", "solve", PROBLEM),

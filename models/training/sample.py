@@ -1,4 +1,4 @@
-"""Samples solutions of training problems from a checkpoint, for training the other roles on real mistakes.
+"""Samples solutions of training problems, and sums, from a checkpoint, for training the other roles on real mistakes.
 
 python sample.py --model out/roles --problems 3000 --samples 4 --out out/samples.jsonl
 """
@@ -12,11 +12,12 @@ import torch
 
 from pebble.model import rotary_tables
 from pebble.problems import random_problem
+from pebble.practice import LABELS
 from pebble.sampling import generate
 from pebble.solutions import Candidate, first_wrong
 from pebble.store import load_checkpoint
 
-STEPS = (2, 3, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12)
+STEPS = (2, 3, 4, 4, 5, 5, 6, 6, 7, 8)
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     a("--out", type=Path, required=True)
     a("--problems", type=int, default=3000)
     a("--samples", type=int, default=4)
+    a("--sums", type=int, default=1000, help="texts of ten computations each")
     a("--temperature", type=float, default=0.9)
     a("--rows", type=int, default=400, help="samples that are drawn at once")
     a("--seed", type=int, default=1)
@@ -55,6 +57,12 @@ def main() -> None:
                 total += len(samples)
                 out.write(json.dumps({**problem.to_json(), "samples": samples}) + "\n")
             print(f"{start + len(problems)} problems, {right / total:.1%} of {total} samples right", flush=True)
+        for start in range(0, options.sums, options.rows):
+            prompts = [("sum", rng.choice(LABELS)) for _ in range(min(options.rows, options.sums - start))]
+            seed = options.seed * 100_019 + start
+            for text in generate(model, tokenizer, prompts, options.temperature, seed=seed, rows=options.rows):
+                out.write(json.dumps({"sum": text}) + "\n")
+            print(f"{start + len(prompts)} texts of sums", flush=True)
     writing.replace(options.out)
 
 

@@ -12,14 +12,17 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import IterableDataset
 
-from . import roles, tokens
+from . import practice, roles, tokens
+from .arithmetic import Reckoned
 from .problems import Problem, random_problem
 from .solutions import Candidate
 
 POOL = 1024
 # Examples of more tokens are left out: they show many long candidates.
 LONGEST = 1400
-PRACTICE = ("copy", "find", "read", "link", "sum")
+WRITTEN = {"sum": practice.sums, "work": practice.work}
+CHECKED = {"proof": practice.proof, "check": practice.check}
+PRACTICE = ("copy", "find", "read", "link", *WRITTEN, *CHECKED)
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,17 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Samples:
-    """The solver's own solutions: problems and, for each, its samples."""
+    """The solver's own work: problems and, for each, its samples; and computations."""
 
     entries: list[tuple[Problem, list[Candidate]]]
+    reckoned: Reckoned
 
     @staticmethod
     def read(paths: tuple[Path, ...]) -> "Samples":
         rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-        return Samples([(Problem.from_json(row), [Candidate.read(text) for text in row["samples"]]) for row in rows])
+        solved = [row for row in rows if "samples" in row]
+        entries = [(Problem.from_json(row), [Candidate.read(text) for text in row["samples"]]) for row in solved]
+        return Samples(entries, Reckoned.read([row["sum"] for row in rows if "sum" in row]))
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,13 @@ class Phase:
 def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles.Example:
     role = rng.choices(list(mixture.roles), list(mixture.roles.values()))[0]
     if role == "copy":
-        return roles.practice_copy(rng)
+        return practice.copy(rng)
     if role == "find":
-        return roles.practice_find(rng)
-    if role == "sum":
-        return roles.practice_sum(rng)
+        return practice.find(rng)
+    if role in WRITTEN:
+        return WRITTEN[role](rng)
+    if role in CHECKED:
+        return CHECKED[role](rng, samples and samples.reckoned)
     # Half of the examples that read solutions show real ones where there are any: more would be known by heart.
     if samples and role not in ("solve", "read", "link") and rng.random() < 0.5:
         problem, candidates = rng.choice(samples.entries)
@@ -67,9 +75,9 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
     steps = rng.choices(list(mixture.steps), list(mixture.steps.values()))[0]
     problem = random_problem(rng, min(steps, 8) if role in ("aggregate", "select") else steps)
     if role == "read":
-        return roles.practice_read(rng, problem)
+        return practice.read(rng, problem)
     if role == "link":
-        return roles.practice_link(rng, problem)
+        return practice.link(rng, problem)
     return roles.solve(problem) if role == "solve" else roles.planted(rng, role, problem)
 
 

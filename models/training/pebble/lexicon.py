@@ -19,6 +19,11 @@ THINGS = (
 ).split()
 HELD_OUT_THINGS = "kites candles buttons pebbles spoons ribbons tickets acorns magnets feathers".split()
 
+# How often all names of a problem begin with one of four letters at most, and how often initials may repeat by chance. What
+# such names cost a small model is no reasoning, and what it confuses once it confuses again.
+CROWDED = 0.06
+SHARED = 0.15
+
 _FORBIDDEN = frozenset([*HELD_OUT_NAMES, *HELD_OUT_THINGS])
 _CONSONANTS = "bcdfghjklmnprstvwz"
 _LETTERS = "aaaabcddeeeefghhiiiijkkllllmmnnnooooprrrsssttuuvwxyz"
@@ -67,7 +72,7 @@ def names_for_training(rng: random.Random, count: int) -> list[str]:
     if rng.random() < 0.4:
         return _distinct(rng, count, NAMES)
     # Names that begin alike are told apart by their ends only, which has to be practised.
-    initials = "".join(rng.sample(_INITIALS, rng.randint(1, 4))) if rng.random() < 0.3 else _INITIALS
+    initials = "".join(rng.sample(_INITIALS, rng.randint(1, 4))) if rng.random() < CROWDED else _INITIALS
     return _distinct(rng, count, lambda: made_up_name(rng, initials), crowded=len(initials) < count)
 
 
@@ -94,9 +99,9 @@ def verb_for_training(rng: random.Random) -> str:
 
 
 def _distinct(rng: random.Random, count: int, names, crowded: bool = False) -> list[str]:
-    """`names`: a list, or a function that makes one up. In four problems of ten initials may repeat."""
+    """`names`: a list, or a function that makes one up."""
     pick = names if callable(names) else lambda: rng.choice(names)
-    shared_initials = crowded or rng.random() < 0.4
+    shared_initials = crowded or rng.random() < SHARED
     chosen: list[str] = []
     while len(chosen) < count:
         name = pick()

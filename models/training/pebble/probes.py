@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from tokenizers import Tokenizer
 
-from . import lexicon, roles, tokens
+from . import lexicon, practice, roles, tokens
 from .batches import collate
 from .model import Llama
 from .problems import TRAINING_SURFACE, Problem, random_structured_problem
@@ -27,8 +27,8 @@ def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Examp
         return random_structured_problem(rng, steps, surface, held_out=True)[1]
 
     for name, surface in (("seen", TRAINING_SURFACE), ("unseen", UNSEEN)):
-        out[f"copy {name}"] = [roles.practice_copy(rng, surface.names) for _ in range(count)]
-        out[f"find {name}"] = [roles.practice_find(rng, surface.names) for _ in range(count)]
+        out[f"copy {name}"] = [practice.copy(rng, surface.names) for _ in range(count)]
+        out[f"find {name}"] = [practice.find(rng, surface.names) for _ in range(count)]
         for steps in (1, 2, 3, 4, 5, 6, 8):
             out[f"solve {name} {steps}"] = [roles.solve(problem(surface, steps)) for _ in range(count)]
         out[f"keep {name}"] = [roles.refine(p, canonical(p)) for p in (problem(surface, 1 + n % 4) for n in range(count))]

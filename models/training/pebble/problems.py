@@ -1,30 +1,29 @@
 """Random arithmetic word problems from a graph of quantities, with a canonical step-by-step solution.
 
 A solution first reads backwards from the question, a line for each quantity it needs ("Ben: Ann * 3", "Ann: 12"), then
-computes forwards ("Ben: 12 * 3 = 36"). Each line depends on one or two earlier places only, which is what a small model
-can learn; each can be checked on its own.
+computes forwards ("Ben: Ann 12 * 3 = 36"). Each line depends on one or two earlier places only, which is what a small
+model can learn, and says whose values it takes, so that each is found by the name before it; each can be checked on its
+own. Results are written down at once: what long numbers cost the solver is what a reviewer, who works them out digit by
+digit (arithmetic.py), can find.
 """
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Callable
 
 from . import lexicon, wordings
+from .arithmetic import OPERATIONS
 
-LARGEST_VALUE = 999
-LARGEST_COST = 5000
+LARGEST_VALUE = 9999
+LARGEST_COST = 50_000
+# Larger quantities are not divided.
+LARGEST_DIVIDED = 999
 # Quantities above one a computation; where some are given as plain numbers, fewer are left to be not needed.
 UNNEEDED = (0, 0, 1, 1, 2, 2, 3, 4)
 # How often a sentence leaves out what the one before it has said.
-ELLIPTIC = 0.25
-OPERATIONS: dict[str, Callable[[int, int], int]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-    "/": lambda left, right: left // right if right else 0,
-}
+ELLIPTIC = 0.12
 DISTRACTOR = ""
 QUESTION_LABELS = {"total": "+", "difference": "-", "cost": "*", "left": "-", "share": "/"}
 Operand = int | str
@@ -37,6 +36,10 @@ class Relation:
     left: Operand
     operation: str = ""
     right: Operand = 0
+
+    @property
+    def swapped(self) -> "Relation":
+        return replace(self, left=self.right, right=self.left)
 
     @property
     def sources(self) -> list[str]:
@@ -53,6 +56,11 @@ class Relation:
 
     def __str__(self) -> str:
         return f"{self.left} {self.operation} {self.right}" if self.operation else str(self.left)
+
+    def computed(self, left: int, right: int, value: int) -> str:
+        """With the numbers of both sides, each behind the name of the quantity it is of, and the result."""
+        sides = (f"{side} {n}" if isinstance(side, str) else str(n) for side, n in ((self.left, left), (self.right, right)))
+        return f" {self.operation} ".join(sides) + f" = {value}"
 
 
 @dataclass(frozen=True)
@@ -140,14 +148,10 @@ def _computed(label: str, relation: Relation, values: dict[str, int], slips: dic
     left, right = relation.operands(values)
     left, right, value = slips.get(label) or (left, right, OPERATIONS[relation.operation](left, right))
     values[label] = value
-    return computed_line(label, relation.operation, left, right, value)
+    return f"{label}: {relation.computed(left, right, value)}"
 
 
-def computed_line(label: str, operation: str, left: int, right: int, value: int) -> str:
-    return f"{label}: {left} {operation} {right} = {value}"
-
-
-def _computable(relations: dict[str, Relation], question: str) -> bool:
+def computable(relations: dict[str, Relation], question: str) -> bool:
     """Whether the reversed plan meets every source before it is used."""
     order = plan(relations, question)
     known = {label for label in order if not relations[label].sources}
@@ -220,16 +224,22 @@ def assign_numbers(rng: random.Random, structure: Structure, labels: list[str]) 
 
 
 def _amount(rng: random.Random) -> int:
-    return rng.randint(2, 40 if rng.random() < 0.7 else 99)
+    return rng.randint(2, rng.choices((40, 99, 999, 4000), (2, 2, 3, 5))[0])
+
+
+def _part(rng: random.Random, value: int) -> int:
+    """Less than `value`."""
+    amount = _amount(rng)
+    return amount if amount < value else rng.randint(1, value - 1)
 
 
 def _multiple(rng: random.Random) -> int:
-    return rng.randint(2, 5 if rng.random() < 0.7 else 9)
+    return rng.randint(2, 9)
 
 
 def _relation(rng: random.Random, kind: str, source: str, second: str, value: int) -> Relation | None:
     """The numbers of one relation, given the value of its source."""
-    divisors = [k for k in wordings.FRACTIONS if value > k and value % k == 0]
+    divisors = [k for k in wordings.FRACTIONS if k < value <= LARGEST_DIVIDED and value % k == 0]
     if kind == "base":
         return Relation(_amount(rng))
     if kind == "rate":
@@ -237,7 +247,7 @@ def _relation(rng: random.Random, kind: str, source: str, second: str, value: in
     if kind == "+":
         return Relation(source, "+", _amount(rng))
     if kind == "-":
-        return Relation(source, "-", min(value - 1, _amount(rng))) if value > 3 else None
+        return Relation(source, "-", _part(rng, value)) if value > 3 else None
     if kind == "*":
         return Relation(source, "*", _multiple(rng))
     if kind == "/":
@@ -255,7 +265,7 @@ def _question(rng: random.Random, structure: Structure, target: str, other: str,
         price = _multiple(rng)
         return Relation(target, "*", price) if value * price <= LARGEST_COST else None
     if asked == "left":
-        return Relation(target, "-", min(value - 1, _amount(rng))) if value > 3 else None
+        return Relation(target, "-", _part(rng, value)) if value > 3 else None
     return _relation(rng, "/", target, target, value)
 
 
@@ -347,7 +357,7 @@ def random_structured_problem(
         if structure.steps != steps:
             continue
         problem = build(rng, structure, surface, held_out, attempts=64 if held_out else 3)
-        if problem and _computable(problem.relations, problem.question):
+        if problem and computable(problem.relations, problem.question):
             return structure, problem
 
 

@@ -1,17 +1,19 @@
 """The prompt forms (shared with src/prompts/compact.ts) and the training examples of each role."""
 
 import random
+import re
 from dataclasses import dataclass, field, replace
 from os.path import commonprefix
 
-from .lexicon import names_for_training
-from .problems import OPERATIONS, Problem, computed_line
-from .solutions import Candidate, canonical, correction, first_wrong, is_right, plant
+from .arithmetic import plain, worked
+from .problems import Problem
+from .solutions import Candidate, as_written, canonical, correction, first_wrong, is_right, plant
 
 ALL_RIGHT = "All steps are right."
 REFLECTION = "\nCheck it again.\n"
 LETTERS = "ABCDEFGH"
-FALSE_ALARMS = 0.2
+_LISTED = re.compile(r"(?:(\d{1,3} .+)|(####.*)) (ok|wrong)")
+_VERDICT = re.compile(r"Step (\d{1,3}) is wrong, it should be (.+)\.")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,24 @@ def review_prompt(text: str, candidate: Candidate) -> tuple[str, str]:
 
 
 def refine_prompt(text: str, candidate: Candidate, review: str) -> tuple[str, str]:
-    return "refine", join(text, candidate.numbered, review)
+    """Shows what the review leaves of a solution: a refiner that saw the wrong line and what follows from it beside the review
+    repeated them in half of its failures."""
+    return "refine", join(text, mended(candidate, review).numbered)
+
+
+def refine_beginning(candidate: Candidate, review: str) -> str:
+    """What the answer to `refine_prompt` is given to begin with, so that no step that stands is written anew."""
+    return Candidate(mended(candidate, review).steps, "").bullets + "\n"
+
+
+def mended(candidate: Candidate, review: str) -> Candidate:
+    """The lines before the one that a review calls wrong, and that line as the review gives it; what comes after it falls.
+    All of a solution of which the review says nothing of the kind."""
+    found = _VERDICT.fullmatch(review)
+    if not found or not 0 < int(found[1]) <= len(candidate.steps) + 1:
+        return candidate
+    kept, line = candidate.steps[: int(found[1]) - 1], found[2]
+    return Candidate(kept, line.removeprefix("####").strip()) if line.startswith("####") else Candidate([*kept, line], "")
 
 
 def judge_prompt(text: str, candidate: Candidate) -> tuple[str, str]:
@@ -76,8 +95,9 @@ def verdict(problem: Problem, candidate: Candidate) -> str:
 
 
 def review_list(problem: Problem, candidate: Candidate) -> list[str]:
-    """Each line up to the first wrong one, written anew as it should be and then called ok or wrong: a reviewer that has
-    the right line before it only compares, where a bare verdict on the shown line was hardly ever learned."""
+    """Each line up to the first wrong one, written anew as it should be, results worked out digit by digit, and then called
+    ok or wrong: a reviewer that has the right line before it only compares, where a bare verdict on the shown line was
+    hardly ever learned."""
     index = first_wrong(problem, candidate)
     fine = candidate.lines if index is None else candidate.lines[:index]
     listed = [f"{_numbered(n, line)} ok" for n, line in enumerate(fine, 1)]
@@ -87,7 +107,19 @@ def review_list(problem: Problem, candidate: Candidate) -> list[str]:
 
 
 def _numbered(n: int, line: str) -> str:
-    return line if line.startswith("####") else f"{n} {line}"
+    return line if line.startswith("####") else f"{n} {worked(line)}"
+
+
+def read_verdict(review: str) -> str:
+    """The verdict of a review, as src/prompts/compact.ts reads it: where the list ends with a wrong line, the line derived
+    there is the correction, since the sentence below it repeats the solution's own too often."""
+    lines = review.split("\n")
+    listed = lines[: next((n for n, line in enumerate(lines) if not _LISTED.fullmatch(line)), len(lines))]
+    found = _LISTED.fullmatch(listed[-1]) if listed else None
+    if not found or found[3] == "ok":
+        return lines[-1]
+    number, line = found[1].split(" ", 1) if found[1] else (len(listed), found[2])
+    return f"Step {number} is wrong, it should be {plain(line)}."
 
 
 def review_text(problem: Problem, candidate: Candidate) -> str:
@@ -154,24 +186,26 @@ def review(problem: Problem, candidate: Candidate) -> Example:
     shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
     start = len("\n".join([*listed[:-1], ""]))
     same = len(commonprefix([shown, listed[-1]]))
-    return replace(example, stressed=(start + same, start + listed[-1].rindex("wrong")))
+    # In the last sentence, too, where the solution's own line is not to be repeated.
+    said = example.assistant.rindex(" should be ") + len(" should be ")
+    line = candidate.lines[index] if index < len(candidate.lines) else ""
+    corrected_at = said + len(commonprefix([line, example.assistant[said:]]))
+    return replace(example, stressed=(start + same, start + listed[-1].rindex("wrong"), corrected_at))
 
 
-def refine(problem: Problem, candidate: Candidate, said: str = "") -> Example:
-    """A solution that is right is repeated as it stands, whatever the review has `said`."""
-    wrong = first_wrong(problem, candidate) is not None
-    target = canonical(problem).bullets if wrong else candidate.bullets
-    prompt = refine_prompt(problem.text, candidate, said or verdict(problem, candidate))
-    example = _reading(problem, prompt, [candidate], target, numbered=True)
-    return replace(example, stressed=(len(commonprefix([candidate.bullets, target])),)) if wrong else example
+def refine(problem: Problem, candidate: Candidate, review: str = "") -> Example:
+    """What is shown is repeated as it stands; where it ends early, the rest follows, worked out, since a second look takes its
+    time."""
+    shown = mended(candidate, review or verdict(problem, candidate))
+    right = canonical(as_written(problem, shown))
+    said = shown.bullets.split("\n")
+    target = "\n".join([*said, *(worked(line) for line in right.bullets.split("\n") if line not in said)])
+    return _reading(problem, ("refine", join(problem.text, shown.numbered)), [shown], target, numbered=True)
 
 
-def false_alarm(rng: random.Random, problem: Problem, candidate: Candidate) -> str:
-    """A review that calls a line of a right solution wrong, as a reviewer sometimes does."""
-    wrong = plant(rng, problem)
-    index = rng.randrange(len(candidate.steps))
-    line = wrong.steps[index] if index < len(wrong.steps) else candidate.steps[index]
-    return f"Step {index + 1} is wrong, it should be {line}."
+def cut_short(rng: random.Random, candidate: Candidate) -> Candidate:
+    """The beginning of a solution, as the refiner sees one whose next line was wrong."""
+    return Candidate(candidate.steps[: rng.randrange(1, len(candidate.steps) + 1)], "")
 
 
 def verify(problem: Problem, candidate: Candidate) -> Example:
@@ -215,9 +249,8 @@ def on_candidates(rng: random.Random, role: str, problem: Problem, right: list[C
             return aggregate(problem, shown)
         shown[rng.randrange(len(shown))] = rng.choice(right)
         return select(problem, shown)
-    if role == "refine" and rng.random() < 0.5 * FALSE_ALARMS:
-        candidate = rng.choice(right)
-        return refine(problem, candidate, false_alarm(rng, problem, candidate))
+    if role == "refine" and rng.random() < 0.3:
+        return refine(problem, cut_short(rng, rng.choice(right)), ALL_RIGHT)
     candidate = rng.choice(right if rng.random() < 0.5 else wrong)
     return recheck(rng, problem, candidate) if role == "recheck" else ON_CANDIDATE[role](problem, candidate)
 
@@ -233,70 +266,3 @@ def sampled(rng: random.Random, role: str, problem: Problem, samples: list[Candi
     right = [c for c in samples if first_wrong(problem, c) is None]
     wrong = [c for c in samples if not is_right(problem, c)]
     return on_candidates(rng, role, problem, right or [canonical(problem)], wrong or [plant(rng, problem)])
-
-
-# Practice: skills without a problem, for training only.
-
-
-def practice_copy(rng: random.Random, names=names_for_training) -> Example:
-    lines = [_arithmetic_line(rng, name) for name in names(rng, rng.randint(1, 8))]
-    text = "\n".join(f"- {line}" for line in lines)
-    return Example("copy", text, text)
-
-
-def practice_find(rng: random.Random, names=names_for_training) -> Example:
-    """The values of some names, in the order asked for: plain numbers and what computations give."""
-    given = {}
-    for name in names(rng, rng.randint(2, 12)):
-        given[name] = f"{name}: {rng.randint(1, 999)}" if rng.random() < 0.5 else _arithmetic_line(rng, name)
-    asked = rng.sample(list(given), len(given))
-    found = [f"- {name}: {given[name].rpartition(' ')[2]}" for name in asked]
-    parts = ("\n".join(f"- {line}" for line in given.values()), "\n".join(f"- {name}" for name in asked))
-    return Example("find", join(*parts), "\n".join(found))
-
-
-def practice_read(rng: random.Random, problem: Problem) -> Example:
-    """Every relation of a problem, in the order asked for."""
-    labels = list(problem.relations)
-    rng.shuffle(labels)
-    lines = [f"- {label}: {problem.relations[label]}" for label in labels]
-    return Example("read", join(problem.text, "\n".join(f"- {label}" for label in labels)), "\n".join(lines))
-
-
-def practice_link(rng: random.Random, problem: Problem) -> Example:
-    """Half of the computed lines of a problem, in an order asked for, from their relations and what all quantities are."""
-    linked = [label for label, relation in problem.relations.items() if relation.sources]
-    asked = rng.sample(linked, (len(linked) + 1) // 2)
-    computed = {}
-    for label in linked:
-        relation, values = problem.relations[label], problem.values
-        line = computed_line(label, relation.operation, *relation.operands(values), values[label])
-        computed[label] = f"- {line}"
-    relations = [f"- {label}: {problem.relations[label]}" for label in asked]
-    known = [
-        computed[label] if label in linked and label not in asked else f"- {label}: {value}"
-        for label, value in problem.values.items()
-    ]
-    rng.shuffle(known)
-    parts = ("\n".join([*relations, *known]), "\n".join(f"- {label}" for label in asked))
-    return Example("link", join(*parts), "\n".join(computed[label] for label in asked))
-
-
-def practice_sum(rng: random.Random) -> Example:
-    """Arithmetic alone, in the form of computed lines."""
-    label = rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    return Example("sum", label, "\n".join(f"- {_arithmetic_line(rng, label)}" for _ in range(12)))
-
-
-def _arithmetic_line(rng: random.Random, label: str) -> str:
-    operation = rng.choice("+-*/")
-    if operation in "*/":
-        right = rng.randint(2, 9)
-        left = rng.randint(2, 60 if rng.random() < 0.6 else 999 // right)
-        left, value = (left * right, left) if operation == "/" else (left, left * right)
-    else:
-        left = rng.randint(2, 100 if rng.random() < 0.5 else 900)
-        right = rng.randint(1, 99 if rng.random() < 0.6 else 600)
-        left = max(left, right + 1) if operation == "-" else left
-        value = OPERATIONS[operation](left, right)
-    return computed_line(label, operation, left, right, value)

@@ -16,7 +16,7 @@ def generate(
     prompts: list[tuple[str, str]],
     temperature: float = 0.0,
     seed: int = 0,
-    limit: int = 480,
+    limit: int = 640,
     rows: int = 128,
     given: list[str] | None = None,
 ) -> list[str]:
@@ -69,6 +69,7 @@ def _batch(model: Llama, prompts: list[list[int]], temperature: float, generator
 
 
 def _choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    logits[:, tokens.MARKS] = -torch.inf
     if temperature == 0:
         return logits.argmax(-1)
     return torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)[:, 0]

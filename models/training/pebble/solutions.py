@@ -4,9 +4,9 @@ import random
 import re
 from dataclasses import dataclass, replace
 
-from .problems import OPERATIONS, Problem, Relation, _computable, evaluate, plan, solution_lines
+from .arithmetic import OPERATIONS, plain
+from .problems import Problem, Relation, computable, evaluate, plan, solution_lines
 
-_COMPUTED = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+)")
 _MARK = re.compile(r"^(?:-|\d+\.)\s+")
 
 
@@ -31,9 +31,10 @@ class Candidate:
 
     @staticmethod
     def read(text: str) -> "Candidate":
+        """Of a refinement, whose lines may be worked out, what it shows to the roles that read it."""
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         answers = [line.removeprefix("####").strip() for line in lines if line.startswith("####")]
-        steps = [_MARK.sub("", line) for line in lines if not line.startswith("####")]
+        steps = [plain(_MARK.sub("", line)) for line in lines if not line.startswith("####")]
         return Candidate(steps, answers[-1] if answers else "")
 
     @staticmethod
@@ -55,19 +56,26 @@ def line_is_right(problem: Problem, line: str) -> bool:
     relation = problem.relations.get(label)
     if relation is None:
         return False
-    computed = _COMPUTED.fullmatch(body)
-    if computed is None:
-        return body in _forms(relation)
-    left, operation, right, value = computed.groups()
     values = problem.values
-    true = Relation(*(values.get(side, side) for side in (relation.left, relation.operation, relation.right)))
-    return f"{left} {operation} {right}" in _forms(true) and int(value) == values[label]
+    if "=" not in body:
+        return body in map(str, _forms(relation))
+    return body in (form.computed(*form.operands(values), values[label]) for form in _forms(relation))
 
 
-def _forms(relation: Relation) -> list[str]:
+def _forms(relation: Relation) -> list[Relation]:
     """The ways of writing a relation: both orders where the operation allows it."""
-    swapped = replace(relation, left=relation.right, right=relation.left)
-    return [str(relation), str(swapped)] if relation.operation in ("+", "*") else [str(relation)]
+    return [relation, relation.swapped] if relation.operation in ("+", "*") else [relation]
+
+
+def as_written(problem: Problem, candidate: Candidate) -> Problem:
+    """The problem with its relations in the order of sides in which the candidate writes them, so that what should follow
+    its first right lines continues them."""
+    relations = dict(problem.relations)
+    for step in candidate.steps[: first_wrong(problem, candidate)]:
+        label, _, body = step.partition(": ")
+        if body == str(relations[label].swapped):
+            relations[label] = relations[label].swapped
+    return replace(problem, relations=relations) if computable(relations, problem.question) else problem
 
 
 def first_wrong(problem: Problem, candidate: Candidate) -> int | None:
@@ -78,10 +86,20 @@ def first_wrong(problem: Problem, candidate: Candidate) -> int | None:
     return None if is_right(problem, candidate) else len(candidate.steps)
 
 
+def misreckons(problem: Problem, candidate: Candidate, index: int) -> bool:
+    """Whether the line at `index`, the first wrong one, has the true numbers and a wrong result."""
+    if index >= len(candidate.steps):
+        return False
+    head, _, _ = candidate.steps[index].rpartition(" = ")
+    value = problem.values.get(head.partition(": ")[0])
+    return head != "" and line_is_right(problem, f"{head} = {value}")
+
+
 def correction(problem: Problem, candidate: Candidate, index: int) -> str:
     """What the line at `index`, the first wrong one, should be."""
     if index == len(candidate.steps):
         return f"#### {problem.answer}"
+    problem = as_written(problem, candidate)
     if candidate.steps[:index] == problem.lines[:index]:
         return problem.lines[index]
     label, _, body = candidate.steps[index].partition(": ")
@@ -95,7 +113,7 @@ def correction(problem: Problem, candidate: Candidate, index: int) -> str:
 def plant(rng: random.Random, problem: Problem) -> Candidate:
     """A solution with one mistake whose consequences are carried on; the answer is wrong."""
     while True:
-        candidate = rng.choices((_wrong_relation, _slip, _cut_short), (7, 3, 1))[0](rng, problem)
+        candidate = rng.choices((_wrong_relation, _slip, _cut_short), (4, 6, 1))[0](rng, problem)
         if candidate is not None and not is_right(problem, candidate):
             return candidate
 
@@ -117,7 +135,7 @@ def _wrong_relation(rng: random.Random, problem: Problem) -> Candidate | None:
     else:
         return None
     relations = {**problem.relations, label: wrong}
-    if wrong == true or _circular(relations) or not _computable(relations, problem.question):
+    if wrong == true or _circular(relations) or not computable(relations, problem.question):
         return None
     if wrong.operation == "/" and not _divides(relations, wrong) or min(evaluate(relations).values()) < 0:
         return None
@@ -147,8 +165,8 @@ def _slip(rng: random.Random, problem: Problem) -> Candidate | None:
     relation, values = problem.relations[label], problem.values
     left, right = relation.operands(values)
     value = OPERATIONS[relation.operation](left, right)
-    if rng.random() < 0.6:
-        value = max(1, value + rng.choice((-10, 10, -1, 1, -2, 2, 9, -9, 100, -100, 20, -20)))
+    if rng.random() < 0.7:
+        value = misreckoned(rng, value)
     else:
         left = rng.choice([*values.values(), left + rng.choice((1, 10))])
         if relation.operation == "/" and left % max(right, 1):
@@ -157,6 +175,13 @@ def _slip(rng: random.Random, problem: Problem) -> Candidate | None:
     if value < 0:
         return None
     return Candidate.of(solution_lines(problem.relations, problem.question, {label: (left, right, value)}))
+
+
+def misreckoned(rng: random.Random, value: int) -> int:
+    """A number that is not `value`, most often with one digit a little off, as when a carry is forgotten."""
+    unit = 10 ** rng.randrange(len(str(value)))
+    wrong = value + rng.choice((-1, 1)) * rng.choice((1, 1, 1, 2, 3, 9)) * unit
+    return wrong if wrong >= 0 else value + unit
 
 
 def _cut_short(rng: random.Random, problem: Problem) -> Candidate | None:

@@ -59,6 +59,6 @@ def export(model: Llama, tokenizer: Tokenizer, folder: Path) -> None:
         "model_max_length": model.config.max_position_embeddings,
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    generation = {"eos_token_id": tokens.END, "temperature": 0.8, "do_sample": True}
+    generation = {"eos_token_id": tokens.END, "temperature": 0.8, "do_sample": True, "suppress_tokens": tokens.MARKS}
     for name, content in (("config", config), ("tokenizer_config", tokenizer_config), ("generation_config", generation)):
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2))

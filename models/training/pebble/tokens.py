@@ -15,6 +15,8 @@ from . import problems, roles
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|step|>", "<|good|>", "<|bad|>"]
 PAD, START, END, STEP, GOOD, BAD = range(6)
+# Read, never written.
+MARKS = [STEP, GOOD, BAD]
 PIECES = r"\n| ?[A-Z]| ?[a-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s+"
 _SPLIT = re.compile(PIECES).findall
 IGNORED = -100
@@ -93,7 +95,7 @@ def prompt_ids(tokenizer: Tokenizer, system: str, user: str, given: str = "") ->
 def encode(tokenizer: Tokenizer, example: roles.Example, prompt_weight: float = 0.0) -> Encoded:
     """Targets cover the prompt too, with `prompt_weight`; in solutions that are shown they are those of `_checked`."""
     prompt = prompt_ids(tokenizer, example.system, example.user, example.given)
-    if example.system == "verify":
+    if example.system in ("verify", "check"):
         return _verified(tokenizer, example, prompt)
     ids = [*prompt, *text_ids(tokenizer, example.assistant), END]
     ids, targets = ids[:-1], ids[1:]
@@ -122,10 +124,9 @@ def _length(tokenizer: Tokenizer, check: roles.Check, n: int) -> int:
 
 def _verified(tokenizer: Tokenizer, example: roles.Example, prompt: list[int]) -> Encoded:
     """A step mark follows each line of the answer, and the line break the mark."""
-    check = example.checks[0]
     newline = text_ids(tokenizer, "\n")
     ids, targets, weights = list(prompt), [*prompt[1:], IGNORED], [0.0] * len(prompt)
-    for n, line in enumerate(check.lines):
+    for check, n, line in ((check, n, line) for check in example.checks for n, line in enumerate(check.lines)):
         ids += [*text_ids(tokenizer, line), STEP, *newline]
         pairs = [*_checked(tokenizer, check, n, STEP), *((IGNORED, 0.0) for _ in newline)]
         targets += [target for target, _ in pairs]

@@ -11,7 +11,7 @@ TIMES = {
 }
 VERBS = "has has has has owns owns keeps carries stores possesses collects gathers".split()
 
-# The plain way of saying it, three sentences in four.
+# The plain way of saying it, seven sentences in ten.
 PLAIN = {
     "base": ["{b} {h} {v} {i}.", "{b} starts with {v} {i}.", "There are {v} {i} in the bag of {b}."],
     "rate": ["{b} finds {v} {i} a day for {k} days.", "{b} buys {k} boxes of {v} {i} each."],
@@ -167,12 +167,13 @@ ELLIPTIC = {
 }
 
 
-def _mixed(plain: list[str], further: list[str]) -> list[str]:
-    """Both lists, the plain sentences repeated so often that they make up about three quarters."""
-    return plain * max(1, round(3 * len(further) / len(plain))) + further
+def _mixed(kind: str) -> list[str]:
+    """All sentences of a kind, repeated so often that each list has its share."""
+    plain, further = PLAIN[kind], FURTHER[kind]
+    return plain * (7 * len(further)) + further * (3 * len(plain))
 
 
-TRAINING = {kind: _mixed(plain, FURTHER[kind]) for kind, plain in PLAIN.items()}
+TRAINING = {kind: _mixed(kind) for kind in PLAIN}
 
 HELD_OUT = {
     **TRAINING,

@@ -36,9 +36,10 @@ class Commands(unittest.TestCase):
         self.assertGreater(again["steps"], first["steps"])
         self.assertGreater(again["seconds"], first["seconds"])
         self.train("roles", 1500, "--init", out / "copying", "--layers", 2)
-        self.run_python("sample.py", "--model", out / "roles", "--problems", 3, "--samples", 2, "--out", out / "samples.jsonl")
+        self.run_python("sample.py", "--model", out / "roles", "--problems", 3, "--samples", 2, "--sums", 2, "--out", out / "samples.jsonl")
         rows = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
-        self.assertEqual([len(row["samples"]) for row in rows], [2, 2, 2])
+        self.assertEqual([len(row["samples"]) for row in rows if "samples" in row], [2, 2, 2])
+        self.assertEqual(sum("sum" in row for row in rows), 2)
         self.train("cooling", 1500, "--init", out / "roles", "--layers", 2, "--samples", out / "samples.jsonl")
         self.run_python("export.py", "--model", out / "cooling", "--out", out / "exported")
         self.run_python("reference.py", "--model", out / "exported", "--out", out / "reference.json")
@@ -56,14 +57,14 @@ class Commands(unittest.TestCase):
         self.assertGreater(done["steps"], 0)
 
     def test_all_stages_in_one_process_leave_weights_and_samples_of_the_solver(self):
-        few = "--problems 2 --samples 2 --rows 4 --workers 1 --report 60 --batch 256".split()
+        few = "--problems 2 --samples 2 --sums 1 --rows 4 --workers 1 --report 60 --batch 256".split()
         self.run_python("pipeline.py", "--out", self.out, "--minutes", 0.7, *TINY, *few)
         stages = [json.loads(line)["steps"] for line in (self.out / "log.jsonl").read_text().splitlines()]
         self.assertEqual(len(stages), 7)
         self.assertTrue(all(stages))
         self.assertTrue((self.out / "exported" / "model.safetensors").exists())
         rows = [json.loads(line) for line in (self.out / "solver-roles" / "samples.jsonl").read_text().splitlines()]
-        self.assertEqual([len(row["samples"]) for row in rows], [2, 2])
+        self.assertEqual([len(row.get("samples", [])) for row in rows], [2, 2, 0])
 
 
 if __name__ == "__main__":
