@@ -8,6 +8,8 @@ export interface Prompt {
   readonly messages: readonly Message[]
   /** What the role's answer needs at most. */
   readonly maxTokens: number
+  /** What the answer begins with, for a model that can go on from it; others are asked for all of it. */
+  readonly continueFrom?: string
 }
 
 export interface Critique {

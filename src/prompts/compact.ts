@@ -15,6 +15,12 @@ import { hashWording } from './wording-hash.ts'
 /** Lines beyond this many are joined to the last step, which bounds prompts and score vectors. */
 const MAX_STEPS = 64
 const ANSWER = /^####/
+/** Tokens of a refinement and of a review, which work long results out: those of problems of a dozen steps. */
+const REFINEMENT_TOKENS = 640
+const REVIEW_TOKENS = 640
+const SOLUTION_TOKENS = 448
+/** What a refinement makes a long result of, digit by digit; roles that read it are shown the result alone. */
+const WORKED = /= [\d ]+ = /
 /** What candidates are called in the order in which they are shown: no more of them were ever trained on. */
 const LETTERS = 'ABCDEFGH'
 
@@ -26,38 +32,68 @@ const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Me
   },
 ]
 
-/** The steps without their marks, and the answer line where there is one. */
-const parse = (draft: string): { readonly steps: readonly string[]; readonly answer: string } => {
+/** The steps without their marks, and the answer line, empty where there is none. */
+interface Solution {
+  readonly steps: readonly string[]
+  readonly answer: string
+}
+
+const parse = (draft: string): Solution => {
   const lines = withoutControls(draft)
     .split('\n')
     .map((line) => line.trim())
   const answer = lines.findLast((line) => ANSWER.test(line)) ?? ''
   const steps = lines
     .filter((line) => line !== '' && !ANSWER.test(line))
-    .map((line) => line.replace(/^(?:[-*•]|\d+[.)])\s+/, ''))
+    .map((line) => line.replace(/^(?:[-*•]|\d+[.)])\s+/, '').replace(WORKED, '= '))
   const kept = steps.slice(0, MAX_STEPS - 1)
   const rest = steps.slice(MAX_STEPS - 1).join(' ')
   return { steps: rest === '' ? kept : [...kept, rest], answer }
 }
 
-const withMarks = (draft: string, mark: (step: number) => string): string[] => {
-  const { steps, answer } = parse(draft)
+const withMarks = (draft: string, mark: (step: number) => string): string[] =>
+  marked(parse(draft), mark)
+
+const marked = ({ steps, answer }: Solution, mark: (step: number) => string): string[] => {
   const lines = steps.map((step, index) => `${mark(index + 1)} ${step}`)
   return answer === '' ? lines : [...lines, answer]
 }
 
+const byNumber = (step: number): string => `${step}.`
 const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
-const numbered = (draft: string): string => withMarks(draft, (step) => `${step}.`).join('\n')
+const numbered = (draft: string): string => withMarks(draft, byNumber).join('\n')
+
+const CLEARED = /^all steps are right\b/i
+const CORRECTED = /^Step (\d{1,3}) is wrong, it should be (.+)\.$/
 
 /** A line of the list before the verdict: the step as it should be, behind its number or the answer's mark, and what was found. */
 const LISTED = /^(?:\d{1,3} .+|####.*) (?:ok|wrong)$/
 
-/** The verdict is what follows the list; the list is left out, since refiners are shown verdicts alone. */
+const LISTED_WRONG = /^(?:(\d{1,3}) (.+)|(####.*)) wrong$/
+
+/** The first wrong step as the list has it, if it has one. */
+const readList = (lines: readonly string[]): Critique | undefined => {
+  const found = LISTED_WRONG.exec(lines.at(-1) ?? '')
+  if (found === null) return undefined
+  const step = Number(found[1]) || lines.length
+  const right = (found[2] ?? found[3]!).replace(WORKED, '= ')
+  return { text: `Step ${step} is wrong, it should be ${right}.`, step, verdict: 'wrong' }
+}
+
+/**
+ * The verdict follows the list; the list is left out, since refiners are shown verdicts alone. Where the list ends with a wrong
+ * step, the step derived there is the correction: the sentence below it repeats the solution's own too often.
+ */
 const readReview = (text: string): Critique => {
-  const lines = text.trim().split('\n')
-  const verdictAt = lines.findIndex((line) => !LISTED.test(line.trim()))
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+  const verdictAt = lines.findIndex((line) => !LISTED.test(line))
+  const listed = readList(verdictAt < 0 ? lines : lines.slice(0, verdictAt))
+  if (listed !== undefined) return listed
   const trimmed = (verdictAt < 0 ? lines : lines.slice(verdictAt)).join('\n').trim()
-  if (/^all steps are right\b/i.test(trimmed)) {
+  if (CLEARED.test(trimmed)) {
     return { text: trimmed, step: undefined, verdict: 'right' }
   }
   const wrong = /^step (\d{1,3}) is wrong\b/i.exec(trimmed)
@@ -73,10 +109,33 @@ const readReport = (text: string): Report => {
   return { ...found, verdict: verdict === undefined ? undefined : told[verdict] }
 }
 
-const refine = (task: Task, draft: string, critique: string | undefined): Prompt => ({
-  messages: ask('refine', task, numbered(draft), critique?.trim() ?? ''),
-  maxTokens: 256,
-})
+/** The steps before the one that a review corrects, and the correction; undefined where it corrects no step of the solution. */
+const mended = ({ steps }: Solution, critique: string): Solution | undefined => {
+  const [, number, line = ''] = CORRECTED.exec(critique) ?? []
+  const step = Number(number)
+  if (!(step >= 1 && step <= steps.length + 1)) return undefined
+  const kept = steps.slice(0, step - 1)
+  return ANSWER.test(line) ? { steps: kept, answer: line } : { steps: [...kept, line], answer: '' }
+}
+
+/**
+ * A refiner repeats what it is shown and goes on to the answer. So it is shown what a review leaves of the draft, and its
+ * answer begins with that: one that saw a wrong step, or wrote a right one anew, wrote what it would have written itself.
+ */
+const refine = (task: Task, draft: string, critique = ''): Prompt => {
+  const [verdict = '', ...advice] = critique.trim().split('\n')
+  const solution = parse(draft)
+  const corrected = mended(solution, verdict)
+  const isRead = corrected !== undefined || CLEARED.test(verdict)
+  const { steps, answer } = corrected ?? solution
+  const shown = marked({ steps, answer }, byNumber).join('\n')
+  const begun = marked({ steps, answer: '' }, () => '-').map((line) => `${line}\n`)
+  return {
+    messages: ask('refine', task, shown, (isRead ? advice : [verdict, ...advice]).join('\n')),
+    maxTokens: REFINEMENT_TOKENS,
+    ...(isRead && begun.length > 0 ? { continueFrom: begun.join('') } : {}),
+  }
+}
 
 /** @throws RefineError unsupported_capability for more candidates than there are letters. */
 const candidates = (drafts: readonly string[]): readonly string[] => {
@@ -91,7 +150,7 @@ const candidates = (drafts: readonly string[]): readonly string[] => {
 
 const aggregate = (task: Task, drafts: readonly string[]): Prompt => ({
   messages: ask('aggregate', task, ...candidates(drafts)),
-  maxTokens: 256,
+  maxTokens: SOLUTION_TOKENS,
 })
 
 const readSelection = (text: string, drafts: number): number | undefined => {
@@ -120,7 +179,10 @@ const prompts: Omit<RolePrompts, 'hash'> = {
           { role: 'system', content: 'solve' },
           ...task.messages.filter(({ role }) => role !== 'system'),
         ],
-  review: (task, draft) => ({ messages: ask('review', task, numbered(draft)), maxTokens: 384 }),
+  review: (task, draft) => ({
+    messages: ask('review', task, numbered(draft)),
+    maxTokens: REVIEW_TOKENS,
+  }),
   readReview,
   refine,
   judgeDigit: (task, draft) => ({ messages: ask('judge', task, bullets(draft)), maxTokens: 1 }),

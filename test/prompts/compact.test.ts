@@ -46,6 +46,57 @@ test('every role speaks exactly the format the small model was trained on', () =
   assert.deepEqual(compact.splitSteps(draft), draft.split('\n'))
 })
 
+test('the correction is the step that a review derived, not what its last sentence makes of it', () => {
+  const list = '1 Ann: 347 ok\n2 Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082 wrong'
+  const read = {
+    text: 'Step 2 is wrong, it should be Ben: Ann 347 * 6 = 2082.',
+    step: 2,
+    verdict: 'wrong',
+  }
+  for (const end of ['\nStep 2 is wrong, it should be Ben: Ann 347 * 6 = 2182.', '\nStep', '']) {
+    assert.deepEqual(compact.readReview(list + end), read)
+  }
+  assert.deepEqual(compact.readReview('1 Ann: 347 ok\n#### 347 wrong'), {
+    text: 'Step 2 is wrong, it should be #### 347.',
+    step: 2,
+    verdict: 'wrong',
+  })
+})
+
+test('a refiner is shown what a review leaves of the draft, with the step that it corrects in place', () => {
+  const shown = (critique: string | undefined): string =>
+    userOf(compact.refine(task, draft, critique).messages)
+      .split('\n\n')
+      .slice(1)
+      .join('\n\n')
+  const whole = '1. Ben: 3 + 2 = 6\n2. total: 6 + 3 = 9\n#### 9'
+  assert.equal(shown('Step 1 is wrong, it should be Ben: 3 + 2 = 5.'), '1. Ben: 3 + 2 = 5')
+  assert.equal(
+    shown('Step 2 is wrong, it should be total: Ben 6 + 3 = 9.\nHint: add.'),
+    '1. Ben: 3 + 2 = 6\n2. total: Ben 6 + 3 = 9\n\nHint: add.',
+  )
+  assert.equal(shown('Step 3 is wrong, it should be #### 8.'), whole.replace('#### 9', '#### 8'))
+  for (const said of ['All steps are right.', undefined, '']) assert.equal(shown(said), whole)
+  const begun = (critique: string | undefined): string | undefined =>
+    compact.refine(task, draft, critique).continueFrom
+  assert.equal(begun('Step 1 is wrong, it should be Ben: 3 + 2 = 5.'), '- Ben: 3 + 2 = 5\n')
+  for (const said of ['All steps are right.', 'Step 3 is wrong, it should be #### 8.']) {
+    assert.equal(begun(said), '- Ben: 3 + 2 = 6\n- total: 6 + 3 = 9\n')
+  }
+  for (const said of [undefined, 'Add again.']) assert.equal(begun(said), undefined)
+  for (const foreign of ['Step 4 is wrong, it should be x.', 'Step 0 is wrong, it should be x.']) {
+    assert.equal(shown(foreign), `${whole}\n\n${foreign}`)
+  }
+})
+
+test('a long result that a refinement works out is shown to the other roles without what it is made of', () => {
+  const worked = '- Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082\n#### 2082'
+  const shown = '- Ben: Ann 347 * 6 = 2082\n#### 2082'
+  assert.ok(userOf(compact.judgeDigit(task, worked)!.messages).endsWith(shown))
+  assert.ok(userOf(compact.review(task, worked).messages).endsWith(shown.replace('-', '1.')))
+  assert.deepEqual(compact.splitSteps(worked), shown.split('\n'))
+})
+
 test('candidates are lettered, for one solution out of several and for the letter of one', () => {
   const shown = `${messageText(task.messages[1]!)}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
   const drafts = [draft, '- x: 1 + 1 = 2\n#### 2']

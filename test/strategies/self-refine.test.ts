@@ -97,6 +97,27 @@ test('a revision that has the form its draft lacked is an improvement', async ()
   assert.deepEqual(selection, { candidate: 2, stopReason: 'finished' })
 })
 
+test('a revision goes on from what the review leaves, where the model and the form of the answer allow it', async () => {
+  const asked: (string | undefined)[] = []
+  const reply = ({ system, request }: Ask): FakeReply => {
+    if (system === 'solve') return '- a: 1\n- b: 1 + 1 = 3\n#### 3'
+    if (system === 'review') return 'Step 2 is wrong, it should be b: 1 + 1 = 2.'
+    if (system !== 'refine') return '5'
+    asked.push(request.continueFrom)
+    return request.continueFrom === undefined ? '- a: 1\n#### 2' : '#### 2'
+  }
+  const begun = '- a: 1\n- b: 1 + 1 = 2\n'
+  const options = { rounds: 1 }
+  const { events } = await runStrategy(selfRefine, new FakeModel({ reply }), { options })
+  const revision = ofType(events, 'candidate.delta').filter(({ candidate }) => candidate === 1)
+  assert.equal(revision.map(({ text }) => text).join(''), `${begun}#### 2`)
+  const emulated = { capabilities: { assistant_continuation: 'emulated' } } as const
+  await runStrategy(selfRefine, new FakeModel({ reply, ...emulated }), { options })
+  const task = { ...TASK, responseFormat: { type: 'json_object' } } as const
+  await runStrategy(selfRefine, new FakeModel({ reply }), { options, task })
+  assert.deepEqual(asked, [begun, undefined, undefined])
+})
+
 test('a mere repetition is not scored', async () => {
   const model = new FakeModel({
     reply: ({ system }) => (system === 'review' ? 'Step 1 is wrong: no.' : '#### 1'),

@@ -1,7 +1,10 @@
 /** Lets the refiner rewrite a candidate. */
-import type { Attempt } from '../../core/prompts.ts'
+import type { LanguageModel } from '../../core/language-model.ts'
+import type { Attempt, Prompt } from '../../core/prompts.ts'
+import type { Task } from '../../core/task.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { sampleOne } from './sample-one.ts'
+import type { SampleCall } from './sample-request.ts'
 
 /** Self-Refine's; above 0, so that a second try on the same critique can come out differently. */
 const REVISION_TEMPERATURE = 0.7
@@ -23,6 +26,18 @@ const advice = (critique: string | undefined, hints: readonly string[]): string 
         '\n',
       )
 
+/** None for an answer in a form of its own, or one that may call tools: it would begin otherwise. */
+const beginningOf = (
+  { continueFrom }: Prompt,
+  { capabilities }: LanguageModel,
+  { responseFormat, tools }: Task,
+): Pick<SampleCall, 'continueFrom'> =>
+  continueFrom === undefined ||
+  capabilities.assistant_continuation !== 'native' ||
+  (responseFormat ?? tools) !== undefined
+    ? {}
+    : { continueFrom }
+
 /** A revision may be as long as a draft. Returns its candidate, or undefined when it failed (a failed candidate is told). */
 export async function* revise(
   refinement: Refinement,
@@ -30,10 +45,12 @@ export async function* revise(
 ): Events<number | undefined> {
   const { task, context, pool } = refinement
   const told = advice(critique, context.steering.hints())
+  const model = context.models.refiner
   const prompt = context.prompts.refiner.refine(task, pool.text(parent), told, earlier)
   return yield* sampleOne(refinement, {
-    model: context.models.refiner,
+    model,
     messages: prompt.messages,
+    ...beginningOf(prompt, model, task),
     sampling: { temperature: REVISION_TEMPERATURE, ...task.sampling },
     role: 'revision',
     round,
