@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import test, { type TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
+import { RefineError } from '../../src/core/errors.ts'
 import type { RunEvent } from '../../src/core/event.ts'
 import { openPage } from '../support/browser.ts'
 import { endless, heldAt, refinement, type Script } from '../support/fake-runs.ts'
@@ -109,13 +110,14 @@ test('a server with keys serves the page without data, and the page asks for a k
 
 test('what the server refuses is said on the page', async (t) => {
   const runs = createRuns()
-  runs.models = () => []
+  const gone = new RefineError('unknown_model', 'The model is gone.', { param: 'model' })
+  runs.create = () => Promise.reject(gone)
   const { url } = await listen(t, runs)
   const { page } = await openPage(t)
   await page.goto(url)
   await page.locator('#strategy option').first().waitFor({ state: 'attached' })
   await ask(page, 'What?')
-  assert.match((await page.getByRole('alert').textContent()) ?? '', /model/)
+  assert.match((await page.getByRole('alert').textContent()) ?? '', /The model is gone/)
 })
 
 /** Words wider than the screen, cut-off controls, labels left out: what a phone or a screen reader would trip over. */
