@@ -51,13 +51,13 @@ const parse = (draft: string): Solution => {
   return { steps: rest === '' ? kept : [...kept, rest], answer }
 }
 
-const withMarks = (draft: string, mark: (step: number) => string): string[] =>
-  marked(parse(draft), mark)
-
 const marked = ({ steps, answer }: Solution, mark: (step: number) => string): string[] => {
   const lines = steps.map((step, index) => `${mark(index + 1)} ${step}`)
   return answer === '' ? lines : [...lines, answer]
 }
+
+const withMarks = (draft: string, mark: (step: number) => string): string[] =>
+  marked(parse(draft), mark)
 
 const byNumber = (step: number): string => `${step}.`
 const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
