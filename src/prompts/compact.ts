@@ -66,17 +66,18 @@ const numbered = (draft: string): string => withMarks(draft, byNumber).join('\n'
 const CLEARED = /^all steps are right\b/i
 const CORRECTED = /^Step (\d{1,3}) is wrong, it should be (.+)\.$/
 
-/** A line of the list before the verdict: the step as it should be, behind its number or the answer's mark, and what was found. */
-const LISTED = /^(?:\d{1,3} .+|####.*) (?:ok|wrong)$/
-
-const LISTED_WRONG = /^(?:(\d{1,3}) (.+)|(####.*)) wrong$/
+/**
+ * A line of the list before the verdict: the step as it should be, behind its number or the answer's mark, and what was
+ * found.
+ */
+const LISTED = /^(?:(\d{1,3}) (.+)|(####.*)) (ok|wrong)$/
 
 /** The first wrong step as the list has it, if it has one. */
 const readList = (lines: readonly string[]): Critique | undefined => {
-  const found = LISTED_WRONG.exec(lines.at(-1) ?? '')
-  if (found === null) return undefined
-  const step = Number(found[1]) || lines.length
-  const right = (found[2] ?? found[3]!).replace(WORKED, '= ')
+  const [, number, derived, answer, found] = LISTED.exec(lines.at(-1) ?? '') ?? []
+  if (found !== 'wrong') return undefined
+  const step = Number(number) || lines.length
+  const right = (derived ?? answer!).replace(WORKED, '= ')
   return { text: `Step ${step} is wrong, it should be ${right}.`, step, verdict: 'wrong' }
 }
 

@@ -196,11 +196,12 @@ def review(problem: Problem, candidate: Candidate) -> Example:
 def refine(problem: Problem, candidate: Candidate, review: str = "") -> Example:
     """What is shown is repeated as it stands; where it ends early, the rest follows, worked out, since a second look takes its
     time."""
-    shown = mended(candidate, review or verdict(problem, candidate))
+    review = review or verdict(problem, candidate)
+    shown = mended(candidate, review)
     right = canonical(as_written(problem, shown))
     said = shown.bullets.split("\n")
     target = "\n".join([*said, *(worked(line) for line in right.bullets.split("\n") if line not in said)])
-    return _reading(problem, ("refine", join(problem.text, shown.numbered)), [shown], target, numbered=True)
+    return _reading(problem, refine_prompt(problem.text, candidate, review), [shown], target, numbered=True)
 
 
 def cut_short(rng: random.Random, candidate: Candidate) -> Candidate:
