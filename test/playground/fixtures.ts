@@ -1,6 +1,8 @@
 /** What tests of the page share. */
+import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import type { StrategyDescription } from '../../src/runs/run-service.ts'
+import { openPage } from '../support/browser.ts'
 import { FakeRuns, type Script } from '../support/fake-runs.ts'
 
 const OPTIONS = {
@@ -33,6 +35,14 @@ export const createRuns = (script?: Script): FakeRuns => {
 export const ask = async (page: Page, question: string): Promise<void> => {
   await page.getByLabel('Question').fill(question)
   await page.getByRole('button', { name: 'Answer', exact: true }).click()
+}
+
+/** Opens the page and asks at once. */
+export const askAt = async (t: TestContext, url: string, question: string) => {
+  const opened = await openPage(t)
+  await opened.page.goto(url)
+  await ask(opened.page, question)
+  return opened
 }
 
 export const status = (page: Page, text: string) =>

@@ -7,14 +7,12 @@ import type { RunEvent } from '../../src/core/event.ts'
 import { openPage } from '../support/browser.ts'
 import { endless, heldAt, refinement, type Script } from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
-import { ask, createRuns, status } from './fixtures.ts'
+import { ask, askAt, createRuns, status } from './fixtures.ts'
 
 test('a run is shown while it happens, with scores, critiques, votes, decisions and changes', async (t) => {
   const { script, goOn } = heldAt(8)
   const { url, runs } = await listen(t, createRuns(script))
-  const { page, faults } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What is 6 × 7?')
+  const { page, faults } = await askAt(t, url, 'What is 6 × 7?')
   const first = page.getByRole('article', { name: 'Candidate 0' })
   await first.getByText('Off by one.').waitFor()
   await status(page, 'Running')
@@ -58,9 +56,7 @@ test('options come from the strategy’s schema, and only what was changed is se
 
 test('after a reload the run goes on where it is, and can be stopped and rated', async (t) => {
   const { url, runs } = await listen(t, createRuns(endless(refinement.slice(0, 8))))
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What is 6 × 7?')
+  const { page } = await askAt(t, url, 'What is 6 × 7?')
   await page.getByText('Off by one.').waitFor()
   assert.equal(new URL(page.url()).hash, '#run=run_1')
   await page.reload()
@@ -82,9 +78,7 @@ test('what a model writes is text, never markup', async (t) => {
     yield* bodies
   }
   const { url } = await listen(t, createRuns(script))
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await status(page, 'Done')
   assert.equal(await page.locator('#stage img').count(), 0)
   assert.equal(await page.title(), 'Whetstone playground')

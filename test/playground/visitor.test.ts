@@ -13,7 +13,7 @@ import {
   type Body,
 } from '../support/fake-runs.ts'
 import { listen } from '../support/http-server.ts'
-import { ask, createRuns, status } from './fixtures.ts'
+import { ask, askAt, createRuns, status } from './fixtures.ts'
 
 /** What has the keyboard's focus, by its name. */
 const focused = (page: Page): Promise<string | null> =>
@@ -37,9 +37,7 @@ test('a question is asked once, however often its keys are pressed', async (t) =
 test('what has the focus keeps it while the run goes on', async (t) => {
   const { script, goOn } = heldAt(7)
   const { url } = await listen(t, createRuns(script))
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await page.getByRole('group', { name: 'Critique' }).focus()
   goOn()
   await page.getByText('Found wrong, step 1').waitFor()
@@ -53,9 +51,7 @@ test('what has the focus keeps it while the run goes on', async (t) => {
 
 test('what is removed from an answer is seen, not read aloud', async (t) => {
   const { url } = await listen(t, createRuns())
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await status(page, 'Done')
   const answer = page.getByRole('region', { name: 'Answer' })
   assert.equal(await answer.locator('del').textContent(), '41')
@@ -110,9 +106,7 @@ test('a field that keeps the form from being sent is shown, wherever it is', asy
 
 test('a run is followed even when the tab has no room for its question', async (t) => {
   const { url } = await listen(t, createRuns())
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await status(page, 'Done')
   await page.evaluate(FILL_STORAGE)
   await ask(page, 'What now?')
@@ -123,9 +117,7 @@ test('a run is followed even when the tab has no room for its question', async (
 
 test('a stop that did not arrive can be asked for again', async (t) => {
   const { url, runs } = await listen(t, createRuns(endless(refinement.slice(0, 8))))
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await page.getByText('Off by one.').waitFor()
   await page.route('**/cancel', (route) => route.abort(), { times: 1 })
   const stop = page.getByRole('button', { name: 'Stop with the best so far' })
@@ -138,9 +130,7 @@ test('a stop that did not arrive can be asked for again', async (t) => {
 
 test('the way back leads to the empty page, and a link to a run shows no other question', async (t) => {
   const { url } = await listen(t, createRuns(endless(refinement.slice(0, 8))))
-  const { page } = await openPage(t)
-  await page.goto(url)
-  await ask(page, 'What?')
+  const { page } = await askAt(t, url, 'What?')
   await page.getByText('Off by one.').waitFor()
   await page.goBack()
   await page.getByText('Ask something').waitFor()
