@@ -1,5 +1,5 @@
 /** `whetstone compare --replay`: the comparison of runs that were recorded, without a model. */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { findDataSet, readDataSet, type Item } from '../evaluation/data-set.ts'
 import { readJournal } from '../evaluation/journal.ts'
@@ -8,7 +8,7 @@ import { baselineOf } from '../evaluation/report/results.ts'
 import { UsageError, type ParsedArguments } from './arguments.ts'
 import { compareSettings, requireTwo, tellComparison } from './compare.ts'
 import { evaluationSettings } from './evaluate.ts'
-import { JOURNAL } from './evaluate-run.ts'
+import { JOURNAL, makeOutFolder } from './evaluate-run.ts'
 import type { CommandIo } from './output.ts'
 import { completeArguments, readRecorded } from './recorded-settings.ts'
 import { MODEL_SOURCE_FLAGS } from './refine.ts'
@@ -120,7 +120,7 @@ export const replayComparison = async (
   const plan = { arms, items: items.slice(0, limit), repeats, seed }
   const measured = await takeUp({ file, items, data }, plan, io.signal)
   io.stderr.write(`Replays ${measured.size} of ${runsPlanned(plan)} runs from ${file}.\n`)
-  if (out !== undefined) await mkdir(out, { recursive: true })
+  if (out !== undefined) makeOutFolder(out)
   const baseline = baselineOf(arms, settings.baseline)
   await tellComparison(measured.inOrder(), baseline, asked, { out, stdout: io.stdout })
   return EXIT_CODES.completed

@@ -1,5 +1,5 @@
 /** Runs an evaluation and writes its reports. */
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import { rename, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Arm } from '../evaluation/arm.ts'
 import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
@@ -15,6 +15,7 @@ import type { RunMeasure } from '../evaluation/measure.ts'
 import { describeResults, toMarkdown } from '../evaluation/report/markdown.ts'
 import { toHtml } from '../evaluation/report/page.ts'
 import { reportResults, type Results } from '../evaluation/report/results.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import { UsageError } from './arguments.ts'
 import type { EvaluateSettings } from './evaluate.ts'
 import { SETTINGS } from './recorded-settings.ts'
@@ -39,9 +40,18 @@ export interface EvaluateOptions {
 
 export const JOURNAL = 'runs.jsonl'
 
+/** @throws UsageError naming the folder when it cannot be made */
+export const makeOutFolder = (out: string): void => {
+  try {
+    makeFolder(out)
+  } catch (cause) {
+    throw new UsageError(`--out: the folder ${out} cannot be made: ${(cause as Error).message}.`)
+  }
+}
+
 const openJournal = async ({ out, resume }: EvaluateSettings): Promise<Journal> => {
   const file = path.join(out, JOURNAL)
-  await mkdir(out, { recursive: true })
+  makeOutFolder(out)
   const size = await stat(file).then(
     (entry) => entry.size,
     () => 0,

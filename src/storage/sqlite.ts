@@ -1,8 +1,8 @@
 /** One SQLite file: the database of a plain install. */
-import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import Libsql from 'libsql'
 import { RefineError } from '../core/errors.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import type { Database, Statement, Value } from './database.ts'
 import { migrateSqlite } from './migrations.ts'
 import { DatabaseRunStore } from './run-store.ts'
@@ -11,13 +11,6 @@ const FILE = 'whetstone.db'
 
 /** In place of a folder: a database that is gone when it is closed. */
 export const IN_MEMORY = ':memory:'
-
-/** With those above it. Node's own way never ends where a folder takes none, as in /proc. */
-const makeFolder = (folder: string): void => {
-  if (existsSync(folder)) return
-  makeFolder(path.dirname(folder))
-  mkdirSync(folder)
-}
 
 const open = (folder: string): Libsql.Database => {
   const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)

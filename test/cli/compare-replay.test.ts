@@ -1,5 +1,6 @@
 import test, { type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { appendFile, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { runCommand, type CommandDependencies } from '../../src/cli/index.ts'
@@ -135,4 +136,12 @@ test('what cannot be replayed is refused with what is wrong, and nothing is writ
   assert.deepEqual((await readdir(folder)).toSorted(), ['live', 'set.jsonl', 'short.jsonl'])
   const own = await compare([...given, '--replay', live, '--out', live])
   assert.equal(own.code, 0, own.err)
+})
+
+test('a replay whose results have no folder to go to ends, and names the flag', async (t) => {
+  if (!existsSync('/proc/self')) return t.skip('this system has no /proc')
+  const { live } = await record(t, 2)
+  const { code, err } = await compare(['--replay', live, '--out', '/proc/whetstone/out'])
+  assert.equal(code, 2)
+  assert.match(err, /--out: the folder \/proc\/whetstone\/out cannot be made: ENOENT/)
 })

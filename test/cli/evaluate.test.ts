@@ -1,5 +1,6 @@
 import test, { type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EVALUATE, evaluateSettings, readListFile } from '../../src/cli/evaluate.ts'
@@ -69,6 +70,21 @@ const prepare = async (t: TestContext, count: number) => {
   await writeFile(data, `${scriptedLines(count).join('\n')}\n`)
   return { data, folder, source: scriptedSource(t) }
 }
+
+test('a folder for the results that cannot be made ends the evaluation, and its flag is named', async (t) => {
+  if (!existsSync('/proc/self')) return t.skip('this system has no /proc')
+  const { data, source } = await prepare(t, 1)
+  const ended = execute({
+    source,
+    folder: '/proc/whetstone/out',
+    arguments: ['--data', data, ...ARMS],
+  })
+  const message = /^--out: the folder \/proc\/whetstone\/out cannot be made: ENOENT/
+  await assert.rejects(
+    ended,
+    (error: Error) => error instanceof UsageError && message.test(error.message),
+  )
+})
 
 test('the scripted model is better the more is spent on it, and the reports say so', async (t) => {
   const { data, folder, source } = await prepare(t, 40)

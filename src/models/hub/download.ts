@@ -1,8 +1,9 @@
 /** Fetches one file, resumes where an earlier attempt ended, and keeps it only if its sum is right. */
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../../core/errors.ts'
 import type { InstalledFile } from '../../core/model-store.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import { Interruption, type HubConnection } from './connection.ts'
 import type { RemoteFile } from './listing.ts'
 import { difference, Digest, type Sums } from './sums.ts'
@@ -56,7 +57,7 @@ class PartialFile {
   }
 
   async prepare(): Promise<void> {
-    await mkdir(path.dirname(this.#target), { recursive: true })
+    makeFolder(path.dirname(this.#target))
   }
 
   /** Sums of the file when it is complete: an earlier pull fetched it. */

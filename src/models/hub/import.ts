@@ -1,5 +1,5 @@
 /** Takes a model in that is on the disk already. */
-import { copyFile, link, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { copyFile, link, readdir, realpath, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../../core/errors.ts'
 import type {
@@ -8,6 +8,7 @@ import type {
   InstalledModel,
   StoreCall,
 } from '../../core/model-store.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import { sha256Of } from '../file-check.ts'
 import type { InstalledModels } from './installed-models.ts'
 import type { CheckpointChecks } from './pull.ts'
@@ -116,7 +117,7 @@ const takeIn = async (
 ): Promise<'link' | 'copy'> => {
   await rm(workspace, { recursive: true, force: true })
   for (const folder of new Set(files.map(({ path: name }) => path.dirname(name))))
-    await mkdir(path.join(workspace, folder), { recursive: true })
+    makeFolder(path.join(workspace, folder))
   if (!copy && (await linkAll(files, workspace))) return 'link'
   const bytes = files.reduce((total, { size }) => total + size, 0)
   call.report({ type: 'plan', files: files.length, bytes, done: 0 })

@@ -4,10 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError, toRefineError } from '../../core/errors.ts'
 import type { InstalledModel } from '../../core/model-store.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import { checkFile, isSystemError } from '../file-check.ts'
 import { withLock } from './lock.ts'
 import { MANIFEST, readManifest, writeManifest } from './manifest.ts'
@@ -71,7 +72,7 @@ export class InstalledModels {
   async lock<Result>(id: string, action: () => Promise<Result>): Promise<Result> {
     const work = path.join(this.folder, WORK)
     try {
-      await mkdir(work, { recursive: true })
+      makeFolder(work)
       return await withLock(path.join(work, `${folderName(id)}.lock`), `The model ${id}`, action)
     } catch (cause) {
       if (!isSystemError(cause)) throw cause

@@ -1,8 +1,9 @@
 /** Fetches a model from a hub: what belongs to it, in parallel, verified, and installed as a whole or not at all. */
-import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { RefineError } from '../../core/errors.ts'
 import type { InstalledFile, InstalledModel, StoreCall } from '../../core/model-store.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import type { HubConnection } from './connection.ts'
 import { bytesThere, downloadFile } from './download.ts'
 import type { InstalledModels } from './installed-models.ts'
@@ -108,7 +109,7 @@ class Puller {
     const mark = path.join(this.#workspace, COMMIT)
     const left = await readFile(mark, 'utf8').catch(() => undefined)
     if (left !== commit) await rm(this.#workspace, { recursive: true, force: true })
-    await mkdir(this.#workspace, { recursive: true })
+    makeFolder(this.#workspace)
     await writeFile(mark, commit)
   }
 

@@ -405,6 +405,13 @@ test('the lock of a process that is gone does not count; that of a living one do
   assert.ok(!existsSync(lock))
 })
 
+test('a folder of models that cannot be made ends a pull, and its flag is named', async (t) => {
+  if (!existsSync('/proc/self')) return t.skip('this system has no /proc')
+  const bench = await open(t, small(), { folder: '/proc/whetstone/models' })
+  const message = /--models-dir: files in \/proc\/whetstone\/models cannot be written \(ENOENT/
+  await refused(bench.pull(), 'invalid_request', message)
+})
+
 test('a disk that is too full is told before anything is fetched', async (t) => {
   const bench = await open(t, small(), { freeBytes: async () => 1000 })
   await refused(
