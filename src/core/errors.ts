@@ -155,6 +155,10 @@ export const toRefineError = (thrown: unknown): RefineError =>
     ? thrown
     : new RefineError('internal', 'Something went wrong on our side.', { cause: thrown })
 
+/** Whether a store cannot do something just then, which it may do later. */
+export const isStorageOutage = (thrown: unknown): boolean =>
+  thrown instanceof RefineError && thrown.code === 'storage_unavailable'
+
 /** What an event or a run shows of an error. */
 export const describeError = (error: RefineError): { code: ErrorCode; message: string } => ({
   code: error.code,

@@ -1,14 +1,11 @@
 /** Asks a store that does not answer again until it does; what it refuses for good is not asked twice. */
-import { RefineError } from '../core/errors.ts'
+import { isStorageOutage } from '../core/errors.ts'
 import type { Log } from '../core/strategy.ts'
 
 /** Milliseconds before each further try: a database that starts again is waited for. */
 const PAUSES: readonly number[] = [100, 400, 1500, 4000, 9000]
 /** Between the tries after those, when nobody waits any more. */
 const LONG_PAUSE = 5000
-
-const isOutage = (cause: unknown): boolean =>
-  cause instanceof RefineError && cause.code === 'storage_unavailable'
 
 export class StorePatience {
   readonly #log: Log
@@ -40,7 +37,7 @@ export class StorePatience {
         await work(tries > 0)
         return this.#answered()
       } catch (cause) {
-        if (!isOutage(cause)) {
+        if (!isStorageOutage(cause)) {
           this.#answered()
           throw cause
         }

@@ -1,15 +1,20 @@
+import { GroupWriter } from '../core/group-writer.ts'
 import type { FeedbackRecord } from '../core/run-store.ts'
-import { findRows, insertRows, type Database } from './database.ts'
-import { GroupedWrites } from './grouped-writes.ts'
+import { findRows, insertRows, type Database, type Statement } from './database.ts'
+
+const MOST_TOGETHER = 512
 
 /** What was said about runs. */
 export class FeedbackLog {
   readonly #database: Database
-  readonly #writes: GroupedWrites
+  readonly #writer: GroupWriter<Statement>
 
   constructor(database: Database) {
     this.#database = database
-    this.#writes = new GroupedWrites(database)
+    this.#writer = new GroupWriter({
+      write: (statements) => database.write(statements),
+      most: MOST_TOGETHER,
+    })
   }
 
   /** Resolves when the records are durable, which all of them become together. */
@@ -18,7 +23,7 @@ export class FeedbackLog {
       const { id, run_id, at } = record
       return [id, run_id, at, JSON.stringify(record)]
     })
-    return this.#writes.add(insertRows('feedback', ['id', 'run_id', 'at', 'body'], rows))
+    return this.#writer.add(insertRows('feedback', ['id', 'run_id', 'at', 'body'], rows))
   }
 
   /** Of one run, oldest first. */
@@ -43,6 +48,6 @@ export class FeedbackLog {
 
   /** Resolves when nothing waits to be written. */
   idle(): Promise<void> {
-    return this.#writes.idle()
+    return this.#writer.idle()
   }
 }

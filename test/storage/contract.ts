@@ -491,6 +491,29 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     assert.deepEqual([await due(500), await deliveries.nextDue(0)], [[], undefined])
   })
 
+  test('feedback that cannot be kept takes nothing with it that came at the same time', async (t) => {
+    const store = await opened(t)
+    await addRun(store, 'run_a')
+    const said = (id: string) => ({
+      id,
+      run_id: 'run_a',
+      metric: 'm',
+      value: 1,
+      source: 'user',
+      at: '1',
+    })
+    await store.addFeedback(said('2'))
+    const kept = await Promise.allSettled(
+      ['1', '2', '3', '4', '2'].map((id) => store.addFeedback(said(id))),
+    )
+    assert.deepEqual(
+      kept.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'rejected'],
+    )
+    const ids = (await store.feedback('run_a')).map(({ id }) => id)
+    assert.deepEqual(ids, ['1', '2', '3', '4'])
+  })
+
   test('feedback is kept in its order and goes with its run', async (t) => {
     const store = await opened(t)
     await addRun(store, 'run_a')
