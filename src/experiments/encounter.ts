@@ -25,16 +25,19 @@ export interface Encounter {
   readonly assigned: AssignedArm
   /** May hold covariates. */
   readonly metadata: RunState['metadata']
+  /** When, ISO 8601; now if absent. */
+  readonly at?: string
 }
 
 export const exposureOf = (
-  { runId, assigned }: Encounter,
-  at: string,
+  { runId, assigned, at }: Encounter,
+  now: string,
 ): ({ readonly type: 'exposure' } & Exposure)[] => {
   const { assignment, experiment, unit, bucket, isRecorded } = assigned
   const { arm, reason, propensity } = assignment
-  const exposure = { ...phaseOf(experiment), unit, arm, reason, bucket, propensity, runId, at }
-  return isRecorded ? [{ type: 'exposure', ...exposure }] : []
+  if (!isRecorded) return []
+  const met = { unit, arm, reason, bucket, propensity, runId, at: at ?? now }
+  return [{ type: 'exposure', ...phaseOf(experiment), ...met }]
 }
 
 export const covariatesOf = ({ runId, assigned, metadata }: Encounter): ExperimentFact[] =>

@@ -223,15 +223,14 @@ export class Experiments {
   ): Promise<void> {
     const exposures = encounters.flatMap((each) => exposureOf(each, this.#now().toISOString()))
     if (exposures.length === 0) return
-    for (const {
-      assigned: { assignment, experiment },
-    } of encounters) {
-      if (assignment.reason !== 'assigned') continue
-      if (this.#looks.count(experiment)) this.#lookSoon(experiment.key)
-    }
     const covariates = encounters.flatMap(covariatesOf)
     await this.#writer.add([...exposures, ...covariates, ...settled])
     for (const { runId, ...run } of exposures) this.#exposed.remember(runId, run)
+    for (const { assigned } of encounters) {
+      const { assignment, experiment } = assigned
+      if (assignment.reason !== 'assigned') continue
+      if (this.#looks.count(experiment)) this.#lookSoon(experiment.key)
+    }
   }
 
   #lookSoon(key: string): void {

@@ -84,7 +84,7 @@ export class EventWriter {
   constructor(store: RunStore, log: Log) {
     this.#store = store
     this.#log = log
-    this.#patience = new StorePatience(log, () => this.#leave())
+    this.#patience = new StorePatience(log, 'events', () => this.#leave())
   }
 
   get load(): WriterLoad {

@@ -1,10 +1,11 @@
-/** Tells experiments what became of runs. A store that fails must not stop the runs: the failure is logged. */
+/** Tells experiments what became of runs. A store that fails must not stop the runs: it is waited for, and a refusal is logged. */
 import type { RefineError } from '../core/errors.ts'
 import type { RunStore } from '../core/run-store.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Outcome } from '../core/experiment-store.ts'
 import type { Log } from '../core/strategy.ts'
 import type { Experiments } from '../experiments/experiments.ts'
+import { HeldOutcomes } from './held-outcomes.ts'
 import type { Plan } from './plan.ts'
 import { storedPages } from './recovery.ts'
 import type { FeedbackRow } from './run-service.ts'
@@ -12,23 +13,41 @@ import type { FeedbackRow } from './run-service.ts'
 export class OutcomeRecorder {
   readonly #experiments: Experiments | undefined
   readonly #store: RunStore
-  readonly #log: Log
+  readonly #held: HeldOutcomes
+  /** Runs whose exposure is being stored: what is measured of them comes behind. */
+  readonly #exposing = new Map<string, Promise<void>>()
 
   constructor(experiments: Experiments | undefined, store: RunStore, log: Log) {
     this.#experiments = experiments
     this.#store = store
-    this.#log = log
+    this.#held = new HeldOutcomes(log)
   }
 
-  /** The strategy is about to start. Never rejects. */
-  async exposed(runId: string, { assigned, metadata }: Plan): Promise<void> {
-    if (assigned === undefined) return
-    await this.#logged(runId, this.#experiments?.exposed({ runId, assigned, metadata }))
+  /** The strategy is about to start: resolves when that is durable, or the store stays away. Never rejects. */
+  async exposed(
+    runId: string,
+    { assigned, metadata }: Pick<Plan, 'assigned' | 'metadata'>,
+  ): Promise<void> {
+    const experiments = this.#experiments
+    if (assigned === undefined || experiments === undefined) return
+    const run = { runId, assigned, metadata, at: new Date().toISOString() }
+    const told = this.#held.tell(runId, () => experiments.exposed(run))
+    this.#exposing.set(runId, told)
+    await told
+    this.#exposing.delete(runId)
   }
 
-  /** The run has ended. Never rejects. */
-  settled(state: RunState, firstRevisionAt: string | undefined): Promise<void> {
-    return this.#logged(state.id, this.#experiments?.settled(state, firstRevisionAt))
+  /** The run has ended: resolves when that is durable, or the store stays away. Never rejects. */
+  async settled(state: RunState, firstRevisionAt: string | undefined): Promise<void> {
+    const experiments = this.#experiments
+    if (experiments === undefined) return
+    await this.#exposing.get(state.id)
+    await this.#held.tell(state.id, () => experiments.settled(state, firstRevisionAt))
+  }
+
+  /** What waits for the store even now is lost; what ran to its end is recorded at the next start. */
+  close(): void {
+    this.#held.close()
   }
 
   /** What somebody says of runs, for `record`, in the same order; an error for what is at fault. */
@@ -62,13 +81,5 @@ export class OutcomeRecorder {
       if (first !== undefined) return first.at
     }
     return undefined
-  }
-
-  async #logged(runId: string, work: Promise<void> | undefined): Promise<void> {
-    try {
-      await work
-    } catch (cause) {
-      this.#log.error({ err: cause, run_id: runId }, 'an outcome could not be stored')
-    }
   }
 }

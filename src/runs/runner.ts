@@ -203,6 +203,7 @@ export class Runner implements RunService {
     }, graceSeconds * 1000)
     while (this.#driving.size > 0) await Promise.all(this.#driving)
     clearTimeout(stop)
+    this.#outcomes.close()
     await this.#writer.close()
     await this.#webhooks.close()
   }
@@ -218,8 +219,7 @@ export class Runner implements RunService {
   async #run(plan: Plan, live: LiveRun, place: Place, seed: number): Promise<void> {
     try {
       await waitForPlace(plan, live, place)
-      const fields = { run_id: live.id, trace_id: plan.trace?.traceId }
-      const log = logWith(this.#log, fields)
+      const log = logWith(this.#log, { run_id: live.id, trace_id: plan.trace?.traceId })
       const starting = () => this.#outcomes.exposed(live.id, plan)
       await drive(plan, live, this.#parts, seed, log, starting)
       await this.#outcomes.settled(live.state, live.firstRevisionAt)

@@ -9,14 +9,20 @@ const LONG_PAUSE = 5000
 
 export class StorePatience {
   readonly #log: Log
+  readonly #what: string
   readonly #onAway: () => void
   #timer: NodeJS.Timeout | undefined
   #isAway = false
   #retries = 0
+  #isOver = false
 
-  /** @param onAway called when the store has not answered for a quarter of a minute. */
-  constructor(log: Log, onAway: () => void) {
+  /**
+   * @param what waits for the store, in a word
+   * @param onAway called when the store has not answered for a quarter of a minute
+   */
+  constructor(log: Log, what: string, onAway: () => void) {
     this.#log = log
+    this.#what = what
     this.#onAway = onAway
   }
 
@@ -45,13 +51,14 @@ export class StorePatience {
       }
       this.#retries++
       await new Promise((resolve) => {
-        this.#timer = setTimeout(resolve, PAUSES[tries] ?? LONG_PAUSE)
+        if (!this.#isOver) this.#timer = setTimeout(resolve, PAUSES[tries] ?? LONG_PAUSE)
       })
     }
   }
 
   /** Nothing is asked again: what waits for that waits for ever. */
   giveUp(): void {
+    this.#isOver = true
     clearTimeout(this.#timer)
   }
 
@@ -61,7 +68,9 @@ export class StorePatience {
   }
 
   #failed(cause: unknown, tries: number): void {
-    if (tries < PAUSES.length) this.#log.warn({ err: cause }, 'events could not be stored yet')
+    if (tries < PAUSES.length) {
+      this.#log.warn({ err: cause }, `${this.#what} could not be stored yet`)
+    }
     if (tries !== PAUSES.length || this.#isAway) return
     this.#isAway = true
     this.#log.error({ err: cause }, 'the store stays away: runs go on without it')
