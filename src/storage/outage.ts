@@ -6,16 +6,16 @@ const SQLITE = /^SQLITE_(?:BUSY|LOCKED|FULL|IOERR)/
 
 /**
  * Of PostgreSQL: classes 08 (connection) and 53 (no room, memory or connections left), 58 (what is below it); a server
- * that starts, stops or takes the session away; a transaction that lost to another one.
+ * that starts, stops, takes the session away or takes too long; a transaction that lost to another one.
  */
-const SQLSTATE = /^(?:08|53|58)[0-9A-Z]{3}$|^(?:57P0[1-5]|40001|40P01|55P03)$/
+const SQLSTATE = /^(?:08|53|58)[0-9A-Z]{3}$|^(?:57014|57P0[1-5]|40001|40P01|55P03)$/
 
 /** Of the connection itself; ENOENT is a local socket that is not there. */
 const NETWORK = /^E(?:NOENT|CONN[A-Z]+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)$/
 
 /** What the driver of PostgreSQL says without a code. */
 const BROKEN =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
+  /^(?:Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/
 
 const isOutage = (cause: unknown): boolean => {
   if (!(cause instanceof Error)) return false

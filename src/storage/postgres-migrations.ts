@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg'
+import type { ClientBase } from 'pg'
 import { checkApplied, checksumOf, inPostgres, type Applied } from './migrations.ts'
 import { STEPS } from './schema.ts'
 
@@ -7,7 +7,7 @@ import { STEPS } from './schema.ts'
  * database whose steps were others is not touched.
  * @throws Error when it was made by a newer program, or by one whose steps were others
  */
-export const migratePostgres = async (client: PoolClient): Promise<void> => {
+export const migratePostgres = async (client: ClientBase): Promise<void> => {
   await client.query(
     `CREATE TABLE IF NOT EXISTS schema_steps (
        version BIGINT PRIMARY KEY, checksum TEXT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now())`,
@@ -21,7 +21,7 @@ export const migratePostgres = async (client: PoolClient): Promise<void> => {
   }
 }
 
-const applyStep = async (client: PoolClient, version: number, step: string): Promise<void> => {
+const applyStep = async (client: ClientBase, version: number, step: string): Promise<void> => {
   await client.query('BEGIN')
   try {
     await client.query(inPostgres(step))

@@ -20,7 +20,23 @@ const LOCK_MILLISECONDS = 2000
 const LOCK_NOT_AVAILABLE = '55P03'
 
 const MOST_CONNECTIONS = 10
-const CONNECT_MILLISECONDS = 10_000
+
+/** How long, in milliseconds, each is waited for; what takes longer is an outage. */
+export interface PostgresLimits {
+  /** A connection, new or free. */
+  readonly connect: number
+  /** A statement, by the clock of the database: it then gives it up. */
+  readonly statement: number
+  /** The answer to a statement: a server that stands still, or is cut off, says nothing and closes nothing. */
+  readonly answer: number
+}
+
+const LIMITS: PostgresLimits = { connect: 10_000, statement: 30_000, answer: 35_000 }
+/** Of silence before the system asks whether the other side is still there. */
+const KEEP_ALIVE_MILLISECONDS = 10_000
+
+/** As the driver has it; its types leave `unref` out. */
+type Client = pg.PoolClient & { unref(): void }
 
 /** Whole numbers and averages as numbers: none of ours is beyond 2⁵³. */
 const parsers = new pg.TypeOverrides()
@@ -34,8 +50,12 @@ const nameOf = (url: string): string => {
 }
 
 /** @throws RefineError when it cannot be reached, is in use, or was made by another version */
-export const openPostgresStore = async (url: string, log: Log): Promise<DatabaseRunStore> => {
-  const database = new PostgresDatabase(url, log)
+export const openPostgresStore = async (
+  url: string,
+  log: Log,
+  limits = LIMITS,
+): Promise<DatabaseRunStore> => {
+  const database = new PostgresDatabase(url, log, limits)
   try {
     await database.open()
     return new DatabaseRunStore(database)
@@ -63,7 +83,9 @@ interface Prepared {
 }
 
 class PostgresDatabase implements Database {
+  readonly #options: pg.ClientConfig
   readonly #pool: pg.Pool
+  readonly #clients = new Set<Client>()
   readonly #log: Log
   readonly #prepared = new Map<string, Prepared>()
   /** Tells a server that lost the lock whether another one has had it meanwhile. */
@@ -73,24 +95,37 @@ class PostgresDatabase implements Database {
   #owner: pg.PoolClient | undefined
   #owning: Promise<void> | undefined
 
-  constructor(connectionString: string, log: Log) {
-    this.#log = log
-    this.#pool = new pg.Pool({
-      connectionString,
-      max: MOST_CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_MILLISECONDS,
+  constructor(url: string, log: Log, limits: PostgresLimits) {
+    this.#options = {
+      connectionString: url,
+      connectionTimeoutMillis: limits.connect,
       application_name: 'whetstone',
       types: parsers,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MILLISECONDS,
+    }
+    this.#log = log
+    this.#pool = new pg.Pool({
+      ...this.#options,
+      max: MOST_CONNECTIONS,
+      query_timeout: limits.answer,
+      // Not with the connection, which a pooler in between would refuse. It is waited for, whatever its type says.
+      onConnect: ((client) =>
+        client.query(`SET statement_timeout = ${limits.statement}`)) as pg.PoolConfig['onConnect'],
     })
     // What a connection in use is asked fails with it; but a failure that nobody listens to would end the process.
-    this.#pool.on('connect', (client) => client.on('error', () => undefined))
+    this.#pool.on('connect', (client) => {
+      client.on('error', () => undefined)
+      this.#clients.add(client as Client)
+    })
+    this.#pool.on('remove', (client) => this.#clients.delete(client as Client))
     // An idle connection that breaks is replaced by the next query.
     this.#pool.on('error', (cause) => log.warn({ err: cause }, 'a database connection broke'))
   }
 
   async open(): Promise<void> {
     await this.#own()
-    await migratePostgres(this.#owner!)
+    await this.#migrate()
     await this.#owner!.query('CREATE TABLE IF NOT EXISTS last_server (id TEXT NOT NULL)')
     await this.#owner!.query('DELETE FROM last_server')
     await this.#owner!.query('INSERT INTO last_server (id) VALUES ($1)', [this.#id])
@@ -116,7 +151,9 @@ class PostgresDatabase implements Database {
     try {
       return await this.#transact(client, statements)
     } catch (cause) {
-      await client.query('ROLLBACK').catch((error: Error) => (broken = error))
+      // Whoever gave no answer is asked no more.
+      if (!(cause instanceof pg.DatabaseError)) broken = cause as Error
+      else await client.query('ROLLBACK').catch((error: Error) => (broken = error))
       throw cause
     } finally {
       client.release(broken)
@@ -127,7 +164,21 @@ class PostgresDatabase implements Database {
     const owner = this.#owner
     this.#owner = undefined
     owner?.release(true)
+    const clients = [...this.#clients]
     await this.#pool.end()
+    // The end of the process does not wait for a server that does not say goodbye.
+    for (const client of clients) client.unref()
+  }
+
+  /** A step may take longer than any limit. */
+  async #migrate(): Promise<void> {
+    const client = new pg.Client(this.#options)
+    await client.connect()
+    try {
+      await migratePostgres(client)
+    } finally {
+      await client.end()
+    }
   }
 
   async #transact(client: pg.PoolClient, statements: readonly Statement[]): Promise<number[]> {

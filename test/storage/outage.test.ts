@@ -21,6 +21,7 @@ test('what a database may do later is told from what it will never do', () => {
     '53300', // too many connections
     '53100', // the disk is full
     '58030', // the disk does not answer
+    '57014', // it takes too long
     '40001', // another transaction won
     'ECONNREFUSED',
     'ENOENT', // of its socket
@@ -29,6 +30,7 @@ test('what a database may do later is told from what it will never do', () => {
   ])
     assert.equal(isOutage(failure('away', code)), true, code)
   assert.equal(isOutage(failure('Connection terminated unexpectedly')), true)
+  assert.equal(isOutage(failure('Query read timeout')), true)
   assert.equal(isOutage(failure('timeout exceeded when trying to connect')), true)
   for (const code of ['SQLITE_CONSTRAINT_PRIMARYKEY', 'SQLITE_CORRUPT', '23505', '42P01', '22021'])
     assert.equal(isOutage(failure('never', code)), false, code)

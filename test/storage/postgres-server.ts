@@ -35,6 +35,8 @@ export interface PostgresServer {
   create(): Promise<string>
   /** Ends the server at once, as a crash would, and starts it again. */
   restart(): Promise<void>
+  /** Lets all of it stand still, with its connections open; it goes on when the result is called. */
+  freeze(): Promise<() => void>
   stop(): Promise<void>
 }
 
@@ -94,6 +96,16 @@ export const startPostgres = async (): Promise<PostgresServer | undefined> => {
   }
   let server = await launch()
   let databases = 0
+  /** With the processes that serve its connections; those that are gone by now need nothing. */
+  const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal)
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause
+      }
+    }
+  }
   const end = async (): Promise<void> => {
     server.child.kill('SIGQUIT')
     await server.exit
@@ -110,6 +122,18 @@ export const startPostgres = async (): Promise<PostgresServer | undefined> => {
     restart: async () => {
       await end()
       server = await launch()
+    },
+    freeze: async () => {
+      const client = new pg.Client({ connectionString: address('postgres') })
+      await client.connect()
+      const sessions = await client.query<{ readonly pid: number }>(
+        `SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+      )
+      await client.end()
+      const pids = [server.child.pid!, ...sessions.rows.map(({ pid }) => pid)]
+      signalAll(pids, 'SIGSTOP')
+      return () => signalAll(pids, 'SIGCONT')
     },
     stop: end,
   }

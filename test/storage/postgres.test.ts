@@ -10,6 +10,8 @@ import { EventWriter } from '../../src/runs/event-writer.ts'
 import { createdOf, recordOf, storeContract } from './contract.ts'
 import { startPostgres } from './postgres-server.ts'
 
+const CREATED = createdOf('run_a', '2026-01-01T00:00:00.000Z')
+
 const server = await startPostgres()
 after(() => server?.stop())
 
@@ -108,6 +110,46 @@ if (server === undefined) {
       Array.from({ length: 39 }, (_, index) => index + 1),
     )
     assert.equal(writer.load.lostEvents, 0)
+  })
+
+  const feedback = (id: string) =>
+    ({ id, run_id: 'r', at: 'then', metric: 'good', value: true, source: 'user' }) as const
+  const gone = { code: 'storage_unavailable', retryAfter: 1 }
+
+  test('a server that stands still is an outage for whoever asks, and used again when it goes on', async (t) => {
+    const limits = { connect: 300, statement: 10_000, answer: 300 }
+    const store = await openPostgresStore(await server.create(), silent, limits)
+    t.after(() => store.close())
+    const goOn = await server.freeze()
+    try {
+      await assert.rejects(() => store.addFeedback(feedback('1')), gone)
+      await assert.rejects(() => store.feedback('r'), gone, 'nor is there a new connection')
+      await assert.rejects(() => store.create(recordOf(CREATED), CREATED), gone)
+    } finally {
+      goOn()
+    }
+    await store.addFeedback(feedback('2'))
+    assert.ok((await store.feedback('r')).some(({ id }) => id === '2'))
+  })
+
+  test('a store whose server stands still can be closed', async () => {
+    const store = await open(await server.create())
+    const goOn = await server.freeze()
+    await store.close().finally(goOn)
+  })
+
+  test('a statement that takes too long is given up by the database, and said', async (t) => {
+    const url = await server.create()
+    const limits = { connect: 10_000, statement: 100, answer: 10_000 }
+    const store = await openPostgresStore(url, silent, limits)
+    t.after(() => store.close())
+    const holder = new pg.Client({ connectionString: url })
+    await holder.connect()
+    await holder.query('BEGIN; LOCK TABLE feedback')
+    await assert.rejects(() => store.addFeedback(feedback('1')), gone)
+    await holder.end()
+    await store.addFeedback(feedback('1'))
+    assert.equal((await store.feedback('r')).length, 1)
   })
 
   test('a server that lost the database to another one writes nothing more', async (t) => {
