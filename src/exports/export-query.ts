@@ -15,7 +15,7 @@ export const ExportQuery = Type.Object(
   {
     format: Type.Enum([...EXPORT_FORMATS], {
       description:
-        '`sft`: prompts with their final answers. `preferences`: pairs of a better and a worse text. `steps`: texts with ' +
+        '`sft`: prompts with their final answers, but for declined and filtered ones. `preferences`: pairs of a better and a worse text. `steps`: texts with ' +
         'a label for each step. `revisions`: how an answer changed. `trees`: all candidates with their ancestry. `runs`: ' +
         'everything that is kept.',
     }),

@@ -11,8 +11,12 @@ export interface RecordOptions {
   readonly splitters: readonly [StepSplitter, ...StepSplitter[]]
 }
 
-const finalAnswers = ({ state: { status, answer } }: ExportedRun): ExportBody[] => {
+/** Nobody is to learn what the run itself did not trust, or what a filter broke off. */
+const finalAnswers = ({ state }: ExportedRun): ExportBody[] => {
+  const { status, stop_reason: reason, answer, candidates } = state
   if (status !== 'completed' || answer === null || answer.text.trim() === '') return []
+  const isFiltered = candidates[answer.candidate]?.finish_reason === 'content_filter'
+  if (reason === 'declined' || isFiltered) return []
   const completion = [{ role: 'assistant' as const, content: answer.text }]
   return [{ format: 'sft', completion, score: answer.score }]
 }

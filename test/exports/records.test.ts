@@ -105,9 +105,10 @@ const openExports = (
   count: number,
   said: Readonly<Record<string, FeedbackRecord[]>> = {},
   metadata?: Record<string, unknown>,
+  change: (events: RunEvent[]) => RunEvent[] = (events) => events,
 ) => {
   const runs = Array.from({ length: count }, (_, index) =>
-    eventsOf(`run_${String(index).padStart(3, '0')}`, metadata),
+    change(eventsOf(`run_${String(index).padStart(3, '0')}`, metadata)),
   )
   let reads = 0
   const exports = new RunExports({
@@ -139,6 +140,24 @@ const openExports = (
 
 const only = async (format: ExportQuery['format'], more: Partial<ExportQuery> = {}) =>
   (await openExports(1).all({ format, ...more })) as never[]
+
+test('an answer that its run declined, or that a filter broke off, is nothing to learn', async () => {
+  const changed = (change: (event: RunEvent) => object) => (events: RunEvent[]) =>
+    events.map((event) => ({ ...event, ...change(event) }) as RunEvent)
+  const declined = changed(({ type }) =>
+    type === 'run.completed' ? { stop_reason: 'declined' } : {},
+  )
+  const filtered = changed((event) =>
+    event.type === 'candidate.completed' && event.candidate === 2
+      ? { finish_reason: 'content_filter' }
+      : {},
+  )
+  for (const change of [declined, filtered]) {
+    const { all } = openExports(2, {}, {}, change)
+    assert.deepEqual(await all({ format: 'sft' }), [])
+    assert.equal((await all({ format: 'runs' })).length, 2)
+  }
+})
 
 test('a finished run teaches its final answer, with where it came from', async () => {
   const [record] = (await only('sft')) as Extract<ExportRecord, { format: 'sft' }>[]
