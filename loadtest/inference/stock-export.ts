@@ -13,7 +13,7 @@ import {
   type OnnxModel,
 } from '../../src/inference/graphs/graph-builder.ts'
 import { addLinear } from '../../src/inference/graphs/linear.ts'
-import { rotaryTables } from '../../src/inference/graphs/rotary.ts'
+import { RotaryTable } from '../../src/inference/graphs/rotary.ts'
 
 type Format = 'fp32' | 'int8'
 
@@ -75,7 +75,10 @@ class StockWriter {
     })
     const last = builder.node('Sub', [seen, builder.integers([1])])
     const width = builder.node('Shape', [mask], { attributes: { start: 1, end: 2 } })
-    const { cosines, sines, dimensions } = rotaryTables(this.#shape)
+    const { contextLength, headSize } = this.#shape
+    const positions = BigInt64Array.from({ length: contextLength }, (_, at) => BigInt(at))
+    const { cosines, sines } = new RotaryTable(this.#shape).rows(positions)
+    const dimensions = [contextLength, headSize / 2]
     const scalar = builder.node('Squeeze', [builder.node('Cast', [width], toInt32)])
     return {
       lengths: builder.node('Cast', [last], toInt32),

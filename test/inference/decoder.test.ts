@@ -5,6 +5,7 @@ import { PromptCache } from '../../src/inference/cache/prompt-cache.ts'
 import { RowCache } from '../../src/inference/cache/row-cache.ts'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { openSafetensors } from '../../src/inference/checkpoint/safetensors.ts'
+import { writeDecoderGraph } from '../../src/inference/graphs/decoder-graph.ts'
 import { GraphDecoder } from '../../src/inference/runtime/decoder.ts'
 import { openRuntime } from '../../src/inference/runtime/open-runtime.ts'
 import { FOLDER, reference, REFERENCE } from './model-fixture.ts'
@@ -207,4 +208,14 @@ test('a draw inverts the cumulative distribution at the given number', async () 
     assert.ok(before <= uniform + 1e-5 && before + within >= uniform - 1e-5, `row ${row}: ${drawn}`)
     assert.equal(head['drawn_logit']![row], logits[drawn])
   }
+})
+
+test('a graph takes no memory for the context that a model states', () => {
+  const source = openSafetensors(FOLDER)
+  const bytesWith = (contextLength: number): number =>
+    writeDecoderGraph({ shape: { ...shape, contextLength }, format: 'fp32' }, source)
+      .externalData.map(({ data }) => data.byteLength)
+      .reduce((sum, bytes) => sum + bytes, 0)
+  assert.equal(bytesWith(131_072), bytesWith(128))
+  source.close()
 })

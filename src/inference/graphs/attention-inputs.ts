@@ -1,7 +1,6 @@
-/** What the attention of all layers shares: masks, positions, tables of the rotation and sizes. */
+/** What the attention of all layers shares: masks, rotations and sizes. */
 import type { DecoderShape } from '../checkpoint/model-config.ts'
 import type { GraphBuilder } from './graph-builder.ts'
-import { rotaryTables } from './rotary.ts'
 
 /**
  * What runs a graph is for. On the processor any, or only those of one new token of one row that shares no prefix: these
@@ -17,7 +16,8 @@ export const pastRank = (form: RunForm): 4 | 5 => (form === 'any' || form === 's
 /** Names of the inputs and of the int64 size vectors that all layers share. */
 export interface AttentionInputs {
   readonly form: RunForm
-  readonly positions: string
+  /** Rows of the cosines and sines, one per new token. */
+  readonly rotations: string
   readonly pastMask: string
   readonly cosines: string
   readonly sines: string
@@ -42,14 +42,18 @@ export interface GeneralInputs {
 
 const ALONG_FIRST = { attributes: { axis: 0 } }
 
-const addRotary = (builder: GraphBuilder, shape: DecoderShape) => {
-  const { cosines, sines, dimensions } = rotaryTables(shape)
-  // Queries and keys are both rotated: so half of the scale of their product is each table's.
-  const scale = shape.headSize ** -0.25
-  const scaled = (table: Float32Array): Float32Array => table.map((value) => value * scale)
+/** The rotation of each new token, and which of them is whose. */
+const addRotary = (
+  builder: GraphBuilder,
+  { headSize }: DecoderShape,
+  form: RunForm,
+): Pick<AttentionInputs, 'rotations' | 'cosines' | 'sines'> => {
+  const [tokens, places] = form === 'single' ? [1, [1]] : ['T', ['B', 'S']]
+  const half = headSize / 2
   return {
-    cosines: builder.weight('cosines', scaled(cosines), dimensions),
-    sines: builder.weight('sines', scaled(sines), dimensions),
+    rotations: builder.input('rotations', 'int64', places),
+    cosines: builder.input('cosines', 'float32', [tokens, half]),
+    sines: builder.input('sines', 'float32', [tokens, half]),
   }
 }
 
@@ -84,13 +88,12 @@ export const addAttentionInputs = (
   ids: string,
   form: RunForm,
 ): AttentionInputs => {
-  const tables = addRotary(builder, shape)
+  const rotary = addRotary(builder, shape, form)
   if (form === 'single') {
     const pastMask = builder.input('past_mask', 'float32', [1, 1, 1, 1, 'PAST'])
     const past = builder.node('Shape', [pastMask], { attributes: { start: 4, end: 5 } })
     const parts = builder.node('Concat', [past, builder.integers([1])], ALONG_FIRST)
-    const positions = builder.input('position_ids', 'int64', [1])
-    return { form, positions, pastMask, ...tables, parts, general: undefined }
+    return { form, pastMask, ...rotary, parts, general: undefined }
   }
   const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
   const ones = Array.from({ length: pastRank(form) - 2 }, () => 1)
@@ -99,7 +102,6 @@ export const addAttentionInputs = (
   const past = builder.node('Shape', [pastMask], last)
   const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
   const { parts, ...sizes } = sizesOf(builder, shape, ids, prefixMask, past)
-  const positions = builder.input('position_ids', 'int64', ['B', 'S'])
   const general = { prefixMask, causalMask, ...sizes }
-  return { form, positions, pastMask, ...tables, parts, general }
+  return { form, pastMask, ...rotary, parts, general }
 }

@@ -42,7 +42,7 @@ const splitHeads = (
   builder: GraphBuilder,
   { heads, keyValueHeads, headSize, normEpsilon }: DecoderShape,
   projected: string,
-  { positions, cosines, sines, general }: AttentionInputs,
+  { rotations, cosines, sines, general }: AttentionInputs,
   norms: HeadNorms | undefined,
 ): Heads => {
   // A single token's heads are given to the rotation as a batch: that is the order in which they lie already.
@@ -68,7 +68,7 @@ const splitHeads = (
   }
   const [queryAndKey, value] = split(byHead, heads + keyValueHeads, keyValueHeads)
   const even = norms === undefined ? queryAndKey! : normalise(queryAndKey!, norms)
-  const rotated = builder.node('RotaryEmbedding', [even, positions, cosines, sines], {
+  const rotated = builder.node('RotaryEmbedding', [even, rotations, cosines, sines], {
     domain: CONTRIB,
   })
   const [query, key] = split(rotated, heads, keyValueHeads)

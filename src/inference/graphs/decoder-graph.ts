@@ -7,10 +7,12 @@
  * new tokens up to each one (causal, so rows of unequal length are padded on the right). Each part may be empty.
  *
  * The form `single` is for one new token of one row without a prefix (B = S = 1): it lacks the inputs of prefix and
- * causal mask, and its position_ids are [1].
+ * causal mask, and its rotations are [1].
  *
  * Inputs, float32 unless noted; G = heads / key-value heads, K = key-value heads, H = head size:
- *   input_ids, position_ids  int64 [B, S]
+ *   input_ids  int64 [B, S]
+ *   cosines, sines [B * S, H / 2] of the position of each new token, scaled so that scores need not be (`rotary.ts`);
+ *     rotations int64 [B, S], which row of them is whose
  *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
  *   past.N.key, past.N.value [B, K, 1, PAST, H], past_mask [B, 1, 1, 1, PAST]; for a device one axis of 1 less
  *   causal_mask [G * S, S]

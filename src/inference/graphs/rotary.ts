@@ -52,20 +52,59 @@ export const frequenciesOf = ({ theta, scaling }: Rotary, headSize: number): Flo
   }
 }
 
-/** Cosines and sines, one row of headSize / 2 per position of the context. */
-export const rotaryTables = ({ rotary, headSize, contextLength }: DecoderShape) => {
-  const frequencies = frequenciesOf(rotary, headSize)
-  const magnitude = rotary.scaling.type === 'yarn' ? rotary.scaling.magnitude : 1
-  const half = headSize / 2
-  const [cosines, sines] = [
-    new Float32Array(contextLength * half),
-    new Float32Array(contextLength * half),
-  ]
-  for (let position = 0; position < contextLength; position++)
-    for (let index = 0; index < half; index++) {
-      const angle = position * frequencies[index]!
-      cosines[position * half + index] = magnitude * Math.cos(angle)
-      sines[position * half + index] = magnitude * Math.sin(angle)
+/** Positions that are computed together when one of them is needed. */
+const PAGE = 256
+
+interface Page {
+  readonly cosines: Float32Array
+  readonly sines: Float32Array
+}
+
+/**
+ * Cosines and sines, headSize / 2 per position. They are computed for the positions that texts reach: a table for the
+ * whole context of a model that states 131,072 would take 32 MiB at the least, whatever is asked of it.
+ */
+export class RotaryTable {
+  readonly #frequencies: Float64Array
+  readonly #magnitude: number
+  readonly #scale: number
+  readonly #pages = new Map<number, Page>()
+
+  /** @param scale multiplies all of it */
+  constructor({ rotary, headSize }: DecoderShape, scale = 1) {
+    this.#frequencies = frequenciesOf(rotary, headSize)
+    this.#magnitude = rotary.scaling.type === 'yarn' ? rotary.scaling.magnitude : 1
+    this.#scale = scale
+  }
+
+  /** One row for each of the positions, in their order. */
+  rows(positions: BigInt64Array): Page {
+    const half = this.#frequencies.length
+    const cosines = new Float32Array(positions.length * half)
+    const sines = new Float32Array(positions.length * half)
+    for (const [row, wanted] of positions.entries()) {
+      const position = Number(wanted)
+      const page = this.#page(Math.floor(position / PAGE))
+      const from = (position % PAGE) * half
+      cosines.set(page.cosines.subarray(from, from + half), row * half)
+      sines.set(page.sines.subarray(from, from + half), row * half)
     }
-  return { cosines, sines, dimensions: [contextLength, half] }
+    return { cosines, sines }
+  }
+
+  #page(number: number): Page {
+    const known = this.#pages.get(number)
+    if (known !== undefined) return known
+    const half = this.#frequencies.length
+    const page = { cosines: new Float32Array(PAGE * half), sines: new Float32Array(PAGE * half) }
+    for (let at = 0; at < PAGE * half; at++) {
+      const position = number * PAGE + Math.floor(at / half)
+      const angle = position * this.#frequencies[at % half]!
+      // Rounded before it is scaled, as the tables of references are.
+      page.cosines[at] = this.#scale * Math.fround(this.#magnitude * Math.cos(angle))
+      page.sines[at] = this.#scale * Math.fround(this.#magnitude * Math.sin(angle))
+    }
+    this.#pages.set(number, page)
+    return page
+  }
 }

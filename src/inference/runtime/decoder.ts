@@ -4,6 +4,7 @@ import type { CacheBlock, CacheMemory } from '../cache/cache-memory.ts'
 import { MASKED } from '../cache/cache-shape.ts'
 import type { CachedPrefix } from '../cache/prompt-cache.ts'
 import type { PastRows } from '../cache/row-cache.ts'
+import { RotaryTable } from '../graphs/rotary.ts'
 import type { CacheFeed, Feeds, GraphRuntime } from './graph-runtime.ts'
 import { headFeeds, headOutputs, type HeadInputs } from './head-inputs.ts'
 import { makeTensor, type Outputs, type Tensor } from './session.ts'
@@ -58,11 +59,14 @@ export class GraphDecoder implements Decoder {
   readonly #noPrefix: CacheBlock
   #noPast: CacheBlock
   #singleMask: Tensor | undefined
+  readonly #rotary: RotaryTable
 
   constructor(runtime: GraphRuntime, shape: DecoderShape, labels = 0) {
     this.#runtime = runtime
     this.shape = shape
     this.#labels = labels
+    // Queries and keys are both rotated: so half of the scale of their product is each one's.
+    this.#rotary = new RotaryTable(shape, shape.headSize ** -0.25)
     const [prefix, past, present] = ['prefix', 'past', 'present'].map((kind) =>
       partNames(kind, shape.layers),
     )
@@ -86,8 +90,8 @@ export class GraphDecoder implements Decoder {
     const shared = isSingle ? undefined : this.#prefix(prefix)
     const feeds: Feeds = {
       input_ids: makeTensor(run.tokens, [rows, length]),
-      position_ids: makeTensor(run.positions, isSingle ? [1] : [rows, length]),
       past_mask: past.mask,
+      ...this.#rotaryFeeds(run, isSingle),
       ...this.#headFeeds(run.head),
       ...(shared && { causal_mask: this.#causalMask(length), prefix_mask: shared.mask }),
     }
@@ -102,6 +106,17 @@ export class GraphDecoder implements Decoder {
 
   close(): Promise<void> {
     return this.#runtime.close()
+  }
+
+  #rotaryFeeds({ rows, length, positions }: DecoderRun, isSingle: boolean): Feeds {
+    const { cosines, sines } = this.#rotary.rows(positions)
+    const size = [positions.length, this.shape.headSize / 2]
+    const order = BigInt64Array.from(positions, (_, token) => BigInt(token))
+    return {
+      rotations: makeTensor(order, isSingle ? [1] : [rows, length]),
+      cosines: makeTensor(cosines, size),
+      sines: makeTensor(sines, size),
+    }
   }
 
   #prefix(prefix: CachedPrefix | undefined): { mask: Tensor; cache: CacheFeed } {
