@@ -41,6 +41,8 @@ ARCHITECTURES = {
     "qwen3": ("qwen3", {"head_dim": 32, "tie_word_embeddings": True}),
     "mistral": ("mistral", {"head_dim": 24, "sliding_window": None}),
     "mistral-window": ("mistral", {"sliding_window": 64}),
+    "mistral-short-window": ("mistral", {"sliding_window": 7}),
+    "qwen2-some-windows": ("qwen2", {"use_sliding_window": True, "sliding_window": 12, "max_window_layers": 1}),
 }
 HEADS = {
     "sequence-labels": ("llama", "LlamaForSequenceClassification", {"num_labels": 1, "pad_token_id": 0}),
@@ -73,7 +75,7 @@ def as_json(config, name: str) -> dict:
 
 KEPT = {
     "model_type", "head_dim", "rope_parameters", "sliding_window", "use_sliding_window", "attention_bias", "mlp_bias",
-    "hidden_act", "id2label",
+    "hidden_act", "id2label", "layer_types",
 }
 
 

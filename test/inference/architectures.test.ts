@@ -147,33 +147,75 @@ for (const model of MODELS.gguf)
   test(`${model.name}.gguf: logits equal the independent implementation`, () =>
     assertEqualsReference(path.join(FIXTURES, model.file), model))
 
-test('four samples share a prompt, and each is the greedy continuation', async () => {
-  const model = MODELS.language.find(({ name }) => name === 'qwen3')!
-  const folder = writeCheckpoint(model)
-  const { decoder, close } = await openDecoder(folder)
-  const expected: number[] = []
-  for (const _ of model.greedy_ids) {
-    const { last } = await score(decoder, [...ids, ...expected])
-    expected.push(last.indexOf(Math.max(...last)))
+for (const name of ['qwen3', 'mistral-short-window'])
+  test(`${name}: four samples share a prompt, and each is the greedy continuation`, async () => {
+    const model = MODELS.language.find((each) => each.name === name)!
+    const folder = writeCheckpoint(model)
+    const { decoder, close } = await openDecoder(folder)
+    const expected: number[] = []
+    for (const _ of model.greedy_ids) {
+      const { last } = await score(decoder, [...ids, ...expected])
+      expected.push(last.indexOf(Math.max(...last)))
+    }
+    await close()
+    assert.deepEqual(expected, model.greedy_ids)
+    const samples = await greedyTexts(folder, 4, expected.length)
+    const words = readTokenText(openCheckpoint(folder))
+    assert.ok(!expected.includes(2), 'the end token would cut the comparison short')
+    for (const sample of samples)
+      assert.deepEqual(
+        sample,
+        expected.map((id) => words.text(id)),
+      )
+  })
+
+test('a sliding window does not end the context', () => {
+  const decoderOf = (name: string) => {
+    const model = MODELS.language.find((each) => each.name === name)!
+    return openCheckpoint(writeCheckpoint(model)).config().decoder
   }
-  await close()
-  assert.deepEqual(expected, model.greedy_ids)
-  const samples = await greedyTexts(folder, 4, expected.length)
-  const words = readTokenText(openCheckpoint(folder))
-  assert.ok(!expected.includes(2), 'the end token would cut the comparison short')
-  for (const sample of samples)
-    assert.deepEqual(
-      sample,
-      expected.map((id) => words.text(id)),
+  assert.equal(decoderOf('mistral-short-window').contextLength, 128)
+  assert.deepEqual(decoderOf('mistral-short-window').window, { size: 7, layers: [true, true] })
+  assert.deepEqual(decoderOf('qwen2-some-windows').window, { size: 12, layers: [false, true] })
+  assert.equal(decoderOf('qwen2').window, undefined)
+})
+
+test('the kind of a layer that is not known is refused', () => {
+  const model = MODELS.language.find(({ name }) => name === 'qwen2-some-windows')!
+  for (const layer_types of [['full_attention'], ['full_attention', 'chunked_attention']])
+    assert.throws(
+      () =>
+        openCheckpoint(
+          writeCheckpoint({ ...model, config: { ...model.config, layer_types } }),
+        ).config(),
+      { code: 'model_failed', message: /layer_types must be full_attention or sliding_attention/ },
     )
 })
 
-test('a sliding window ends the context, and one that is switched off does not', () => {
-  const contextOf = (name: string): number => {
-    const model = MODELS.language.find((each) => each.name === name)!
-    return openCheckpoint(writeCheckpoint(model)).config().decoder.contextLength
+test('rows of unequal length in a window, several tokens at once, equal single runs', async () => {
+  const model = MODELS.language.find(({ name }) => name === 'mistral-short-window')!
+  const { decoder, close } = await openDecoder(writeCheckpoint(model))
+  const { vocabulary } = decoder.shape
+  const cache = await cacheInChunks(decoder, ids.slice(0, 20), [20])
+  const rows = new RowCache(decoder.memory)
+  const starts = [3, 20]
+  for (const length of starts) rows.add({ cache, length })
+  rows.prepare(9)
+  const texts = starts.map((start) => ids.slice(start, start + 9))
+  const { head } = await decoder.run({
+    rows: 2,
+    length: 9,
+    tokens: BigInt64Array.from(texts.flat(), BigInt),
+    positions: BigInt64Array.from(starts.flatMap((start) => [...ascending(9, start)])),
+    past: rows.past(),
+    head: { rows: BigInt64Array.of(8n, 17n), outputs: ['logits'] },
+  })
+  for (const [row, start] of starts.entries()) {
+    const { last } = await score(decoder, ids.slice(0, start + 9))
+    const found = head['logits']!.slice(row * vocabulary, (row + 1) * vocabulary)
+    assert.ok(largestDifference(found, last) < 1e-4)
   }
-  assert.deepEqual([contextOf('mistral-window'), contextOf('qwen2')], [64, 128])
+  await close()
 })
 
 /** Worst difference of a token's log-probability from fp32, in nats, on random weights, which are the hardest case. */

@@ -26,8 +26,17 @@ export interface DecoderShape {
   }
   /** Whether each head of the queries and keys is normalised before the rotation. */
   readonly queryKeyNorm: boolean
-  /** Tokens that all layers can attend to at once. */
+  readonly window: AttentionWindow | undefined
+  /** Tokens of a text, at most. */
   readonly contextLength: number
+}
+
+/** Layers that see no more than the last tokens. */
+export interface AttentionWindow {
+  /** So many, with the one that sees them. */
+  readonly size: number
+  /** For each layer, whether it is one of them. */
+  readonly layers: readonly boolean[]
 }
 
 /** What the checkpoint computes of its last hidden states. `none`: nothing, they are the result. */
@@ -86,6 +95,8 @@ export const Config = Type.Object({
   original_max_position_embeddings: MaybeSize,
   sliding_window: MaybeSize,
   use_sliding_window: Type.Optional(Type.Boolean()),
+  max_window_layers: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
+  layer_types: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
   max_position_embeddings: Size,
   tie_word_embeddings: Type.Optional(Type.Boolean()),
   attention_bias: Type.Optional(Type.Boolean()),
@@ -113,8 +124,7 @@ export type GenerationConfig = Static<typeof GenerationConfig>
 interface Architecture {
   readonly biases: DecoderShape['biases']
   readonly queryKeyNorm: boolean
-  /** Tokens that a layer attends to; undefined for all. */
-  readonly window: number | undefined
+  readonly window: AttentionWindow | undefined
 }
 
 const biases = (queryKeyValue = false, attentionOutput = false, feedForward = false) => ({
@@ -123,32 +133,45 @@ const biases = (queryKeyValue = false, attentionOutput = false, feedForward = fa
   feedForward,
 })
 
-const qwenWindow = (config: Config): number | undefined =>
-  config.use_sliding_window === true ? (config.sliding_window ?? undefined) : undefined
+/** One in all layers. */
+const windowOf = ({ sliding_window: size, num_hidden_layers: count }: Config) =>
+  size ? { size, layers: Array.from({ length: count }, () => true) } : undefined
+
+/** The first layers see everything, where the configuration does not name the kind of each. */
+const qwenWindow = (config: Config, refuse: Refuse): AttentionWindow | undefined => {
+  const window = config.use_sliding_window === true ? windowOf(config) : undefined
+  if (window === undefined) return undefined
+  const { layer_types: types, max_window_layers: full } = config
+  if (!types) return { ...window, layers: window.layers.map((_, at) => at >= (full ?? 28)) }
+  const known = types.every((type) => type === 'sliding_attention' || type === 'full_attention')
+  if (!known || types.length !== window.layers.length)
+    refuse('layer_types', 'full_attention or sliding_attention for each layer')
+  return { ...window, layers: types.map((type) => type === 'sliding_attention') }
+}
 
 /** What an architecture fixes that its configuration does not say. SmolLM2 is a llama. */
-const ARCHITECTURES: Readonly<Record<string, (config: Config) => Architecture>> = {
-  llama: ({ attention_bias: bias, mlp_bias: feedForward, sliding_window: window }) => ({
-    biases: biases(bias, bias, feedForward),
+const ARCHITECTURES: Readonly<Record<string, (config: Config, refuse: Refuse) => Architecture>> = {
+  llama: (config) => ({
+    biases: biases(config.attention_bias, config.attention_bias, config.mlp_bias),
     queryKeyNorm: false,
-    window: window ?? undefined,
+    window: windowOf(config),
   }),
-  mistral: (config) => ({
-    biases: biases(),
+  mistral: (config) => ({ biases: biases(), queryKeyNorm: false, window: windowOf(config) }),
+  qwen2: (config, refuse) => ({
+    biases: biases(true),
     queryKeyNorm: false,
-    window: config.sliding_window ?? undefined,
+    window: qwenWindow(config, refuse),
   }),
-  qwen2: (config) => ({ biases: biases(true), queryKeyNorm: false, window: qwenWindow(config) }),
-  qwen3: (config) => ({
+  qwen3: (config, refuse) => ({
     biases: biases(config.attention_bias, config.attention_bias),
     queryKeyNorm: true,
-    window: qwenWindow(config),
+    window: qwenWindow(config, refuse),
   }),
 }
 
 const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
   const architecture = Object.hasOwn(ARCHITECTURES, config.model_type)
-    ? ARCHITECTURES[config.model_type]!(config)
+    ? ARCHITECTURES[config.model_type]!(config, refuse)
     : refuse('model_type', `one of ${Object.keys(ARCHITECTURES).join(', ')}`)
   if ((config.hidden_act ?? 'silu') !== 'silu') refuse('hidden_act', 'silu')
   if ((config.quantization_config ?? null) !== null)
@@ -159,7 +182,7 @@ const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
     refuse('num_attention_heads', 'a multiple of num_key_value_heads')
   const headSize = config.head_dim ?? config.hidden_size / heads
   if (!Number.isInteger(headSize) || headSize % 2 !== 0) refuse('head_dim', 'an even integer')
-  const context = config.max_position_embeddings
+  const contextLength = config.max_position_embeddings
   const { window, ...fixed } = architecture
   return {
     layers: config.num_hidden_layers,
@@ -173,8 +196,9 @@ const decoderShape = (config: Config, refuse: Refuse): DecoderShape => {
     rotary: readRotary(config, refuse),
     tiedEmbeddings: config.tie_word_embeddings ?? false,
     ...fixed,
-    // A sliding window changes nothing as long as the whole text fits into it, and that is as far as we go.
-    contextLength: Math.min(context, window ?? context),
+    // One that no text outgrows changes nothing.
+    window: window && window.size < contextLength ? window : undefined,
+    contextLength,
   }
 }
 

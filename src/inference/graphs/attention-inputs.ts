@@ -13,7 +13,7 @@ export type DeviceForm = 'cuda' | 'webgpu'
 /** Dimensions of past.N.key, before those of the positions: only the processor wants one more; see `pastSource`. */
 export const pastRank = (form: RunForm): 4 | 5 => (form === 'any' || form === 'single' ? 5 : 4)
 
-/** Names of the inputs and of the int64 size vectors that all layers share. */
+/** Names of the inputs and of the int64 size vectors that layers share. */
 export interface AttentionInputs {
   readonly form: RunForm
   /** Rows of the cosines and sines, one per new token. */
@@ -81,27 +81,61 @@ const sizesOf = (
   }
 }
 
+interface Masks {
+  readonly pastMask: string
+  readonly prefixMask: string
+  readonly causalMask: string
+}
+
+/** What layers with a window see depends on where a token stands: so these masks have a line for each. */
+const addMasks = (builder: GraphBuilder, form: RunForm, of: 'all' | 'window'): Masks => {
+  const [mark, lines, line]: [string, number | string, number | string] =
+    of === 'all' ? ['', 1, 1] : ['window_', 'WINDOW_LINES', 'WINDOW_LINE']
+  const past = pastRank(form) === 5 ? ['B', 1, line, 1, 'PAST'] : (['B', 1, line, 'PAST'] as const)
+  return {
+    pastMask: builder.input(`${mark}past_mask`, 'float32', past),
+    prefixMask: builder.input(`${mark}prefix_mask`, 'float32', [1, lines, 'PREFIX']),
+    causalMask: builder.input(`${mark}causal_mask`, 'float32', ['GS', 'S']),
+  }
+}
+
+const addSinglePast = (builder: GraphBuilder, mark: string): string =>
+  builder.input(`${mark}past_mask`, 'float32', [1, 1, 1, 1, 'PAST'])
+
+/** By what a layer sees: everything, or the window of the model, where it has one. */
+export interface LayerInputs {
+  readonly all: AttentionInputs
+  readonly window: AttentionInputs | undefined
+}
+
+const singleInputs = (builder: GraphBuilder, shape: DecoderShape): LayerInputs => {
+  const rotary = addRotary(builder, shape, 'single')
+  const pastMask = addSinglePast(builder, '')
+  const past = builder.node('Shape', [pastMask], { attributes: { start: 4, end: 5 } })
+  const parts = builder.node('Concat', [past, builder.integers([1])], ALONG_FIRST)
+  const all = { form: 'single', pastMask, ...rotary, parts, general: undefined } as const
+  return {
+    all,
+    window: shape.window && { ...all, pastMask: addSinglePast(builder, 'window_') },
+  }
+}
+
 /** Declares the inputs beside the cache itself and derives the sizes, once for all layers. */
 export const addAttentionInputs = (
   builder: GraphBuilder,
   shape: DecoderShape,
   ids: string,
   form: RunForm,
-): AttentionInputs => {
+): LayerInputs => {
+  if (form === 'single') return singleInputs(builder, shape)
   const rotary = addRotary(builder, shape, form)
-  if (form === 'single') {
-    const pastMask = builder.input('past_mask', 'float32', [1, 1, 1, 1, 'PAST'])
-    const past = builder.node('Shape', [pastMask], { attributes: { start: 4, end: 5 } })
-    const parts = builder.node('Concat', [past, builder.integers([1])], ALONG_FIRST)
-    return { form, pastMask, ...rotary, parts, general: undefined }
-  }
-  const prefixMask = builder.input('prefix_mask', 'float32', [1, 1, 'PREFIX'])
-  const ones = Array.from({ length: pastRank(form) - 2 }, () => 1)
-  const pastMask = builder.input('past_mask', 'float32', ['B', ...ones, 'PAST'])
-  const last = { attributes: { start: ones.length + 1, end: ones.length + 2 } }
+  const { pastMask, ...masks } = addMasks(builder, form, 'all')
+  const last = { attributes: { start: pastRank(form) - 1, end: pastRank(form) } }
   const past = builder.node('Shape', [pastMask], last)
-  const causalMask = builder.input('causal_mask', 'float32', ['GS', 'S'])
-  const { parts, ...sizes } = sizesOf(builder, shape, ids, prefixMask, past)
-  const general = { prefixMask, causalMask, ...sizes }
-  return { form, pastMask, ...rotary, parts, general }
+  const { parts, ...sizes } = sizesOf(builder, shape, ids, masks.prefixMask, past)
+  const all = { form, pastMask, ...rotary, parts, general: { ...masks, ...sizes } }
+  if (shape.window === undefined) return { all, window: undefined }
+  const { pastMask: windowPast, ...windowMasks } = addMasks(builder, form, 'window')
+  const general = { ...windowMasks, ...sizes }
+  return { all, window: { ...all, pastMask: windowPast, general } }
 }

@@ -10,13 +10,11 @@
  * causal mask, and its rotations are [1].
  *
  * Inputs, float32 unless noted; G = heads / key-value heads, K = key-value heads, H = head size:
- *   input_ids  int64 [B, S]
- *   cosines, sines [B * S, H / 2] of the position of each new token, scaled so that scores need not be (`rotary.ts`);
- *     rotations int64 [B, S], which row of them is whose
- *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX]
+ *   input_ids int64 [B, S], rotations int64 [B, S]: which line of cosines, sines [B * S, H / 2] is whose (`rotary.ts`)
+ *   prefix.N.key, prefix.N.value [K, PREFIX, H], prefix_mask [1, 1, PREFIX], causal_mask [G * S, S]
  *   past.N.key, past.N.value [B, K, 1, PAST, H], past_mask [B, 1, 1, 1, PAST]; for a device one axis of 1 less
- *   causal_mask [G * S, S]
- * Masks are added to the scores: 0 lets a position through, a large negative number does not.
+ * Masks are added to the scores: 0 lets a position through, a large negative number does not. Layers with a window have masks
+ * of their own (window_…), which may have a line for each new token: see `runtime/window-masks.ts`.
  * Outputs: present.N.key, present.N.value [B, K, S, H], hidden [B * S, hidden] (normalised, only fetched for embeddings)
  * and those of the head (`token-head.ts`, `label-head.ts`), for the positions that the input `rows` int64 [R] names: an
  * index into the B * S new tokens each; one may be named several times.
@@ -25,7 +23,7 @@ import { toHalf } from '../checkpoint/float-formats.ts'
 import type { DecoderShape, Head } from '../checkpoint/model-config.ts'
 import { withModelPrefix, type TensorSource } from '../checkpoint/tensor-source.ts'
 import { addAttention, type HeadNorms } from './attention.ts'
-import { addAttentionInputs, type AttentionInputs, type RunForm } from './attention-inputs.ts'
+import { addAttentionInputs, type LayerInputs, type RunForm } from './attention-inputs.ts'
 import { CONTRIB, GraphBuilder, type OnnxModel } from './graph-builder.ts'
 import { addLabelHead } from './label-head.ts'
 import { addLinear, type WeightFormat } from './linear.ts'
@@ -129,13 +127,14 @@ class DecoderWriter {
     return addLinear(builder, format, linear, this.#prepared)
   }
 
-  #layer(layer: number, stream: Stream, attention: AttentionInputs): Stream {
+  #layer(layer: number, stream: Stream, attention: LayerInputs): Stream {
     const name = `model.layers.${layer}`
     const before = this.#norm(`${name}.input_layernorm`, stream)
     const projected = this.#queryKeyValue(`${name}.self_attn`, before.normed)
     const norms = this.#headNorms(`${name}.self_attn`)
-    const attended = addAttention(this.#builder, this.#shape, layer, projected, attention, norms)
-    const { hidden, heads, headSize, biases } = this.#shape
+    const { hidden, heads, headSize, biases, window } = this.#shape
+    const inputs = (window?.layers[layer] && attention.window) || attention.all
+    const attended = addAttention(this.#builder, this.#shape, layer, projected, inputs, norms)
     const output = this.#linear(
       attended,
       [[`${name}.self_attn.o_proj`, hidden]],

@@ -8,6 +8,7 @@ import { RotaryTable } from '../graphs/rotary.ts'
 import type { CacheFeed, Feeds, GraphRuntime } from './graph-runtime.ts'
 import { headFeeds, headOutputs, type HeadInputs } from './head-inputs.ts'
 import { makeTensor, type Outputs, type Tensor } from './session.ts'
+import { windowMasks, type Masks } from './window-masks.ts'
 
 /** One run: B rows of S new tokens, padded on the right. */
 export interface DecoderRun {
@@ -36,6 +37,12 @@ export const partNames = (kind: string, layers: number): readonly string[] =>
 
 /** A mask over `count` tokens that nobody sees. */
 const unseen = (count: number): Float32Array => new Float32Array(count).fill(MASKED)
+
+const maskFeeds = (mark: string, { past, prefix, causal }: Masks): Feeds => ({
+  [`${mark}past_mask`]: past,
+  ...(prefix && { [`${mark}prefix_mask`]: prefix }),
+  ...(causal && { [`${mark}causal_mask`]: causal }),
+})
 
 /** Computes what the scheduler asks for. `GraphDecoder` does it with our own graphs, `ExportDecoder` with anyone's. */
 export interface Decoder {
@@ -88,12 +95,12 @@ export class GraphDecoder implements Decoder {
     const isSingle = rows === 1 && length === 1 && prefix === undefined && this.#runtime.hasSingle
     const past = this.#past(run.past, rows)
     const shared = isSingle ? undefined : this.#prefix(prefix)
+    const causal = isSingle ? undefined : this.#causalMask(length)
     const feeds: Feeds = {
       input_ids: makeTensor(run.tokens, [rows, length]),
-      past_mask: past.mask,
+      ...this.#maskFeeds(run, { past: past.mask, prefix: shared?.mask, causal }),
       ...this.#rotaryFeeds(run, isSingle),
       ...this.#headFeeds(run.head),
-      ...(shared && { causal_mask: this.#causalMask(length), prefix_mask: shared.mask }),
     }
     const { present, outputs } = await this.#runtime.run(isSingle ? 'single' : 'any', {
       feeds,
@@ -106,6 +113,12 @@ export class GraphDecoder implements Decoder {
 
   close(): Promise<void> {
     return this.#runtime.close()
+  }
+
+  #maskFeeds(run: DecoderRun, masks: Masks): Feeds {
+    const all = maskFeeds('', masks)
+    if (this.shape.window === undefined) return all
+    return { ...all, ...maskFeeds('window_', windowMasks(run, this.shape, masks)) }
   }
 
   #rotaryFeeds({ rows, length, positions }: DecoderRun, isSingle: boolean): Feeds {
