@@ -67,9 +67,10 @@ class CritiqueBox {
     this.#text,
   )
 
-  draw({ text, verdict, step }: CritiqueView): void {
+  draw({ text, verdict, step, isDone }: CritiqueView, isOver: boolean): void {
     const place = step === undefined ? '' : `, step ${step}`
-    const head = verdict === undefined ? 'Critique' : `Found ${verdict}`
+    const title = isOver && !isDone ? 'Unfinished critique' : 'Critique'
+    const head = verdict === undefined ? title : `Found ${verdict}`
     this.element.className = `critique ${verdict ?? ''}`
     this.#heading.textContent = `${head}${place}: `
     write(text, this.#text, this.element)
@@ -121,7 +122,7 @@ export class CandidateCard {
     this.#tag.textContent = tagOf(this.#candidate, isBest, isOver)
     write(text, this.#text)
     this.#scores.replaceChildren(...scores.map(scoreRow))
-    for (const [at, critique] of critiques.entries()) this.#boxAt(at).draw(critique)
+    for (const [at, critique] of critiques.entries()) this.#boxAt(at).draw(critique, isOver)
   }
 
   #boxAt(at: number): CritiqueBox {

@@ -30,6 +30,13 @@ const showProblem = (error: unknown): void => {
 const runIdInAddress = (): string | undefined =>
   new URLSearchParams(location.hash.slice(1)).get('run') || undefined
 
+/** A button that is switched off would lose the focus to nothing: who pressed it reads what became of the run. */
+const endStop = (): void => {
+  const isFocused = document.activeElement === stopButton
+  stopButton.disabled = true
+  if (isFocused) find('status', HTMLElement).focus()
+}
+
 /** Leaves the run that is shown; it goes on without the page. */
 const leave = (): void => {
   following?.abort()
@@ -57,7 +64,7 @@ const follow = async (id: string, isOwn: boolean): Promise<void> => {
     showProblem(error)
     if (error instanceof WhetstoneError && error.retryable) page.lose()
   } finally {
-    if (following === own && page.view.isOver) stopButton.disabled = true
+    if (following === own && page.view.isOver) endStop()
   }
 }
 
@@ -86,7 +93,7 @@ const ask = async (): Promise<void> => {
 const stop = async (): Promise<void> => {
   const id = runIdInAddress()
   if (id === undefined) return
-  stopButton.disabled = true
+  endStop()
   try {
     await access.client.runs.cancel(id)
   } catch (error) {

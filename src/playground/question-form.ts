@@ -19,6 +19,9 @@ const numbersIn = <Name extends string>(...names: Name[]): Record<Name, number> 
   return given.length === 0 ? undefined : (Object.fromEntries(given) as Record<Name, number>)
 }
 
+/** By the fields that show them. */
+const limitsOf = ({ calls, tokens, seconds }: Created['budget']) => ({ calls, tokens, seconds })
+
 export class QuestionForm {
   readonly form = find('ask', HTMLFormElement)
   readonly question = find('question', HTMLTextAreaElement)
@@ -62,8 +65,10 @@ export class QuestionForm {
   }
 
   /** Shows what a run was made with; its question only where this tab knows it, and never that of another. */
-  restore({ model, strategy, options }: Created, question = ''): void {
+  restore({ model, strategy, options, budget, seed }: Created, question = ''): void {
     this.question.value = question
+    for (const [id, value] of Object.entries({ ...limitsOf(budget), seed }))
+      find(id, HTMLInputElement).value = value === undefined ? '' : String(value)
     this.#model.value = model
     this.#strategy.value = strategy
     this.#showStrategy()

@@ -128,6 +128,55 @@ test('a stop that did not arrive can be asked for again', async (t) => {
   assert.deepEqual(runs.cancelled, ['run_1'])
 })
 
+test('whoever stops a run by the keyboard is led to what became of it', async (t) => {
+  const { url } = await listen(t, createRuns(endless(refinement.slice(0, 8))))
+  const { page } = await askAt(t, url, 'What?')
+  await page.getByText('Off by one.').waitFor()
+  await page.getByRole('button', { name: 'Stop with' }).press('Enter')
+  await page.locator('#status:focus', { hasText: 'Stopped' }).waitFor()
+})
+
+test('a run that ends by itself leaves the focus of its stop on the page', async (t) => {
+  const { script, goOn } = heldAt(8)
+  const { url } = await listen(t, createRuns(script))
+  const { page } = await askAt(t, url, 'What?')
+  await page.getByText('Off by one.').waitFor()
+  await page.getByRole('button', { name: 'Stop with' }).focus()
+  goOn()
+  await page.locator('#status:focus', { hasText: 'Done' }).waitFor()
+})
+
+test('a link to a run shows its budget and its seed, and not those of another', async (t) => {
+  const { url, runs } = await listen(t, createRuns())
+  const first = await runs.create(
+    { input: 'What?', budget: { calls: 12, seconds: 1.5 }, seed: 7 },
+    '',
+  )
+  const second = await runs.create({ input: 'What?', budget: { tokens: 90 }, seed: 0 }, '')
+  const { page } = await openPage(t)
+  const shown = () =>
+    page.evaluate(
+      `['calls', 'tokens', 'seconds', 'seed'].map((id) => document.getElementById(id).value)`,
+    )
+  await page.goto(`${url}/#run=${first}`)
+  await status(page, 'Done')
+  assert.deepEqual(await shown(), ['12', '', '1.5', '7'])
+  await page.goto(`${url}/#run=${second}`)
+  await page.locator('#facts', { hasText: 'seed 0' }).waitFor()
+  assert.deepEqual(await shown(), ['', '90', '', '0'])
+})
+
+test('a critique that was under way when the run ended is told to be unfinished', async (t) => {
+  const { url } = await listen(t, createRuns(endless(refinement.slice(0, 7))))
+  const { page } = await askAt(t, url, 'What?')
+  const critique = page.getByRole('group', { name: 'Critique' })
+  await critique.getByText('Off by one.').waitFor()
+  assert.match((await critique.textContent())!, /^Critique: /)
+  await page.getByRole('button', { name: 'Stop with' }).click()
+  await status(page, 'Stopped')
+  assert.match((await critique.textContent())!, /^Unfinished critique: Off by one\./)
+})
+
 test('the way back leads to the empty page, and a link to a run shows no other question', async (t) => {
   const { url } = await listen(t, createRuns(endless(refinement.slice(0, 8))))
   const { page } = await askAt(t, url, 'What?')
