@@ -1,6 +1,7 @@
 /** One sample of a generation while it grows: its text, its random stream and the rules that end it. */
 import { createRandom, type Random } from '../core/random.ts'
 import type { FinishReason } from '../core/event.ts'
+import type { Bans } from './bans.ts'
 import type { TokenLogProbability } from '../core/language-model.ts'
 import type { Guide } from './constraint/guide.ts'
 import type { GenerateWork, WorkerChunk } from './protocol.ts'
@@ -23,6 +24,7 @@ export interface Vocabulary {
   /** Never sampled. */
   readonly suppressedTokens: ReadonlySet<number>
   readonly contextLength: number
+  readonly bans?: Bans | undefined
 }
 
 /** Streams of neighbouring samples must not overlap: Mulberry32's seeds are mixed by two odd constants first. */
@@ -109,14 +111,16 @@ export class Sample {
 
   /** What has to be done to this row's logits before its token is chosen; undefined: nothing. */
   adjustment(row: number): AdjustedRow | undefined {
-    const mask = this.#guide?.mask
-    if (mask === undefined && this.#penalties === undefined) return undefined
+    const constrained = this.#guide?.mask?.allowed
+    const left = this.#vocabulary.bans?.allowed(this.work.prompt, this.#answer, constrained)
+    const allowed = left ?? constrained
+    if (allowed === undefined && this.#penalties === undefined) return undefined
     return {
       row,
       temperature: this.work.sampling.temperature || 1,
       uniform: this.#uniform,
       changes: this.#penalties?.changes,
-      allowed: mask?.allowed,
+      allowed,
     }
   }
 

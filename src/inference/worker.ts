@@ -73,6 +73,7 @@ const load = async (): Promise<Loaded> => {
     endTokens: new Set(config.endTokens),
     suppressedTokens: new Set(suppressedBy(config.head)),
     contextLength: config.decoder.contextLength,
+    bans: config.bans,
   }
   const scheduler = new Scheduler(decoder, vocabulary, settings, (events) =>
     post({ type: 'events', events }),

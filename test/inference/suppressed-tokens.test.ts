@@ -18,11 +18,13 @@ const VOCABULARY = Array.from({ length: 384 }, (_, token) => token)
 const hasLetter = (text: string): boolean => /[a-z]/i.test(text)
 const LETTERS = VOCABULARY.filter((token) => hasLetter(words.text(token)))
 
-const suppress = (folder: string, tokens: readonly number[]): string => {
-  const file = path.join(folder, 'generation_config.json')
-  writeFileSync(file, JSON.stringify({ suppress_tokens: tokens }))
+const generateBy = (folder: string, contents: object): string => {
+  writeFileSync(path.join(folder, 'generation_config.json'), JSON.stringify(contents))
   return folder
 }
+
+const suppress = (folder: string, tokens: readonly number[]): string =>
+  generateBy(folder, { suppress_tokens: tokens })
 
 const writeExport = (): string => {
   const folder = writeCheckpoint({ ...model!, config: MODELS.export.config })
@@ -124,4 +126,63 @@ test('what can be no suppressed token is refused by the field', () => {
   )
   refused([-1], /generation_config\.json: \/suppress_tokens\/0 must be >= 0/)
   refused(VOCABULARY, /suppress_tokens must be fewer than all tokens/)
+})
+
+/** Ids of greedy tokens; every token of the vocabulary has a text of its own. */
+const greedyTokens = async (folder: string, changes: Partial<GenerateWork> = {}) => {
+  const sampling = samplingParameters({ maxTokens: 8 })
+  const found = await tokensOf(engineFor(folder), { sampling, ...changes })
+  return found.map(({ text }) => VOCABULARY.findIndex((token) => words.text(token) === text))
+}
+
+test('what is banned at the beginning comes later only', async () => {
+  const usual = await greedyTokens(PLAIN)
+  const banning = (token: number): string =>
+    generateBy(writeCheckpoint(model!), { begin_suppress_tokens: [token] })
+  assert.notEqual(usual[1], usual[0])
+  assert.deepEqual(await greedyTokens(banning(usual[1]!)), usual)
+  assert.notEqual((await greedyTokens(banning(usual[0]!)))[0], usual[0])
+})
+
+test('a bad word is not completed, nor one of a single token begun', async () => {
+  const usual = await greedyTokens(PLAIN)
+  const [first, second, third] = usual as [number, number, number]
+  const sequence = await greedyTokens(
+    generateBy(writeCheckpoint(model!), { bad_words_ids: [[first, second]] }),
+  )
+  assert.equal(sequence[0], first)
+  assert.notEqual(sequence[1], second)
+  const across = await greedyTokens(
+    generateBy(writeCheckpoint(model!), { bad_words_ids: [[ids.at(-1)!, first, second]] }),
+  )
+  assert.equal(across[0], first)
+  assert.notEqual(across[1], second)
+  const single = await greedyTokens(
+    generateBy(writeCheckpoint(model!), { bad_words_ids: [[third]] }),
+  )
+  assert.ok(!single.includes(third))
+})
+
+test('a constraint that leaves only a banned token is held to', async () => {
+  const token = VOCABULARY.find((each) => words.text(each) === 'a')!
+  const folder = generateBy(writeCheckpoint(model!), { begin_suppress_tokens: [token] })
+  const constraint = { type: 'regex', pattern: 'a' } as const
+  assert.deepEqual(await greedyTokens(folder, { constraint }), [token])
+})
+
+test('an end token stays possible where it is named as a bad word', () => {
+  const folder = generateBy(writeCheckpoint(model!), { bad_words_ids: [[2], [5]] })
+  const { head } = openCheckpoint(folder).config()
+  assert.deepEqual(head, { type: 'tokens', suppressed: [5] })
+})
+
+test('bans of tokens that are none are refused by the field', () => {
+  const refused = (contents: object, message: RegExp): void => {
+    const folder = generateBy(writeCheckpoint(model!), contents)
+    assert.throws(() => openCheckpoint(folder).config(), { code: 'model_failed', message })
+  }
+  refused({ begin_suppress_tokens: [384] }, /begin_suppress_tokens must be .* 384 is none/)
+  refused({ begin_suppress_tokens: VOCABULARY }, /begin_suppress_tokens must be fewer than all/)
+  refused({ bad_words_ids: [[3, 384]] }, /bad_words_ids must be .* 384 is none/)
+  refused({ bad_words_ids: [[]] }, /generation_config\.json: \/bad_words_ids\/0/)
 })

@@ -4,17 +4,13 @@ import path from 'node:path'
 import { Type } from 'typebox'
 import type { WeightChoice } from '../graphs/linear.ts'
 import { BinaryFile } from './binary-file.ts'
+import { GENERATION_FILE, GenerationConfig } from './generation-config.ts'
 import { configOf, MetadataReader } from './gguf/config.ts'
 import { readHeader } from './gguf/header.ts'
 import { tokenizerConfigOf, tokenizerOf } from './gguf/tokenizer.ts'
 import { GgufSource, refuseUnknown } from './gguf/weights.ts'
 import { readJson, readOptionalJson } from './json-file.ts'
-import {
-  GENERATION_FILE,
-  GenerationConfig,
-  parseModelConfig,
-  type ModelConfig,
-} from './model-config.ts'
+import { parseModelConfig, type ModelConfig } from './model-config.ts'
 import { findExport, hasExport } from './onnx-export.ts'
 import { openSafetensors } from './safetensors.ts'
 import { badModelFile, type TensorSource } from './tensor-source.ts'

@@ -1,7 +1,15 @@
 /** What `config.json` and `generation_config.json` say about a model, checked and with the defaults filled in. */
-import path from 'node:path'
 import { Type, type Static } from 'typebox'
 import { describeFields, findErrors } from '../../core/validation.ts'
+import {
+  asList,
+  samplingDefaults,
+  suppressionOf,
+  TokenIds,
+  type GenerationConfig,
+  type SamplingDefaults,
+} from './generation-config.ts'
+import type { Bans } from '../bans.ts'
 import { readRotary, RotaryParameters, type Refuse, type Rotary } from './rotary-config.ts'
 import { badModelFile } from './tensor-source.ts'
 
@@ -52,6 +60,8 @@ export interface ModelConfig {
   readonly head: Head
   /** Tokens that end an answer. */
   readonly endTokens: readonly number[]
+  /** Where tokens are not sampled that otherwise are. */
+  readonly bans: Bans | undefined
   readonly sampling: SamplingDefaults
 }
 
@@ -59,22 +69,8 @@ export interface ModelConfig {
 export const suppressedBy = (head: Head): readonly number[] =>
   head.type === 'tokens' ? head.suppressed : []
 
-/** What the model's makers recommend, where a request says nothing. */
-export interface SamplingDefaults {
-  readonly temperature: number
-  readonly topP: number
-  readonly topK: number
-}
-
-export const GENERATION_FILE = 'generation_config.json'
-
 const Size = Type.Integer({ minimum: 1 })
 const MaybeSize = Type.Optional(Type.Union([Size, Type.Null()]))
-const TokenIds = Type.Union([
-  Type.Integer({ minimum: 0 }),
-  Type.Array(Type.Integer({ minimum: 0 })),
-  Type.Null(),
-])
 const Scaling = Type.Optional(Type.Union([RotaryParameters, Type.Null()]))
 
 export const Config = Type.Object({
@@ -108,18 +104,6 @@ export const Config = Type.Object({
   id2label: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
 export type Config = Static<typeof Config>
-
-export const GenerationConfig = Type.Object({
-  eos_token_id: Type.Optional(TokenIds),
-  suppress_tokens: Type.Optional(
-    Type.Union([Type.Array(Type.Integer({ minimum: 0 })), Type.Null()]),
-  ),
-  do_sample: Type.Optional(Type.Boolean()),
-  temperature: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
-  top_p: Type.Optional(Type.Union([Type.Number({ exclusiveMinimum: 0, maximum: 1 }), Type.Null()])),
-  top_k: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
-})
-export type GenerationConfig = Static<typeof GenerationConfig>
 
 interface Architecture {
   readonly biases: DecoderShape['biases']
@@ -215,35 +199,6 @@ const headOf = (
   return name.endsWith('Model') ? { type: 'none' } : { type: 'tokens', suppressed }
 }
 
-const samplingDefaults = (generation: GenerationConfig): SamplingDefaults =>
-  generation.do_sample === false
-    ? { temperature: 0, topP: 1, topK: 0 }
-    : {
-        temperature: generation.temperature ?? 1,
-        topP: generation.top_p ?? 1,
-        topK: generation.top_k ?? 0,
-      }
-
-const asList = (ids: Static<typeof TokenIds> | undefined): readonly number[] =>
-  ids === undefined || ids === null ? [] : Array.isArray(ids) ? ids : [ids]
-
-/** @throws RefineError model_failed when one is no token of the vocabulary, or none is left. */
-const suppressedTokens = (
-  file: string,
-  { suppress_tokens }: GenerationConfig,
-  vocabulary: number,
-): readonly number[] => {
-  const refuse = (expected: string): never => {
-    const generation = path.join(path.dirname(file), GENERATION_FILE)
-    throw badModelFile(generation, `suppress_tokens must be ${expected}`)
-  }
-  const tokens = [...new Set(suppress_tokens)]
-  const unknown = tokens.find((token) => token >= vocabulary)
-  if (unknown !== undefined)
-    refuse(`tokens of the vocabulary, below ${vocabulary}, and ${unknown} is none`)
-  return tokens.length === vocabulary ? refuse('fewer than all tokens') : tokens
-}
-
 /**
  * Reads what `config.json` holds, or what was made of other metadata in its form.
  * @param file named by errors
@@ -260,10 +215,13 @@ export const parseModelConfig = (
   const refuse: Refuse = (field, expected) => {
     throw badModelFile(file, `${field} must be ${expected}: nothing else is supported`)
   }
+  const endTokens = [...asList(config.eos_token_id), ...asList(generation.eos_token_id)]
+  const { suppressed, bans } = suppressionOf(file, generation, config.vocab_size, endTokens)
   return {
     decoder: decoderShape(config, refuse),
-    head: headOf(config, suppressedTokens(file, generation, config.vocab_size)),
-    endTokens: [...new Set([...asList(config.eos_token_id), ...asList(generation.eos_token_id)])],
+    head: headOf(config, suppressed),
+    endTokens: [...new Set(endTokens)],
+    bans,
     sampling: samplingDefaults(generation),
   }
 }
