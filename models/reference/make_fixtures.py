@@ -8,6 +8,7 @@ from architectures import IDS, VOCABULARY, head_models, language_models
 from export_reference import exported
 from gguf_reference import gguf_models
 from tokenizers_reference import TEMPLATE, TEXTS, byte_level, byte_level_cases, sentence_piece
+from unigram_reference import unigram
 
 
 def write(path: Path, contents: dict) -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     write(folder / "models.json", models)
     write(folder / "tokenizers.json", {
         "texts": TEXTS, "byte_level": byte_level_cases(tokenizer), "sentence_piece": sentence_piece()})
+    write(folder / "unigram.json", unigram())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { openCheckpoint } from '../../src/inference/checkpoint/checkpoint.ts'
 import { readTokenText } from '../../src/inference/text/token-text.ts'
-import { readTokenizer } from '../../src/inference/text/tokenizer.ts'
+import { readTokenizer, type Tokenizer } from '../../src/inference/text/tokenizer.ts'
 import { FOLDER } from './model-fixture.ts'
 
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, use_regex: false }
@@ -122,4 +122,20 @@ test('an added token of spaces is written as spaces', () => {
   const added = { id: 100, content: '\u2581\u2581', special: false }
   const { words } = open(['\u2581a'], { decoder: METASPACE, added_tokens: [added] })
   assert.equal(words.text(100), '  ')
+})
+
+test('a text that is one long word is encoded with pauses, to the same tokens', async () => {
+  const text = 'aab'.repeat(100_000)
+  const tokenizer = (): Tokenizer =>
+    readTokenizer({
+      ...openCheckpoint(FOLDER),
+      tokenizer: () => tokenizerFile(['aa', 'ab'], { decoder: METASPACE }),
+    })
+  const gentle = tokenizer()
+  let turns = 0
+  const count = setInterval(() => turns++, 0)
+  await gentle.prepare(text)
+  clearInterval(count)
+  assert.ok(turns > 0)
+  assert.deepEqual(gentle.encode(text), tokenizer().encode(text))
 })

@@ -15,6 +15,7 @@ interface PreTokenizer {
   readonly add_prefix_space?: boolean
   readonly individual_digits?: boolean
   readonly replacement?: string
+  readonly prepend_scheme?: string
   readonly split?: boolean
 }
 
@@ -45,6 +46,7 @@ const splitAs = (expression: string, behavior: string, invert: boolean): PreToke
 
 const steps = (given: PreTokenizer): readonly PreTokenizer[] => {
   const { pattern, behavior = 'Isolated', invert = false, replacement = '\u2581' } = given
+  const { add_prefix_space: addsSpace = true } = given
   switch (given.type) {
     case 'Sequence':
       return (given.pretokenizers ?? []).flatMap(steps)
@@ -54,10 +56,12 @@ const steps = (given: PreTokenizer): readonly PreTokenizer[] => {
       return [splitAs(PUNCTUATION, behavior, false)]
     case 'Digits':
       return [split(given.individual_digits === true ? String.raw`\p{N}` : String.raw`\p{N}+`)]
+    case 'WhitespaceSplit':
+      return [split(String.raw`\s+`, 'Removed')]
     case 'Metaspace':
       // Every space begins a piece of its own.
       return [
-        given,
+        { ...given, prepend_scheme: given.prepend_scheme ?? (addsSpace ? 'always' : 'never') },
         ...(given.split === false ? [] : [split(`${quote(replacement)}[^${quote(replacement)}]*`)]),
       ]
     case 'ByteLevel':
@@ -69,8 +73,23 @@ const steps = (given: PreTokenizer): readonly PreTokenizer[] => {
   }
 }
 
+export interface PreTokenization {
+  /** For the library; null: the text is one word. */
+  readonly steps: object | null
+  /** Whether words are written in stand-ins for their bytes in the end. */
+  readonly isByteLevel: boolean
+}
+
 /** @throws Error for a splitting that the library cannot be brought to. */
-export const libraryPreTokenizer = (given: unknown): unknown =>
-  typeof given === 'object' && given !== null
-    ? { type: 'Sequence', pretokenizers: steps(given as PreTokenizer) }
-    : given
+export const libraryPreTokenizer = (given: unknown): PreTokenization => {
+  if (typeof given !== 'object' || given === null) return { steps: null, isByteLevel: false }
+  const all = steps(given as PreTokenizer)
+  const last = all.at(-1)
+  const isByteLevel =
+    last?.type === 'ByteLevel' && last.use_regex === false && last.add_prefix_space !== true
+  const pretokenizers = isByteLevel ? all.slice(0, -1) : all
+  return {
+    steps: pretokenizers.length === 0 ? null : { type: 'Sequence', pretokenizers },
+    isByteLevel,
+  }
+}

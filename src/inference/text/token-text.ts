@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { badModelFile } from '../checkpoint/tensor-source.ts'
 import type { TokenizerFile } from '../checkpoint/tokenizer-file.ts'
+import { vocabularyOf } from './word-model.ts'
 
 /** GPT-2's printable stand-ins for the 256 bytes: those that print stand for themselves, the rest follow from U+0100. */
 const byteOfCharacter = (): Map<string, number> => {
@@ -17,6 +18,17 @@ const byteOfCharacter = (): Map<string, number> => {
 
 const utf8 = new TextEncoder()
 const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/
+
+const STAND_INS = [...byteOfCharacter()]
+  .toSorted(([, left], [, right]) => left - right)
+  .map(([character]) => character)
+
+/** A text with a stand-in for each of its bytes, as byte-level tokens are written. */
+export const standInsFor = (text: string): string => {
+  let spelled = ''
+  for (const byte of utf8.encode(text)) spelled += STAND_INS[byte]!
+  return spelled
+}
 
 const byteLevel = (): ((token: string) => Uint8Array) => {
   const bytes = byteOfCharacter()
@@ -64,7 +76,7 @@ export const readTokenText = (
   const decodeAdded = decode === metaspace ? metaspace : (token: string) => utf8.encode(token)
   const empty = new Uint8Array()
   const table = new Map<number, Uint8Array>()
-  for (const [token, id] of Object.entries(contents.model.vocab)) table.set(id, decode(token))
+  for (const [token, id] of vocabularyOf(contents)) table.set(id, decode(token))
   for (const { id, content, special } of contents.added_tokens ?? [])
     table.set(id, special && !spoken.includes(content) ? empty : decodeAdded(content))
   const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
