@@ -152,6 +152,12 @@ export interface LanguageModel {
   /** Tokens of the prompt: exact for an embedded model, an overestimate (bytes / 3) for others. */
   countTokens(messages: readonly Message[], tools?: readonly Tool[]): number
 
+  /**
+   * Counts the tokens of a long prompt with pauses for other work; `countTokens` has them at hand afterwards. Present where
+   * counting takes long.
+   */
+  prepareCount?(messages: readonly Message[], tools?: readonly Tool[]): Promise<void>
+
   /** @throws RefineError as `core/errors.ts`; a failure of one sample is a chunk, not an exception. */
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk>
 

@@ -16,7 +16,7 @@ import type { ModelConfig } from '../inference/checkpoint/model-config.ts'
 import { badModelFile } from '../inference/checkpoint/tensor-source.ts'
 import { Engine, type EngineOptions } from '../inference/engine.ts'
 import type { GenerateWork, SamplingParameters } from '../inference/protocol.ts'
-import { readChatTemplate, type ChatTemplate } from '../inference/text/chat-template.ts'
+import { joinTexts, readChatTemplate } from '../inference/text/chat-template.ts'
 import { readTokenizer } from '../inference/text/tokenizer.ts'
 import { PromptEncoder } from './onnx/prompt.ts'
 import { Readings, type StepReading } from './onnx/readings.ts'
@@ -126,6 +126,10 @@ class OnnxModel implements LanguageModel {
     return this.#encoder.count(messages, tools)
   }
 
+  prepareCount(messages: readonly Message[], tools?: readonly Tool[]): Promise<void> {
+    return this.#encoder.prepare(messages, tools)
+  }
+
   async *generate(
     request: GenerationRequest,
     { signal, priority = 'interactive' }: CallOptions,
@@ -139,6 +143,7 @@ class OnnxModel implements LanguageModel {
     const { toolChoice: choice = 'auto', parallelToolCalls: parallel = true } = request
     const tools = choice === 'none' ? undefined : request.tools
     const format = tools && this.#callFormat()
+    await this.#encoder.prepare(request.messages, tools)
     const prompt = this.#encoder.prompt(request.messages, request.continueFrom, tools)
     this.#encoder.checkLength(prompt.length + 1)
     const work: GenerateWork = {
@@ -216,9 +221,6 @@ const stepReading = (
   }
   return { type: 'marks', step: idOf('step'), good: idOf('good'), bad: idOf('bad') }
 }
-
-/** A model that only embeds has no template: it reads texts as they are. */
-const joinTexts: ChatTemplate = (messages) => messages.map(({ content }) => content).join('\n')
 
 /**
  * Opens a checkpoint: its small files are read and checked now, its weights by `ready` or the first call. The caller

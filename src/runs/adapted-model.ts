@@ -54,6 +54,9 @@ const adapt = (model: LanguageModel, request: GenerationRequest): GenerationRequ
 export const adaptModel = (model: LanguageModel): LanguageModel => ({
   ...model,
   countTokens: (messages, tools) => model.countTokens(readable(model, messages), tools),
+  ...(model.prepareCount !== undefined && {
+    prepareCount: (messages, tools) => model.prepareCount!(readable(model, messages), tools),
+  }),
   generate: (request, options) => model.generate(adapt(model, request), options),
 })
 

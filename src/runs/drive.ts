@@ -126,7 +126,8 @@ const execute = async (
       (model) => model.ready(),
     )
     await orAbort(Promise.all(loading), live.controller.signal)
-    const { maxTokens } = measureTask(plan, parts.defaults)
+    const size = measureTask(plan, parts.defaults)
+    const { maxTokens } = await orAbort(size, live.controller.signal)
     const task: Task = { ...plan.task, sampling: { ...plan.task.sampling, max_tokens: maxTokens } }
     await warnDegraded(plan, live)
     const context = contextOf(plan, session, parts, seed, log)

@@ -7,7 +7,7 @@ export const countPrompt = async (plan: Plan): Promise<TokenCount> => {
   const { generator } = plan.models
   const { contextLength = Infinity, estimatesTokens = false } = generator
   if (!estimatesTokens) await generator.ready()
-  const input_tokens = promptTokensOf(plan)
+  const input_tokens = await promptTokensOf(plan)
   return { input_tokens, exact: !estimatesTokens && input_tokens <= contextLength }
 }
 
@@ -17,7 +17,8 @@ export const countPrompt = async (plan: Plan): Promise<TokenCount> => {
  */
 export const estimateRun = async (plan: Plan, parts: Parts, store: RunStore): Promise<Estimate> => {
   await plan.models.generator.ready()
-  const byRole = plan.strategy.worstCase(measureTask(plan, parts.defaults), plan.options)
+  const size = await measureTask(plan, parts.defaults)
+  const byRole = plan.strategy.worstCase(size, plan.options)
   const total = { calls: 0, input_tokens: 0, output_tokens: 0, cost: 0 }
   for (const { role, calls, inputTokens, outputTokens, model } of byRole) {
     const { price } = (model === undefined ? undefined : plan.named.get(model)) ?? plan.models[role]

@@ -1,6 +1,7 @@
 /** Puts a run's budget between a strategy and a model: every call is paid for before it is made. */
 import type { BudgetLedger } from '../core/budget.ts'
 import { BudgetSpent } from '../core/budget.ts'
+import { contentText } from '../core/conversation.ts'
 import type {
   CallOptions,
   GenerationChunk,
@@ -8,30 +9,8 @@ import type {
   LanguageModel,
 } from '../core/language-model.ts'
 import type { Message, Role } from '../core/task.ts'
+import { counted, type Payment, type Tally } from './payment.ts'
 import type { UsageAccount } from './usage-account.ts'
-
-interface Tally {
-  inputTokens: number
-  cachedTokens: number
-  /** Per sample, so that a sample that was cut off counts what it had. */
-  readonly outputTokens: number[]
-}
-
-const count = (tally: Tally, chunk: GenerationChunk): void => {
-  if (chunk.type === 'usage') {
-    tally.inputTokens = chunk.inputTokens
-    tally.cachedTokens = chunk.cachedTokens
-  } else if (chunk.type === 'finish') {
-    tally.outputTokens[chunk.sample] = chunk.outputTokens
-  } else if (chunk.type === 'tool_call') {
-    const { length } = chunk.call.function.arguments
-    tally.outputTokens[chunk.sample] =
-      (tally.outputTokens[chunk.sample] ?? 0) + Math.ceil(length / 4)
-  } else if (chunk.type === 'delta') {
-    const tokens = chunk.tokens?.length ?? 1
-    tally.outputTokens[chunk.sample] = (tally.outputTokens[chunk.sample] ?? 0) + tokens
-  }
-}
 
 const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + (value ?? 0), 0)
@@ -59,49 +38,11 @@ const affordableTokens = (
   return most === Infinity ? undefined : most
 }
 
-interface Payment {
-  readonly tally: Tally
-  readonly settle: () => void
-}
+/** UTF-16 units of a prompt from which on its tokens are counted with pauses first: a millisecond's work. */
+const LONG = 8192
 
-/**
- * The chunks as they come, counted; the call is settled when they end, or when nobody takes more of them. Not a generator,
- * which would make several promises for each of them.
- */
-const counted = (
-  source: AsyncIterable<GenerationChunk>,
-  { tally, settle }: Payment,
-): AsyncIterableIterator<GenerationChunk> => {
-  const chunks = source[Symbol.asyncIterator]()
-  let isSettled = false
-  const end = (): void => {
-    if (!isSettled) settle()
-    isSettled = true
-  }
-  const pass = (result: IteratorResult<GenerationChunk>): IteratorResult<GenerationChunk> => {
-    if (result.done === true) end()
-    else count(tally, result.value)
-    return result
-  }
-  const fail = (cause: unknown): never => {
-    end()
-    throw cause
-  }
-  return {
-    next: () => chunks.next().then(pass, fail),
-    return: async () => {
-      try {
-        await chunks.return?.()
-      } finally {
-        end()
-      }
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
-}
+const lengthOf = (messages: readonly Message[]): number =>
+  messages.reduce((length, message) => length + contentText(message).length, 0)
 
 /** Pays the calls of one role from the ledger and counts them. */
 class Meter {
@@ -118,6 +59,24 @@ class Meter {
   }
 
   generate(request: GenerationRequest, options: CallOptions): AsyncIterable<GenerationChunk> {
+    const isLong = lengthOf(request.messages) >= LONG
+    return isLong && this.#model.prepareCount !== undefined
+      ? this.#generateLong(request, options)
+      : this.#generate(request, options)
+  }
+
+  async *#generateLong(
+    request: GenerationRequest,
+    options: CallOptions,
+  ): AsyncGenerator<GenerationChunk, void, void> {
+    await this.#model.prepareCount!(request.messages, request.tools)
+    yield* this.#generate(request, options)
+  }
+
+  #generate(
+    request: GenerationRequest,
+    options: CallOptions,
+  ): AsyncIterableIterator<GenerationChunk> {
     const { samples, sampling, continueFrom = '' } = request
     const shared = this.#model.capabilities.parallel_samples === 'native'
     // Two bytes a token is more than any tokenizer needs for text it was made for.
@@ -146,7 +105,9 @@ class Meter {
     text: string,
     call: () => Promise<Result>,
   ): Promise<Result> {
-    const given = this.#model.countTokens([...messages, { role: 'assistant', content: text }])
+    const whole: readonly Message[] = [...messages, { role: 'assistant', content: text }]
+    if (text.length >= LONG) await this.#model.prepareCount?.(whole)
+    const given = this.#model.countTokens(whole)
     const payment = this.#pay(1, given, 0)
     try {
       const result = await call()
@@ -227,6 +188,9 @@ export const meterModel = (
     contextLength: model.contextLength,
     price: model.price,
     countTokens: (messages, tools) => model.countTokens(messages, tools),
+    ...(model.prepareCount !== undefined && {
+      prepareCount: (messages, tools) => model.prepareCount!(messages, tools),
+    }),
     generate: (request, options) => meter.generate(request, ranked(options)),
     ...readingsOf(model, meter, ranked),
     ready: () => model.ready(),

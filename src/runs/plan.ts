@@ -172,19 +172,24 @@ export const planRequest = (request: RunRequest, parts: Parts): Plan => {
 }
 
 /** Of the prompt as it will be sent for a draft. */
-export const promptTokensOf = ({ models: { generator }, prompts, task }: Plan): number => {
-  const messages = prompts.generator.solve(task)
+export const promptTokensOf = async ({
+  models: { generator },
+  prompts,
+  task,
+}: Plan): Promise<number> => {
   const constraint = constraintOf(task.responseFormat)
-  return generator.countTokens(promptFor(generator, messages, constraint), task.tools)
+  const messages = promptFor(generator, prompts.generator.solve(task), constraint)
+  await generator.prepareCount?.(messages, task.tools)
+  return generator.countTokens(messages, task.tools)
 }
 
 /**
  * Size of the task for the generator, with the answer limited to what the context leaves. The models must be ready.
  * @throws RefineError context_length_exceeded
  */
-export const measureTask = (plan: Plan, defaults: Parts['defaults']): TaskSize => {
+export const measureTask = async (plan: Plan, defaults: Parts['defaults']): Promise<TaskSize> => {
   const { generator } = plan.models
-  const promptTokens = promptTokensOf(plan)
+  const promptTokens = await promptTokensOf(plan)
   const room = (generator.contextLength ?? Infinity) - promptTokens
   if (room < 1) {
     throw new RefineError(

@@ -62,3 +62,30 @@ test('an answer may be as long as the context has room for behind its prompt', a
   assert.equal(await lengthFor(240), 20)
   assert.equal(await lengthFor(600), 60, 'an estimate alone refuses nothing')
 })
+
+test('a long prompt is counted with pauses before it is paid for, a short one at once', async () => {
+  const fake = new FakeModel().forRole('judge')
+  const steps: string[] = []
+  const model: LanguageModel = {
+    ...fake,
+    prepareCount: async () => {
+      steps.push('prepare')
+      await new Promise(setImmediate)
+      steps.push('prepared')
+    },
+    countTokens: () => steps.push('count'),
+    scoreOutcome: async () => ({ inputTokens: 1, cachedTokens: 0, score: 1 }),
+  }
+  const metered = meterModel(model, 'judge', new BudgetLedger({}, () => 0), new UsageAccount())
+  const stepsFor = async (content: string): Promise<string[]> => {
+    steps.length = 0
+    const messages = [{ role: 'user' as const, content }]
+    const work = { messages, samples: 1, sampling: { max_tokens: 1 }, seed: 1 }
+    for await (const chunk of metered.generate(work, { signal })) void chunk
+    await metered.scoreOutcome!({ messages, text: content }, { signal })
+    return [...steps]
+  }
+  const gently = ['prepare', 'prepared', 'count']
+  assert.deepEqual(await stepsFor('x'.repeat(10_000)), [...gently, ...gently])
+  assert.deepEqual(await stepsFor('x'), ['count', 'count'])
+})

@@ -28,6 +28,10 @@ export interface RenderOptions {
 
 export type ChatTemplate = (messages: readonly TemplateMessage[], options?: RenderOptions) => string
 
+/** A model that only embeds has no template: it reads texts as they are. */
+export const joinTexts: ChatTemplate = (messages) =>
+  messages.map(({ content }) => content).join('\n')
+
 /** Templates by name; most models have one. */
 const templateTexts = (path: string, { chat_template: template }: TokenizerConfig) => {
   const named = (name: string): string | undefined =>

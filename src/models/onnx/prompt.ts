@@ -36,6 +36,22 @@ export class PromptEncoder {
     return least > this.#contextLength ? least : this.#tokenizer.encode(text).length
   }
 
+  /** Encodes with pauses what `count` and `prompt` need of a conversation, so that they have it at hand. */
+  prepare(messages: readonly Message[], tools?: readonly Tool[]): Promise<void> {
+    return this.prepareText(this.#render(messages, { tools }))
+  }
+
+  /** As `prepare`, for `conversation`. */
+  prepareConversation(messages: readonly Message[], answer: string): Promise<void> {
+    return this.prepareText(this.#whole(messages, answer))
+  }
+
+  /** As `prepare`, for `tokens`. */
+  async prepareText(text: string): Promise<void> {
+    const least = Math.ceil(text.length / this.#tokenizer.longestToken)
+    if (least <= this.#contextLength) await this.#tokenizer.prepare(text)
+  }
+
   /** Up to where the assistant's answer begins, and its beginning: encoded apart, as generated tokens would follow. */
   prompt(messages: readonly Message[], answer = '', tools?: readonly Tool[]): Int32Array {
     const asked = this.tokens(this.#render(messages, { tools }))
@@ -44,8 +60,7 @@ export class PromptEncoder {
 
   /** The conversation with the assistant's answer, and no more. */
   conversation(messages: readonly Message[], answer: string): Int32Array {
-    const whole = [...messages, { role: 'assistant' as const, content: answer }]
-    return Int32Array.from(this.tokens(this.#render(whole, { prompted: false })))
+    return Int32Array.from(this.tokens(this.#whole(messages, answer)))
   }
 
   /** @throws RefineError context_length_exceeded before a hopeless text is encoded. */
@@ -62,6 +77,11 @@ export class PromptEncoder {
 
   tokenId(token: string): number | undefined {
     return this.#tokenizer.tokenId(token)
+  }
+
+  #whole(messages: readonly Message[], answer: string): string {
+    const whole = [...messages, { role: 'assistant' as const, content: answer }]
+    return this.#render(whole, { prompted: false })
   }
 
   #render(

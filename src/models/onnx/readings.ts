@@ -45,6 +45,7 @@ export class Readings {
     request: Conversation & { readonly text: string },
     call: CallOptions,
   ): Promise<ScoringResult> {
+    await this.#encoder.prepare(request.messages)
     const prompt = this.#encoder.prompt(request.messages)
     const answer = this.#encoder.further(request.text)
     const inputTokens = prompt.length + answer.length
@@ -68,6 +69,7 @@ export class Readings {
     request: Conversation & { readonly steps: readonly string[] },
     call: CallOptions,
   ): Promise<StepScores> {
+    await this.#encoder.prepare(request.messages)
     const { tokens, positions } = this.#placeSteps(reading, request)
     this.#encoder.checkLength(tokens.length)
     if (positions.length === 0) return { steps: [], inputTokens: tokens.length, cachedTokens: 0 }
@@ -96,6 +98,7 @@ export class Readings {
     request: Conversation & { readonly text: string },
     call: CallOptions,
   ): Promise<OutcomeScore> {
+    await this.#encoder.prepareConversation(request.messages, request.text)
     const tokens = this.#encoder.conversation(request.messages, request.text)
     this.#encoder.checkLength(tokens.length)
     const positions = Int32Array.of(tokens.length - 1)
@@ -108,6 +111,7 @@ export class Readings {
     { texts }: { readonly texts: readonly string[] },
     call: CallOptions,
   ): Promise<Embeddings> {
+    for (const text of texts) await this.#encoder.prepareText(text)
     const encoded = texts.map((text) => Int32Array.from(this.#encoder.tokens(text)))
     for (const { length } of encoded) this.#encoder.checkLength(length)
     const vectors = await Promise.all(encoded.map((tokens) => this.#mean(tokens, call)))
