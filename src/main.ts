@@ -45,7 +45,10 @@ const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise
     stdout.write(`Whetstone listens on ${address}\n`)
     runs.ready().then(
       () => log.info('the models are ready'),
-      (cause: unknown) => log.error({ err: cause }, 'a model is not ready'),
+      (cause: unknown) => {
+        // Those that are closed before they are loaded never are.
+        if (!signal.aborted) log.error({ err: cause }, 'a model is not ready')
+      },
     )
     await aborted(signal)
     log.info('shutting down')

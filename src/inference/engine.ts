@@ -60,6 +60,8 @@ export class Engine {
   readonly #onLoaded: EngineOptions['onLoaded']
   readonly #calls = new Map<number, EventCall>()
   #worker: Promise<Worker> | undefined
+  /** While it loads the model. */
+  #loading: Worker | undefined
   #nextId = 0
   #closed = false
 
@@ -110,11 +112,12 @@ export class Engine {
   }
 
   /**
-   * Ends the worker after the step it is in; calls in flight fail with `shutting_down`. It is asked and not terminated: a
+   * Ends the worker after the step it is in, or while it loads before the next weight; calls in flight fail with `shutting_down`. It is asked and not terminated: a
    * thread that is stopped inside the runtime takes the process with it.
    */
   async close(): Promise<void> {
     this.#closed = true
+    this.#loading?.postMessage({ type: 'close' } satisfies Command)
     const worker = await this.#worker?.catch(() => undefined)
     const ids = [...this.#calls.keys()]
     this.#failAll(closedError())
@@ -166,8 +169,13 @@ export class Engine {
 
   #launch(): Promise<Worker> {
     const worker = new Worker(WORKER, { workerData: this.#settings })
+    this.#loading = worker
     const launched = new Promise<Worker>((resolve, reject) => {
+      const end = (): void => {
+        if (this.#loading === worker) this.#loading = undefined
+      }
       const fail = (error: RefineError): void => {
+        end()
         reject(error)
         if (this.#worker !== launched) return
         this.#worker = undefined
@@ -178,6 +186,7 @@ export class Engine {
         else if (notice.type === 'device') this.#onLoaded?.(notice.chosen)
         else if (notice.type === 'broken') fail(new RefineError(notice.code, notice.message))
         else {
+          end()
           worker.unref()
           resolve(worker)
         }

@@ -1,5 +1,5 @@
 /** The thread in which the model computes. It is started by `engine.ts` and talks to it in the messages of `protocol.ts`. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { RefineError, toRefineError } from '../core/errors.ts'
 import { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts'
 import {
@@ -9,6 +9,7 @@ import {
   type ModelConfig,
 } from './checkpoint/model-config.ts'
 import { chooseFormat, type WeightFormat } from './graphs/linear.ts'
+import type { TensorSource } from './checkpoint/tensor-source.ts'
 import type { Command, Notice, WorkerSettings } from './protocol.ts'
 import { GraphDecoder, type Decoder } from './runtime/decoder.ts'
 import { openRuntime } from './runtime/open-runtime.ts'
@@ -35,6 +36,17 @@ const formatFor = ({ weights, device }: WorkerSettings, shape: DecoderShape): We
 
 const labelsOf = (head: Head): number => (head.type === 'labels' ? head.labels : 0)
 
+/** The weights, until the model is closed: nothing else is asked of a model that is not ready. */
+const whileOpen = (weights: TensorSource): TensorSource => ({
+  has: (name) => weights.has(name),
+  read: (name, shape) => {
+    if (receiveMessageOnPort(parentPort!) !== undefined)
+      throw new RefineError('shutting_down', 'The model was closed while it was loaded.')
+    return weights.read(name, shape)
+  },
+  close: () => weights.close(),
+})
+
 const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise<Decoder> => {
   const exported = checkpoint.exported(settings.weights)
   if (exported !== undefined) {
@@ -47,7 +59,7 @@ const openDecoder = async (checkpoint: Checkpoint, config: ModelConfig): Promise
     post({ type: 'device', chosen: decoder.chosen })
     return decoder
   }
-  const weights = checkpoint.weights()
+  const weights = whileOpen(checkpoint.weights())
   try {
     const format = formatFor(settings, config.decoder)
     const plan = { shape: config.decoder, format, head: config.head }

@@ -43,6 +43,13 @@ test('a call aborted while the model is loading throws at once', async () => {
   await loading.close()
 })
 
+test('closing a model that is being loaded does not wait for it', async () => {
+  const loading = new Engine({ folder: FOLDER, threads: 1 })
+  const ready = assert.rejects(loading.ready(), { code: 'shutting_down' })
+  await loading.close()
+  await ready
+})
+
 test('closing while the model is loading ends the calls that wait for it', async () => {
   const loading = new Engine({ folder: FOLDER, threads: 1 })
   const call = assert.rejects(loading.generate(work(ids), never).next(), { code: 'shutting_down' })
