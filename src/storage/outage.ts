@@ -24,11 +24,12 @@ const isOutage = (cause: unknown): boolean => {
   return [SQLITE, SQLSTATE, NETWORK].some((kind) => kind.test(code))
 }
 
+/** That the database cannot do something just now. */
+export const unavailable = (cause: unknown): RefineError =>
+  new RefineError('storage_unavailable', 'The database does not answer at the moment.', {
+    cause,
+    retryAfter: 1,
+  })
+
 /** What to throw in place of what a driver threw: `storage_unavailable` where the same work may succeed later. */
-export const explain = (cause: unknown): unknown =>
-  isOutage(cause)
-    ? new RefineError('storage_unavailable', 'The database does not answer at the moment.', {
-        cause,
-        retryAfter: 1,
-      })
-    : cause
+export const explain = (cause: unknown): unknown => (isOutage(cause) ? unavailable(cause) : cause)

@@ -1,5 +1,5 @@
 /** Runs, event logs and feedback in one database. */
-import { RefineError } from '../core/errors.ts'
+import { isStorageOutage } from '../core/errors.ts'
 import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
 import type { LogPiece } from '../core/log-piece.ts'
@@ -22,6 +22,7 @@ import { insertCreated, insertPieces, readEvents } from './event-log.ts'
 import { Experiments } from './experiments.ts'
 import { expire, removeRun } from './expiry.ts'
 import { FeedbackLog } from './feedback-log.ts'
+import { unavailable } from './outage.ts'
 import { canonical, RunQueries, toRecord, type RunRow } from './run-queries.ts'
 
 type ExpiringKey = RequestKey & { readonly expires: number }
@@ -181,8 +182,7 @@ export class DatabaseRunStore implements RunStore {
 
   async check(): Promise<void> {
     await this.#database.all('SELECT 1 AS one').catch((cause: unknown) => {
-      const details = { cause, retryAfter: 1 }
-      throw new RefineError('storage_unavailable', 'The database does not answer.', details)
+      throw isStorageOutage(cause) ? cause : unavailable(cause)
     })
   }
 
