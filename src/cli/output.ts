@@ -22,6 +22,11 @@ export interface CommandIo {
 export interface Writer {
   /** Resolves when more may be written; at once when the reader is gone. */
   write(text: string): Promise<void>
+  /**
+   * Resolves when all is written, or the reader is gone.
+   * @throws RefineError when it cannot be written, as on a full disk
+   */
+  flushed(): Promise<void>
   /** Aborts when the reader is gone (`whetstone refine … | head`). */
   readonly gone: AbortSignal
   /** Takes the listeners off again; the stream stays open. */
@@ -53,6 +58,17 @@ export const createWriter = (stream: Writable): Writer => {
         if (closed.signal.aborted || !stream.writableNeedDrain) resolve()
       })
     },
+    flushed: async () => {
+      const failure = await new Promise<Error | null | undefined>((resolve) =>
+        stream.write('', (error) => resolve(stream.errored ?? error)),
+      )
+      if (!failure) return
+      // It is told once more, as an event, when nobody listens any longer.
+      stream.on('error', () => undefined)
+      if (hasLeft(failure)) return
+      const message = `The output cannot be written: ${failure.message}`
+      throw new RefineError('invalid_request', message, { cause: failure })
+    },
     release: () => {
       stream.off('drain', onDrain)
       stream.off('close', onGone)
@@ -76,15 +92,7 @@ export const writeAll = async (
       await writer.write(text)
       if (writer.gone.aborted) break
     }
-    const failure = await new Promise<Error | null | undefined>((resolve) =>
-      stream.write('', (error) => resolve(stream.errored ?? error)),
-    )
-    if (!failure) return
-    // It is told once more, as an event, when nobody listens any longer.
-    stream.on('error', () => undefined)
-    if (hasLeft(failure)) return
-    const message = `The output cannot be written: ${failure.message}`
-    throw new RefineError('invalid_request', message, { cause: failure })
+    await writer.flushed()
   } finally {
     writer.release()
   }

@@ -116,7 +116,7 @@ const displayOf = (options: RefineOptions, out: Writer, log: Writer): Display =>
 
 /**
  * Runs a request to its end and shows it. Resolves with the exit code: 0 completed, 1 failed, 130 cancelled.
- * @throws RefineError when the run could not be started, or its events were lost.
+ * @throws RefineError when the run could not be started, its events were lost, or it cannot be written.
  */
 export const runRefine = async (options: RefineOptions): Promise<number> => {
   const [out, log] = [createWriter(options.stdout), createWriter(options.stderr)]
@@ -134,6 +134,7 @@ export const runRefine = async (options: RefineOptions): Promise<number> => {
     } finally {
       await display.end()
     }
+    await out.flushed()
     return exitCode(ending, options.signal.aborted || signal.aborted)
   } finally {
     stopping.release()

@@ -1,5 +1,6 @@
 import test from 'node:test'
 import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
 import type { RunEvent } from '../../src/core/event.ts'
 import type { RunClient } from '../../src/cli/run-client.ts'
 import { runRefine, type RefineOptions } from '../../src/cli/run-refine.ts'
@@ -149,6 +150,17 @@ test('an abort before the run has an id stops the starting', async () => {
     yield* []
   })
   assert.equal((await refine({ runs, signal: controller.signal })).code, 130)
+})
+
+test('an output that cannot be written ends the run and is told, not taken for a reader that has left', async () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+    code: 'ENOSPC',
+  })
+  for (const json of [true, false]) {
+    const stdout = new Writable({ write: (_chunk, _, done) => done(full) })
+    const refused = refine({ runs: clientOf(() => replay(RUN)), json, stdout })
+    await assert.rejects(refused, /^RefineError: The output cannot be written: ENOSPC/)
+  }
 })
 
 test('when the reader of the output is gone, the run is given up', async () => {
