@@ -10,7 +10,7 @@ import { loadConfig, type Config } from './config.ts'
 import { RefineError } from './core/errors.ts'
 import { examine } from './doctor.ts'
 import { openapiDocument } from './http/server.ts'
-import { IN_MEMORY } from './storage/sqlite.ts'
+import { IN_MEMORY, requireDatabase } from './storage/sqlite.ts'
 import { createLog } from './telemetry/log.ts'
 
 const { version } = JSON.parse(readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
@@ -60,8 +60,9 @@ const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise
 }
 
 /** Quiet by default: the terminal belongs to the command. */
-const openRunsFor = (settings: Settings) => {
+const openRunsFor = async (settings: Settings, { mustExist } = { mustExist: false }) => {
   const config = loadConfig({ 'log-level': 'error', ...settings }, process.env)
+  if (mustExist && config.database === undefined) requireDatabase(config.data)
   return openRuns(config, logOf(config), readSecret)
 }
 

@@ -1,7 +1,7 @@
 /** The program as a user starts it: a process with its own data folder, over a real socket. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -142,6 +142,18 @@ test('an open address without keys is refused before anything listens', async ()
   assert.equal(code, 1)
   assert.match(complaint, /--host 0\.0\.0\.0.*API keys.*--no-api-keys/s)
   assert.doesNotMatch(complaint, /at file:|node:internal/)
+})
+
+test('an export from a folder without runs is an error, and makes none', async () => {
+  const data = path.join(workplace(), 'missing')
+  const argv = ['export', '--format', 'sft', '--data', data]
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const [code] = (await once(child, 'close')) as [number]
+  assert.equal(code, 1)
+  assert.match(complaint, /--data \S+missing: there is no whetstone\.db in this folder/)
+  assert.equal(existsSync(data), false)
 })
 
 test('with a key in the environment, calls without it are refused and calls with it are served', async (t) => {

@@ -16,8 +16,14 @@ export interface CommandDependencies {
   readonly serveFlags: readonly Flag[]
   /** Serves until `io.signal` aborts and all is drained. */
   serve(settings: Settings, io: CommandIo): Promise<void>
-  /** Runs of this process, for `config` and `data` of the settings; the command closes it. */
-  openRuns(settings: Settings): Promise<{
+  /**
+   * Runs of this process, for `config` and `data` of the settings; the command closes it.
+   * @throws RefineError when the data folder holds none and `mustExist`
+   */
+  openRuns(
+    settings: Settings,
+    options?: { readonly mustExist: boolean },
+  ): Promise<{
     readonly runs: RunService
     readonly exports: RunExports
     readonly close: () => Promise<void>

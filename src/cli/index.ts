@@ -68,7 +68,11 @@ type Opened = Awaited<ReturnType<CommandDependencies['openRuns']>>
 
 /** Uses what is on a server where an address is given, else what is in this process, which is closed afterwards. */
 const sourceFrom =
-  <Source>(remote: (server: ConnectionOptions) => Source, local: (opened: Opened) => Source) =>
+  <Source>(
+    remote: (server: ConnectionOptions) => Source,
+    local: (opened: Opened) => Source,
+    mustExist = false,
+  ) =>
   async <Result>(
     values: Settings,
     io: CommandIo,
@@ -77,7 +81,7 @@ const sourceFrom =
   ): Promise<Result> => {
     const address = values['url']
     if (address !== undefined) return use(remote(serverOf(address, values, io)))
-    const opened = await deps.openRuns(values)
+    const opened = await deps.openRuns(values, { mustExist })
     try {
       return await use(local(opened))
     } finally {
@@ -86,7 +90,7 @@ const sourceFrom =
   }
 
 const withRuns = sourceFrom(remoteRuns, ({ runs }) => localRuns(runs))
-const withExports = sourceFrom(remoteExports, ({ exports }) => localExports(exports))
+const withExports = sourceFrom(remoteExports, ({ exports }) => localExports(exports), true)
 
 const refine: Action = async ({ values, operands }, io, deps) => {
   const request = requestOf(values, await readQuestion(operands, io))

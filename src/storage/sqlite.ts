@@ -1,4 +1,5 @@
 /** One SQLite file: the database of a plain install. */
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import Libsql from 'libsql'
 import { RefineError } from '../core/errors.ts'
@@ -11,6 +12,12 @@ const FILE = 'whetstone.db'
 
 /** In place of a folder: a database that is gone when it is closed. */
 export const IN_MEMORY = ':memory:'
+
+/** @throws RefineError when there is no database in the folder, which opening it would make */
+export const requireDatabase = (folder: string): void => {
+  if (existsSync(path.join(folder, FILE))) return
+  throw new RefineError('invalid_request', `--data ${folder}: there is no ${FILE} in this folder.`)
+}
 
 const open = (folder: string): Libsql.Database => {
   const file = folder === IN_MEMORY ? IN_MEMORY : path.join(folder, FILE)
