@@ -12,8 +12,9 @@ import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
 import type { RiskPoint, Scored } from '../evaluation/statistics/risk-coverage.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { print, type Action, type CommandEntry } from './command.ts'
-import { JOURNAL, replaceFile } from './evaluate-run.ts'
+import { JOURNAL } from './evaluate-run.ts'
 import { EXIT_CODES } from './run-refine.ts'
+import { replaceFile } from './whole-file.ts'
 
 const CALIBRATE: Command = {
   name: 'calibrate',
@@ -136,7 +137,7 @@ const run: Action = async (parsed, io, { packageRoot }) => {
   }
   const found = calibrate(answers, scorer, risk)
   if (values['out'] !== undefined) {
-    await replaceFile(values['out'], `${JSON.stringify(found, null, 2)}\n`)
+    await replaceFile(values['out'], [`${JSON.stringify(found, null, 2)}\n`])
   }
   await print(io, describeCalibration(found))
   return found.chosen === null ? EXIT_CODES.failed : EXIT_CODES.completed

@@ -4,8 +4,8 @@ import { compareArms, type ArmComparison, type PairedResult } from '../evaluatio
 import type { RunMeasure } from '../evaluation/measure.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { EVALUATE } from './evaluate.ts'
-import { replaceFile } from './evaluate-run.ts'
 import type { OutputStream } from './output.ts'
+import { replaceFile } from './whole-file.ts'
 
 export const COMPARE: Command = {
   ...EVALUATE,
@@ -140,6 +140,6 @@ export const tellComparison = async (
   const arms = compareArms(measures, { baseline, alpha, margin, tunedFor })
   const body = { object: 'comparison', baseline, alpha, margin, tuned_for: tunedFor, arms }
   const text = `${JSON.stringify(body, null, 2)}\n`
-  if (out !== undefined) await replaceFile(path.join(out, 'comparison.json'), text)
+  if (out !== undefined) await replaceFile(path.join(out, 'comparison.json'), [text])
   stdout.write(`\n${describeComparison(arms, baseline, settings)}`)
 }

@@ -1,5 +1,5 @@
 /** Runs an evaluation and writes its reports. */
-import { rename, stat, writeFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Arm } from '../evaluation/arm.ts'
 import { findDataSet, readDataSet } from '../evaluation/data-set.ts'
@@ -22,6 +22,7 @@ import { SETTINGS } from './recorded-settings.ts'
 import { createProgressDisplay } from './evaluate-progress.ts'
 import type { OutputStream } from './output.ts'
 import { EXIT_CODES } from './run-refine.ts'
+import { replaceFile } from './whole-file.ts'
 
 export interface EvaluateOptions {
   readonly settings: EvaluateSettings
@@ -63,16 +64,10 @@ const openJournal = async ({ out, resume }: EvaluateSettings): Promise<Journal> 
   return Journal.open(file)
 }
 
-/** Replaces the file in one step, so that nobody reads half of it. */
-export const replaceFile = async (file: string, text: string): Promise<void> => {
-  await writeFile(`${file}.part`, text)
-  await rename(`${file}.part`, file)
-}
-
 const writeReports = async (out: string, results: Results): Promise<void> => {
-  await replaceFile(path.join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
-  await replaceFile(path.join(out, 'results.md'), toMarkdown(results))
-  await replaceFile(path.join(out, 'results.html'), toHtml(results))
+  await replaceFile(path.join(out, 'results.json'), [`${JSON.stringify(results, null, 2)}\n`])
+  await replaceFile(path.join(out, 'results.md'), [toMarkdown(results)])
+  await replaceFile(path.join(out, 'results.html'), [toHtml(results)])
 }
 
 const exitCode = (end: EvaluationEnd, results: Results, wasStopped: boolean): number => {
@@ -124,7 +119,7 @@ const recordSettings = async (
     arms,
     flags: Object.fromEntries(flags.map(([flag, value]) => [flag, String(value)])),
   }
-  await replaceFile(path.join(settings.out, SETTINGS), `${JSON.stringify(recorded, null, 2)}\n`)
+  await replaceFile(path.join(settings.out, SETTINGS), [`${JSON.stringify(recorded, null, 2)}\n`])
 }
 
 /**

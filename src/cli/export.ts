@@ -1,13 +1,11 @@
 /** `whetstone export`: runs as training data, into a file that is there in whole or not at all. */
-import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { RefineError } from '../core/errors.ts'
 import { validate } from '../core/validation.ts'
 import { EXPORT_FORMATS, ExportQuery, readQuery } from '../exports/export-query.ts'
 import { readNumber, UsageError, type Command, type ParsedArguments } from './arguments.ts'
 import { writeAll, type CommandIo } from './output.ts'
 import { SOURCE_FLAGS } from './refine.ts'
+import { replaceFile } from './whole-file.ts'
 
 const TEXT_FLAGS = {
   from: ['TIME', 'Only runs made at this time or later, such as 2030-01-31T00:00:00Z.'],
@@ -87,7 +85,6 @@ const writeFile = async (
   lines: AsyncIterable<string>,
   signal: AbortSignal,
 ): Promise<number> => {
-  const part = `${file}.part`
   let count = 0
   const counted = async function* () {
     for await (const line of lines) {
@@ -96,11 +93,9 @@ const writeFile = async (
     }
   }
   try {
-    await pipeline(counted, createWriteStream(part))
-    await rename(part, file)
+    await replaceFile(file, counted())
     return count
   } catch (cause) {
-    await rm(part, { force: true })
     if (signal.aborted || cause instanceof RefineError) throw cause
     const reason = (cause as Error).message
     throw new RefineError('invalid_request', `--out ${file} cannot be written: ${reason}`, {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createServer as createTcpServer, connect, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
@@ -75,7 +75,24 @@ test('the command writes a whole file, from the data of this machine', async (t)
   assert.equal(code, 0, err)
   assert.match(err, /^3 records in /)
   assert.equal(parse(readFileSync(out, 'utf8')).length, 3)
-  assert.equal(existsSync(`${out}.part`), false)
+  assert.deepEqual(readdirSync(path.dirname(out)), ['runs.jsonl'])
+})
+
+test('two exports to one file at once leave it whole, by the one that ended last', async (t) => {
+  const opened = await serve(t)
+  await fill(opened, 3)
+  const out = path.join(temporaryFolder(), 'runs.jsonl')
+  const whole = await exportTo(opened, ['--format', 'trees'])
+  const both = await Promise.all(
+    Array.from({ length: 2 }, () => exportTo(opened, ['--format', 'trees', '--out', out])),
+  )
+  assert.deepEqual(
+    both.map(({ code }) => code),
+    [0, 0],
+    both.map(({ err }) => err).join(''),
+  )
+  assert.equal(readFileSync(out, 'utf8'), whole.out)
+  assert.deepEqual(readdirSync(path.dirname(out)), ['runs.jsonl'])
 })
 
 test('a command that is stopped or cannot write leaves no file', async (t) => {
@@ -84,7 +101,7 @@ test('a command that is stopped or cannot write leaves no file', async (t) => {
   const out = path.join(temporaryFolder(), 'runs.jsonl')
   const stopped = AbortSignal.abort()
   assert.equal((await exportTo(opened, ['--format', 'sft', '--out', out], stopped)).code, 130)
-  assert.deepEqual([existsSync(out), existsSync(`${out}.part`)], [false, false])
+  assert.deepEqual(readdirSync(path.dirname(out)), [])
   const nowhere = await exportTo(opened, ['--format', 'sft', '--out', '/nowhere/at/all'])
   assert.equal(nowhere.code, 1)
   assert.match(nowhere.err, /--out \/nowhere\/at\/all cannot be written/)
