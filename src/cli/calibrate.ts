@@ -37,7 +37,8 @@ const CALIBRATE: Command = {
     {
       name: 'metric',
       value: 'NAME',
-      description: 'Feedback that says whether an exported run is right. Default: correct.',
+      description:
+        'Feedback that says whether an exported run is right, as `metrics` of the export. Default: correct.',
     },
     { name: 'scorer', value: 'NAME', description: 'Whose scores are used. Default: judge.' },
     {

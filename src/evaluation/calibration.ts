@@ -123,13 +123,11 @@ export const judgedByLabels = async (
   return (used.length === 0 ? all : used).flat()
 }
 
-/** True and 1 are right, false and 0 wrong, numbers between are in between; undefined for what is no judgement. */
-const lossOf = (value: unknown): number | undefined => {
-  if (typeof value === 'boolean') return value ? 0 : 1
-  return typeof value === 'number' && value >= 0 && value <= 1 ? 1 - value : undefined
-}
+/** 1 is right, 0 wrong, numbers between are in between; undefined for what is no judgement. */
+const lossOf = (value: unknown): number | undefined =>
+  typeof value === 'number' && value >= 0 && value <= 1 ? 1 - value : undefined
 
-/** The answers in an export of the format `runs`, by the last feedback under that name; others are passed over. */
+/** The answers in an export of the format `runs`, by what it says of the metric of that name; others are passed over. */
 export const judgedByFeedback = async (
   file: string,
   metric: string,
@@ -137,10 +135,8 @@ export const judgedByFeedback = async (
 ): Promise<Scored[]> => {
   const found: Scored[] = []
   for await (const record of runsOf(file)) {
-    const { feedback = [] } = record as {
-      feedback?: readonly { metric?: string; value?: unknown }[]
-    }
-    const loss = lossOf(feedback.findLast((each) => each.metric === metric)?.value)
+    const { metrics } = record as { metrics?: Readonly<Record<string, unknown>> }
+    const loss = lossOf(metrics?.[metric])
     const score = scoreOfAnswer(record.run, scorer)
     if (loss !== undefined && score !== undefined) found.push({ score, loss })
   }

@@ -5,6 +5,11 @@ import test, { type TestContext } from 'node:test'
 import { runCommand } from '../../src/cli/index.ts'
 import type { CommandDependencies } from '../../src/cli/command.ts'
 import { calibrate, judgedByFeedback, judgedByLabels } from '../../src/evaluation/calibration.ts'
+import type { RunState } from '../../src/core/run-state.ts'
+import type { FeedbackRecord } from '../../src/core/run-store.ts'
+import type { ExportRecord } from '../../src/exports/export-schema.ts'
+import { RunExports } from '../../src/exports/run-exports.ts'
+import { createdOf, recordOf } from '../storage/contract.ts'
 import type { Item } from '../../src/evaluation/data-set.ts'
 import {
   heldOut,
@@ -142,19 +147,41 @@ test('a run that was made again counts once, and a line that was only half writt
   )
 })
 
-test('exported runs are judged by the last word on them', async (t) => {
-  const said = (...values: readonly unknown[]) =>
-    values.map((value) => ({ metric: 'correct', value }))
+test('exported runs are judged by what was said of them, as the export adds it up', async (t) => {
+  const said = (value: unknown) => ({ correct: value })
   const { file } = await lines(t, 'export.jsonl', [
-    { run: run('x', 8), feedback: said(false, true) },
-    { run: run('x', 7), feedback: said(0.25) },
-    { run: run('x', 6), feedback: [{ metric: 'liked', value: true }] },
-    { run: run('x', 5), feedback: said('yes') },
+    { run: run('x', 8), metrics: said(1) },
+    { run: run('x', 7), metrics: said(0.25) },
+    { run: run('x', 6), metrics: { liked: 1 } },
+    { run: run('x', 5), metrics: said(7) },
+    { run: run('x', 4) },
   ])
   assert.deepEqual(await judgedByFeedback(file, 'correct', 'judge'), [
     { score: 8, loss: 0 },
     { score: 7, loss: 0.75 },
   ])
+})
+
+test('of people who disagree over an exported run each has a say, with the latest word', async (t) => {
+  const word = (actor: string, value: boolean): FeedbackRecord => {
+    const id = `feedback_${actor}_${value}`
+    return { id, run_id: 'run_1', metric: 'correct', value, source: 'user', actor, at: '1' }
+  }
+  const created = recordOf(createdOf('run_1', '2030-01-01T00:00:00.000Z')).state
+  const state = { ...created, ...run('x', 8) } as unknown as RunState
+  const exports = new RunExports({
+    store: {
+      scan: async ({ after }) =>
+        after === '' ? [{ state, owner: '', request: { input: 'What?' } }] : [],
+      events: async () => [],
+      feedback: async () => [word('ann', true), word('ben', true), word('ann', false)],
+    },
+    splitters: [(text) => [text]],
+  })
+  const records: ExportRecord[] = []
+  for await (const record of exports.open({ format: 'runs' }, undefined)) records.push(record)
+  const { file } = await lines(t, 'export.jsonl', records)
+  assert.deepEqual(await judgedByFeedback(file, 'correct', 'judge'), [{ score: 8, loss: 0.5 }])
 })
 
 test('a line that is no run is refused by its number', async (t) => {
@@ -198,7 +225,7 @@ test('a file that is not there is told by its flag', async (t) => {
 test('the command says what to write into the options, and how far it can be trusted', async (t) => {
   const records = Array.from({ length: 40 }, (_, at) => ({
     run: run('x', at / 4),
-    feedback: [{ metric: 'correct', value: at >= 16 }],
+    metrics: { correct: at >= 16 ? 1 : 0 },
   }))
   const { file, folder } = await lines(t, 'export.jsonl', records)
   const out = path.join(folder, 'calibration.json')
@@ -211,7 +238,7 @@ test('the command says what to write into the options, and how far it can be tru
   assert.equal(written.chosen.threshold, 3.75)
   const impossible = records.map((record) => ({
     ...record,
-    feedback: [{ metric: 'correct', value: false }],
+    metrics: { correct: 0 },
   }))
   const { file: bad } = await lines(t, 'bad.jsonl', impossible)
   const refused = await command('--export', bad)
@@ -220,7 +247,7 @@ test('the command says what to write into the options, and how far it can be tru
 
 test('what cannot be calibrated is told by its flag', async (t) => {
   const { file } = await lines(t, 'export.jsonl', [
-    { run: run('x', null), feedback: [{ metric: 'correct', value: true }] },
+    { run: run('x', null), metrics: { correct: 1 } },
   ])
   for (const [argv, pattern] of [
     [[], /either --runs with --data, or --export/],
