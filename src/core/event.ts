@@ -9,6 +9,7 @@ import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
 import { MEASURES } from './measures-schema.ts'
 import { ROLES } from './task.ts'
+import { describeWarnings } from './warnings.ts'
 
 export { Answer, Aspects, TokenLogprob, ToolCalls }
 export { Measures } from './measures-schema.ts'
@@ -168,7 +169,10 @@ export const STRATEGY_EVENTS = [
     reason: Type.String(),
     score: Nullable(Type.Number()),
   }),
-  body('warning', { code: Type.String(), message: Type.String() }),
+  body('warning', {
+    code: Type.String({ description: describeWarnings() }),
+    message: Type.String(),
+  }),
 ] as const
 
 /** Bodies that only the runner adds. */
