@@ -14,8 +14,8 @@ export interface Masks {
 const valuesOf = (mask: Tensor): Float32Array => mask.data as Float32Array
 
 /**
- * \`count\` lines, each a copy of \`base\` without what lies before \`firstSeen\` of it.
- * @param base a line for each \`perBase\` lines
+ * `count` lines, each a copy of `base` without what lies before `firstSeen` of it.
+ * @param base a line for each `perBase` lines
  */
 const linesOf = (
   base: Float32Array,
@@ -34,7 +34,7 @@ const linesOf = (
   return lines
 }
 
-/** \`full\`: the masks of layers that see everything. */
+/** `full`: the masks of layers that see everything. */
 export const windowMasks = (
   { rows, length, positions, past }: DecoderRun,
   { heads, keyValueHeads, window }: DecoderShape,
