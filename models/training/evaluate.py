@@ -131,7 +131,8 @@ class Evaluation:
     def judge(self, items: list[Judged]) -> None:
         digits = [self.tokenizer.token_to_id(str(d)) for d in range(10)]
         prompts = [roles.judge_prompt(i.problem.text, i.candidate) for i in items]
-        chances = next_logits(self.model, self.tokenizer, prompts)[:, digits].softmax(-1)
+        lists = [f"{roles.judged_list(text)}\n" for text in self.write(prompts)]
+        chances = next_logits(self.model, self.tokenizer, prompts, lists)[:, digits].softmax(-1)
         expected = (chances * torch.arange(10)).sum(-1).tolist()
         show("judge, AUC of the expected digit", auc(*split([(e, i.right) for e, i in zip(expected, items)])))
         for low in range(0, 9, 2):
@@ -139,13 +140,12 @@ class Evaluation:
             show(f"  right where the expected digit is {low} to {low + 2 if low < 8 else 9}", wilson(sum(chosen), len(chosen)))
 
     def compare(self, pairs: list[tuple[Judged, Judged]]) -> None:
-        letters = [self.tokenizer.token_to_id(letter) for letter in "AB"]
-
         def choices(swapped: bool) -> list[int]:
+            """0 or 1, -1 where no letter is written."""
             shown = [(b, a) if swapped else (a, b) for a, b in pairs]
             prompts = [roles.compare_prompt(a.problem.text, a.candidate, b.candidate) for a, b in shown]
-            picked = next_logits(self.model, self.tokenizer, prompts)[:, letters].argmax(-1).tolist()
-            return [1 - p if swapped else p for p in picked]
+            picked = ["AB".find(text.rpartition("\n")[2] or "?") for text in self.write(prompts)]
+            return [1 - p if swapped and p >= 0 else p for p in picked]
 
         if not pairs:
             return show("compare", wilson(0, 0))

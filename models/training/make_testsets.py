@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pebble import lexicon, wordings
-from pebble.problems import TRAINING_SURFACE, Problem, Surface, build, is_held_out, random_structured_problem
+from pebble.problems import USUAL_SURFACE, Problem, Surface, build, is_held_out, random_structured_problem
 
-UNSEEN_NAMES = replace(TRAINING_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
-UNSEEN_WORDINGS = replace(TRAINING_SURFACE, sentences=wordings.HELD_OUT)
+UNSEEN_NAMES = replace(USUAL_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
+UNSEEN_WORDINGS = replace(USUAL_SURFACE, sentences=wordings.HELD_OUT)
 USUAL_STEPS = (4, 5, 6, 6, 7, 7, 8)
 
 
@@ -53,11 +53,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "testsets")
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
-    rows, changed = draw("usual", 500, USUAL_STEPS, TRAINING_SURFACE, again=True)
+    rows, changed = draw("usual", 500, USUAL_STEPS, USUAL_SURFACE, again=True)
     write(folder, "usual", rows)
     write(folder, "changed", changed)
     write(folder, "names", draw("names", 300, USUAL_STEPS, UNSEEN_NAMES)[0])
-    write(folder, "longer", draw("longer", 300, (11, 12), TRAINING_SURFACE)[0])
+    write(folder, "longer", draw("longer", 300, (11, 12), USUAL_SURFACE)[0])
     write(folder, "wordings", draw("wordings", 300, USUAL_STEPS, UNSEEN_WORDINGS)[0])
 
 

@@ -1,4 +1,5 @@
-"""Samples solutions of training problems, and sums, from a checkpoint, for training the other roles on real mistakes.
+"""Samples solutions of training problems, judgements of some of them, and sums, from a checkpoint, for training the other roles
+on real mistakes.
 
 python sample.py --model out/roles --problems 3000 --samples 4 --out out/samples.jsonl
 """
@@ -6,10 +7,12 @@ python sample.py --model out/roles --problems 3000 --samples 4 --out out/samples
 import argparse
 import json
 import random
+from itertools import islice
 from pathlib import Path
 
 import torch
 
+from pebble import roles
 from pebble.model import rotary_tables
 from pebble.problems import random_problem
 from pebble.practice import LABELS
@@ -17,7 +20,7 @@ from pebble.sampling import generate
 from pebble.solutions import Candidate, first_wrong
 from pebble.store import load_checkpoint
 
-STEPS = (2, 3, 4, 4, 5, 5, 6, 6, 7, 8)
+STEPS = (2, 3, 4, 5, 5, 6, 6, 7, 7, 8)
 
 
 def main() -> None:
@@ -27,6 +30,7 @@ def main() -> None:
     a("--out", type=Path, required=True)
     a("--problems", type=int, default=3000)
     a("--samples", type=int, default=4)
+    a("--judged", type=int, default=2, help="samples of each problem that are judged")
     a("--sums", type=int, default=1000, help="texts of ten computations each")
     a("--temperature", type=float, default=0.9)
     a("--rows", type=int, default=400, help="samples that are drawn at once")
@@ -51,11 +55,15 @@ def main() -> None:
             prompts = [("solve", p.text) for p in problems for _ in range(options.samples)]
             seed = options.seed * 100_003 + start
             texts = generate(model, tokenizer, prompts, options.temperature, seed=seed, rows=options.rows)
-            for n, problem in enumerate(problems):
-                samples = texts[n * options.samples : (n + 1) * options.samples]
+            rows = [texts[n * options.samples : (n + 1) * options.samples] for n in range(len(problems))]
+            shown = [(p, Candidate.read(text)) for p, row in zip(problems, rows) for text in row[: options.judged]]
+            judge = [roles.judge_prompt(p.text, candidate) for p, candidate in shown]
+            written = iter(generate(model, tokenizer, judge, rows=options.rows // 2))
+            for problem, samples in zip(problems, rows):
                 right += sum(first_wrong(problem, Candidate.read(text)) is None for text in samples)
                 total += len(samples)
-                out.write(json.dumps({**problem.to_json(), "samples": samples}) + "\n")
+                judgements = list(islice(written, len(samples[: options.judged])))
+                out.write(json.dumps({**problem.to_json(), "samples": samples, "judgements": judgements}) + "\n")
             print(f"{start + len(problems)} problems, {right / total:.1%} of {total} samples right", flush=True)
         for start in range(0, options.sums, options.rows):
             prompts = [("sum", rng.choice(LABELS)) for _ in range(min(options.rows, options.sums - start))]

@@ -12,6 +12,11 @@ export interface Prompt {
   readonly continueFrom?: string
 }
 
+export interface JudgePrompt extends Prompt {
+  /** Where in the reply the digit is: the first token of it, or, after thoughts, the last one. */
+  readonly digitAt: 'start' | 'end'
+}
+
 export interface Critique {
   readonly text: string
   /** The first wrong step, counted from 1, where the reviewer named one. */
@@ -75,8 +80,8 @@ export interface RolePrompts {
     earlier?: readonly Attempt[],
   ): Prompt
 
-  /** Asks for one digit 0–9 as the very first token. */
-  judgeDigit(task: Task, draft: string): Prompt
+  /** Asks for one digit 0–9, at once or after thoughts on the draft. */
+  judgeDigit(task: Task, draft: string): JudgePrompt
   /** Asks for a verdict as JSON, for models without log-probabilities; undefined when the set has no such form. */
   judgeVerdict(task: Task, draft: string): Prompt | undefined
   /** Score in [0, 9] from a verdict, undefined when it cannot be read. */
@@ -87,7 +92,7 @@ export interface RolePrompts {
   /** One score in [0, 9] for each of `count` criteria, undefined when they cannot be read. */
   readRubric?(text: string, count: number): readonly number[] | undefined
 
-  /** Asks which of two answers is better. The first token of the reply says it. */
+  /** Asks which of two answers is better. */
   compare(task: Task, first: string, second: string): Prompt
   readComparison(text: string): 'first' | 'second' | 'tie' | undefined
 

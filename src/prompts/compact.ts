@@ -6,21 +6,27 @@
  * candidate or as a new part of the prompt.
  */
 import { RefineError } from '../core/errors.ts'
-import type { Critique, Prompt, Report, RolePrompts } from '../core/prompts.ts'
+import type { JudgePrompt, Prompt, RolePrompts } from '../core/prompts.ts'
 import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
-import { withoutControls } from './material.ts'
+import { isCleared, mended, readReport, readReview } from './compact-review.ts'
+import {
+  bullets,
+  byNumber,
+  linesOf,
+  marked,
+  numbered,
+  parse,
+  withMarks,
+} from './compact-solution.ts'
 import { hashWording } from './wording-hash.ts'
 
-/** Lines beyond this many are joined to the last step, which bounds prompts and score vectors. */
-const MAX_STEPS = 64
-const ANSWER = /^####/
-/** Tokens of a refinement and of a review, which work long results out: those of problems of a dozen steps. */
+/** Tokens of a refinement, of a review and of a judgement, which work long results out: those of problems of a dozen steps. */
 const REFINEMENT_TOKENS = 640
 const REVIEW_TOKENS = 640
 const SOLUTION_TOKENS = 448
-/** What a refinement makes a long result of, digit by digit; roles that read it are shown the result alone. */
-const WORKED = /= [\d ]+ = /
+/** One line worked out, and a letter. */
+const COMPARISON_TOKENS = 128
 /** What candidates are called in the order in which they are shown: no more of them were ever trained on. */
 const LETTERS = 'ABCDEFGH'
 
@@ -32,93 +38,6 @@ const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Me
   },
 ]
 
-/** The steps without their marks, and the answer line, empty where there is none. */
-interface Solution {
-  readonly steps: readonly string[]
-  readonly answer: string
-}
-
-const parse = (draft: string): Solution => {
-  const lines = withoutControls(draft)
-    .split('\n')
-    .map((line) => line.trim())
-  const answer = lines.findLast((line) => ANSWER.test(line)) ?? ''
-  const steps = lines
-    .filter((line) => line !== '' && !ANSWER.test(line))
-    .map((line) => line.replace(/^(?:[-*•]|\d+[.)])\s+/, '').replace(WORKED, '= '))
-  const kept = steps.slice(0, MAX_STEPS - 1)
-  const rest = steps.slice(MAX_STEPS - 1).join(' ')
-  return { steps: rest === '' ? kept : [...kept, rest], answer }
-}
-
-const marked = ({ steps, answer }: Solution, mark: (step: number) => string): string[] => {
-  const lines = steps.map((step, index) => `${mark(index + 1)} ${step}`)
-  return answer === '' ? lines : [...lines, answer]
-}
-
-const withMarks = (draft: string, mark: (step: number) => string): string[] =>
-  marked(parse(draft), mark)
-
-const byNumber = (step: number): string => `${step}.`
-const bullets = (draft: string): string => withMarks(draft, () => '-').join('\n')
-const numbered = (draft: string): string => withMarks(draft, byNumber).join('\n')
-
-const CLEARED = /^all steps are right\b/i
-const CORRECTED = /^Step (\d{1,3}) is wrong, it should be (.+)\.$/
-
-/**
- * A line of the list before the verdict: the step as it should be, behind its number or the answer's mark, and what was
- * found.
- */
-const LISTED = /^(?:(\d{1,3}) (.+)|(####.*)) (ok|wrong)$/
-
-/** The first wrong step as the list has it, if it has one. */
-const readList = (lines: readonly string[]): Critique | undefined => {
-  const [, number, derived, answer, found] = LISTED.exec(lines.at(-1) ?? '') ?? []
-  if (found !== 'wrong') return undefined
-  const step = Number(number) || lines.length
-  const right = (derived ?? answer!).replace(WORKED, '= ')
-  return { text: `Step ${step} is wrong, it should be ${right}.`, step, verdict: 'wrong' }
-}
-
-/**
- * The verdict follows the list; the list is left out, since refiners are shown verdicts alone. Where the list ends with a wrong
- * step, the step derived there is the correction: the sentence below it repeats the solution's own too often.
- */
-const readReview = (text: string): Critique => {
-  const lines = text
-    .trim()
-    .split('\n')
-    .map((line) => line.trim())
-  const verdictAt = lines.findIndex((line) => !LISTED.test(line))
-  const listed = readList(verdictAt < 0 ? lines : lines.slice(0, verdictAt))
-  if (listed !== undefined) return listed
-  const trimmed = (verdictAt < 0 ? lines : lines.slice(verdictAt)).join('\n').trim()
-  if (CLEARED.test(trimmed)) {
-    return { text: trimmed, step: undefined, verdict: 'right' }
-  }
-  const wrong = /^step (\d{1,3}) is wrong\b/i.exec(trimmed)
-  if (wrong === null) return { text: trimmed, step: undefined, verdict: undefined }
-  const step = Number(wrong[1])
-  return { text: trimmed, step: step >= 1 ? step : undefined, verdict: 'wrong' }
-}
-
-/** These models know one kind of fault: a wrong step. */
-const readReport = (text: string): Report => {
-  const { verdict, ...found } = readReview(text)
-  const told = { right: 'pass', wrong: 'critical' } as const
-  return { ...found, verdict: verdict === undefined ? undefined : told[verdict] }
-}
-
-/** The steps before the one that a review corrects, and the correction; undefined where it corrects no step of the solution. */
-const mended = ({ steps }: Solution, critique: string): Solution | undefined => {
-  const [, number, line = ''] = CORRECTED.exec(critique) ?? []
-  const step = Number(number)
-  if (!(step >= 1 && step <= steps.length + 1)) return undefined
-  const kept = steps.slice(0, step - 1)
-  return ANSWER.test(line) ? { steps: kept, answer: line } : { steps: [...kept, line], answer: '' }
-}
-
 /**
  * A refiner repeats what it is shown and goes on to the answer. So it is shown what a review leaves of the draft, and its
  * answer begins with that: one that saw a wrong step, or wrote a right one anew, wrote what it would have written itself.
@@ -127,7 +46,7 @@ const refine = (task: Task, draft: string, critique = ''): Prompt => {
   const [verdict = '', ...advice] = critique.trim().split('\n')
   const solution = parse(draft)
   const corrected = mended(solution, verdict)
-  const isRead = corrected !== undefined || CLEARED.test(verdict)
+  const isRead = corrected !== undefined || isCleared(verdict)
   const { steps, answer } = corrected ?? solution
   const shown = marked({ steps, answer }, byNumber).join('\n')
   const begun = marked({ steps, answer: '' }, () => '-').map((line) => `${line}\n`)
@@ -160,14 +79,38 @@ const readSelection = (text: string, drafts: number): number | undefined => {
   return index >= 0 && index < drafts ? index : undefined
 }
 
+/** A judge lists the steps as a reviewer does, then gives its digit, alone on the last line. */
+const judgeDigit = (task: Task, draft: string): JudgePrompt => ({
+  messages: ask('judge', task, numbered(draft)),
+  maxTokens: REVIEW_TOKENS,
+  digitAt: 'end',
+})
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1)!.trim()
+
 const readDigit = (text: string): number | undefined => {
-  const digit = /^\s*(\d)(?!\d|[.,]\d)/.exec(text)
-  return digit === null ? undefined : Number(digit[1])
+  const line = lastLine(text)
+  return /^\d$/.test(line) ? Number(line) : undefined
+}
+
+/**
+ * Shows the steps that both begin with, and the next line of each: a small model that has to find where two long solutions part
+ * finds little else. It writes that line as it should be, then the letter of the solution that has it.
+ */
+const compare = (task: Task, first: string, second: string): Prompt => {
+  const [lines, others] = [linesOf(first), linesOf(second)]
+  const longest = Math.max(lines.length, others.length)
+  let parted = 0
+  while (parted < longest - 1 && lines[parted] === others[parted]) parted += 1
+  const common = marked({ steps: lines.slice(0, parted), answer: '' }, byNumber).join('\n')
+  const side = (letter: string, line = ''): string => `${letter}. ${line}`.trimEnd()
+  const sides = `${side('A', lines[parted])}\n${side('B', others[parted])}`
+  return { messages: ask('compare', task, common, sides), maxTokens: COMPARISON_TOKENS }
 }
 
 const readComparison = (text: string): 'first' | 'second' | undefined => {
-  const letter = /^\s*([AB])\b/.exec(text)?.[1]
-  return letter === undefined ? undefined : letter === 'A' ? 'first' : 'second'
+  const letter = lastLine(text)
+  return letter === 'A' ? 'first' : letter === 'B' ? 'second' : undefined
 }
 
 const prompts: Omit<RolePrompts, 'hash'> = {
@@ -186,13 +129,10 @@ const prompts: Omit<RolePrompts, 'hash'> = {
   }),
   readReview,
   refine,
-  judgeDigit: (task, draft) => ({ messages: ask('judge', task, bullets(draft)), maxTokens: 1 }),
+  judgeDigit,
   judgeVerdict: () => undefined,
   readVerdict: readDigit,
-  compare: (task, first, second) => ({
-    messages: ask('compare', task, ...candidates([first, second])),
-    maxTokens: 1,
-  }),
+  compare,
   readComparison,
   splitSteps: (draft) => withMarks(draft, () => '-'),
   verify: (task) => ask('verify', task),

@@ -85,7 +85,10 @@ const onOneAnswer = (ask: Ask) =>
       const tried = attempts.length === 0 ? {} : { attempts: attempts.join('\n\n') }
       return ask(task, 'refine', { ...shown(task, draft), ...said, ...tried }, 4096)
     },
-    judgeDigit: (task, draft) => ask(task, 'judge_digit', shown(task, draft), 4),
+    judgeDigit: (task, draft) => ({
+      ...ask(task, 'judge_digit', shown(task, draft), 4),
+      digitAt: 'start',
+    }),
     judgeVerdict: (task, draft) => ask(task, 'judge_verdict', shown(task, draft), 512),
     judgeRubric: (task, draft, criteria) => {
       const listed = criteria.map((criterion, at) => `${at + 1}. ${criterion}`).join('\n')

@@ -2,8 +2,8 @@
  * The reference-free judge: one digit 0–9, scored by its expectation.
  *
  * Source: Self-J (Ye and Ng, "Self-Judge", 2024): s = Σ d·P(d) / Σ P(d) over the digits among the top-20 alternatives
- * of the first token at temperature 0. Deviation: a model without log-probabilities, or whose first token is no digit,
- * is asked for a verdict in words instead, with one retry.
+ * of the first token at temperature 0. Deviations: where the prompts let a judge think first, the digit is the last token; a
+ * model without log-probabilities, or where that token is no digit, is asked for a verdict in words instead, with one retry.
  */
 import type { CallOptions, LanguageModel, TokenLogProbability } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
@@ -63,8 +63,9 @@ export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer 
   score: async (task, draft, options) => {
     if (model.capabilities.log_probabilities !== 'none') {
       const prompt = prompts.judgeDigit(task, draft.text)
-      const { firstToken } = await ask(model, prompt, options, ALTERNATIVES)
-      const score = firstToken === undefined ? undefined : expectedDigit(firstToken)
+      const { firstToken, lastToken } = await ask(model, prompt, options, ALTERNATIVES)
+      const digit = prompt.digitAt === 'start' ? firstToken : lastToken
+      const score = digit === undefined ? undefined : expectedDigit(digit)
       if (score !== undefined) return { score }
     }
     return readVerdict(model, prompts, task, draft, options)

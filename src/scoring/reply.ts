@@ -7,8 +7,9 @@ import { replyOf } from '../core/thinking.ts'
 export interface Reply {
   /** What stands behind the model’s thinking; empty where that has no end. */
   readonly text: string
-  /** The first token with its alternatives, where the model tells log-probabilities and was asked for them. */
+  /** Tokens with their alternatives, where the model tells log-probabilities and was asked for them. */
   readonly firstToken: TokenLogProbability | undefined
+  readonly lastToken: TokenLogProbability | undefined
 }
 
 /**
@@ -30,13 +31,15 @@ export const ask = async (
   }
   let text = ''
   let firstToken: TokenLogProbability | undefined
+  let lastToken: TokenLogProbability | undefined
   for await (const chunk of model.generate(request, { signal })) {
     if (chunk.type === 'failure') throw chunk.error
     if (chunk.type !== 'delta') continue
     text += chunk.text
     firstToken ??= chunk.tokens?.[0]
+    lastToken = chunk.tokens?.at(-1) ?? lastToken
   }
-  return { text: replyOf(text) ?? '', firstToken }
+  return { text: replyOf(text) ?? '', firstToken, lastToken }
 }
 
 export interface Verdict<Value> {

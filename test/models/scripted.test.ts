@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { answerOf } from '../../src/core/answer.ts'
 import type { GenerationRequest, LanguageModel } from '../../src/core/language-model.ts'
-import type { Sampling } from '../../src/core/task.ts'
+import type { Sampling, Task } from '../../src/core/task.ts'
 import {
   createScriptedModel,
   scriptedTruth,
   type ScriptedOptions,
 } from '../../src/models/scripted.ts'
+import { promptsFor } from '../../src/prompts/index.ts'
 import { ask, collect, NEVER, textOf } from './upstream.ts'
 
 const SIGNAL = { signal: NEVER }
@@ -118,9 +119,10 @@ test('a judge gives one digit whose log-probabilities add up, as reliable as it 
 test('a comparison prefers the right answer in both orders', async () => {
   const [right, wrong] = [await draftOf(true), await draftOf(false)]
   const model = create({ judgeReliability: 1 })
+  const task: Task = { messages: [{ role: 'user', content: QUESTION }], sampling: {} }
   const compare = (first: string, second: string) =>
     say(model, {
-      ...prompt('compare', `${QUESTION}\n\nA:\n${first}\n\nB:\n${second}`),
+      messages: promptsFor('compact').compare(task, first, second).messages,
       sampling: { temperature: 0 },
     })
   assert.equal(await compare(right, wrong), 'A')

@@ -34,13 +34,14 @@ test('every role speaks exactly the format the small model was trained on', () =
   assert.deepEqual(compact.judgeDigit(task, draft), {
     messages: [
       { role: 'system', content: 'judge' },
-      { role: 'user', content: `${question}\n\n${draft}` },
+      { role: 'user', content: `${question}\n\n${numbered}` },
     ],
-    maxTokens: 1,
+    maxTokens: 640,
+    digitAt: 'end',
   })
   assert.equal(
     userOf(compact.compare(task, draft, '- x: 1 + 1 = 2\n#### 2').messages),
-    `${question}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`,
+    `${question}\n\nA. Ben: 3 + 2 = 6\nB. x: 1 + 1 = 2`,
   )
   assert.equal(compact.verify(task)[0]!.content, 'verify')
   assert.deepEqual(compact.splitSteps(draft), draft.split('\n'))
@@ -92,9 +93,29 @@ test('a refiner is shown what a review leaves of the draft, with the step that i
 test('a long result that a refinement works out is shown to the other roles without what it is made of', () => {
   const worked = '- Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082\n#### 2082'
   const shown = '- Ben: Ann 347 * 6 = 2082\n#### 2082'
-  assert.ok(userOf(compact.judgeDigit(task, worked)!.messages).endsWith(shown))
+  assert.ok(userOf(compact.judgeDigit(task, worked).messages).endsWith(shown.replace('-', '1.')))
   assert.ok(userOf(compact.review(task, worked).messages).endsWith(shown.replace('-', '1.')))
   assert.deepEqual(compact.splitSteps(worked), shown.split('\n'))
+})
+
+test('two solutions are shown as what they share and the line at which they part', () => {
+  const compared = (first: string, second: string): string =>
+    userOf(compact.compare(task, first, second).messages)
+      .split('\n\n')
+      .slice(1)
+      .join('\n\n')
+  const [shared, one, other] = ['- a: 3\n- b: a * 2\n', '- b: a 3 * 2 = 6', '- b: a 3 * 2 = 5']
+  assert.equal(
+    compared(`${shared}${one}\n#### 6`, `${shared}${other}\n- c: 9\n#### 9`),
+    '1. a: 3\n2. b: a * 2\n\nA. b: a 3 * 2 = 6\nB. b: a 3 * 2 = 5',
+  )
+  assert.equal(compared(`${shared}#### 3`, shared), '1. a: 3\n2. b: a * 2\n\nA. #### 3\nB.')
+  assert.equal(
+    compared(`${shared}${one}\n#### 6`, `${shared}${one}\n#### 7`),
+    '1. a: 3\n2. b: a * 2\n3. b: a 3 * 2 = 6\n\nA. #### 6\nB. #### 7',
+  )
+  assert.equal(compared('- a: 3\n#### 3', '- a: 3\n#### 3'), '1. a: 3\n\nA. #### 3\nB. #### 3')
+  assert.equal(compared('', ''), 'A.\nB.')
 })
 
 test('candidates are lettered, for one solution out of several and for the letter of one', () => {
@@ -159,9 +180,12 @@ test('a review is read from the start of the reply only', () => {
 
 test('digits and letters are read, numbers and words are not', () => {
   assert.equal(compact.readVerdict(' 7'), 7)
+  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 5 ok\n#### 5 ok\n9'), 9)
+  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 5 ok\n#### 5'), undefined)
   assert.equal(compact.readVerdict('10'), undefined)
   assert.equal(compact.readVerdict('9.5'), undefined)
   assert.equal(compact.readVerdict('good'), undefined)
+  assert.equal(compact.readComparison('Ben: Ann 3 * 2 = 6\nA'), 'first')
   assert.equal(compact.readComparison('B'), 'second')
   assert.equal(compact.readComparison('Ann'), undefined)
 })
@@ -171,9 +195,9 @@ test('a hostile draft cannot add a part to a prompt: each of its lines becomes a
   const review = userOf(compact.review(task, hostile).messages)
   assert.equal(review.split('\n\n').length, 2)
   assert.match(review, /\n2\. All steps are right\.\n3\. B:\n/)
-  const compared = userOf(compact.compare(task, hostile, draft).messages)
+  const compared = userOf(compact.compare(task, hostile, `${hostile}\nB. y: 1`).messages)
   assert.equal(compared.split('\n\n').length, 3)
-  assert.equal(compared.split(/^B:$/m).length, 2)
+  assert.equal(compared.split(/^B\. /m).length, 2)
 })
 
 test('a draft of a thousand lines stays within 64 steps and an answer', () => {

@@ -103,7 +103,7 @@ for (const [name, attack] of Object.entries(ATTACKS)) {
       const labels = (prompt: string) => prompt.match(/^[A-H]:$/gm)
       assert.deepEqual(labels(text), labels(harmless), question)
       const shown = text.split('\n\n').slice(1).join('\n').split('\n')
-      const own = /^(?:[A-H]:|- .*|\d+\. .*|####.*|Step 1 is wrong\.)$/
+      const own = /^(?:[A-H]:|[AB]\. .*|- .*|\d+\. .*|####.*|Step 1 is wrong\.)$/
       for (const line of shown) assert.match(line, own, question)
       assert.deepEqual(text.match(CONTROL), null, question)
     }

@@ -57,6 +57,14 @@ test('the judge asks once, at temperature 0, for one token with twenty alternati
   assert.deepEqual([sampling.temperature, topLogProbabilities], [0, 20])
 })
 
+test('a judge that thinks first is read by the last token of its reply', async () => {
+  const digit = alternatives(['9', 0.5], ['1', 0.5])
+  const reply = (): string => '1 Ben: 5 ok\n9'
+  const { score, calls } = await scoreBy('judge', { reply, lastToken: () => digit }, 'compact')
+  assert.ok(Math.abs(score! - 5) < 1e-12)
+  assert.equal(calls, 1)
+})
+
 test('a judge without log-probabilities gives a verdict in words', async () => {
   const result = await scoreBy('judge', { capabilities: BARE, reply: () => '{"score": 6}' })
   assert.deepEqual([result.score, result.warning, result.calls], [6, undefined, 1])

@@ -143,7 +143,7 @@ test('a comparison must be won in both orders', async () => {
   const tie = await runStrategy(selfRefine, biased, { options })
   assert.equal(tie.selection?.candidate, 0)
   assert.equal(ofType(tie.events, 'comparison.completed')[0]?.winner, null)
-  const fair = new FakeModel({ reply: reply((user) => (/A:\n.*\n#### 1/.test(user) ? 'A' : 'B')) })
+  const fair = new FakeModel({ reply: reply((user) => (/^A\. #### 1/m.test(user) ? 'A' : 'B')) })
   const won = await runStrategy(selfRefine, fair, { options })
   assert.equal(won.selection?.candidate, 1)
 })

@@ -43,6 +43,7 @@ export interface FakeOptions {
   readonly steps?: (steps: readonly string[]) => readonly number[]
   /** First token of a judge, with alternatives; default: the reply itself, certain. */
   readonly firstToken?: (ask: Ask) => TokenLogProbability
+  readonly lastToken?: (ask: Ask) => TokenLogProbability
   /** From this call on (from 1), every call breaks the budget. */
   readonly spentAt?: number
   /** Turns of the event loop that a call takes before it answers; default 1. */
@@ -283,17 +284,20 @@ export class FakeModel {
         if (delta === undefined) continue
         await breathe(signal)
         this.#tally(role).outputTokens += tokensOf(delta) - (part === 1 ? 1 : 0)
-        const tokens = part === 0 ? this.#firstTokens(ask, delta) : {}
+        const tokens = this.#tokens(ask, delta, part)
         yield { type: 'delta', sample: ask.sample, text: delta, ...tokens }
       }
     }
     for (const ask of asks) yield this.#end(ask, replies[ask.sample]!)
   }
 
-  #firstTokens(ask: Ask, text: string): { tokens: TokenLogProbability[] } | object {
-    if (ask.request.topLogProbabilities === undefined) return {}
+  /** Of a reply that comes in one piece, its first token is told. */
+  #tokens(ask: Ask, text: string, part: number): { tokens: TokenLogProbability[] } | object {
+    const { firstToken, lastToken } = this.#options
+    const told = part === 0 ? firstToken : lastToken
+    if (ask.request.topLogProbabilities === undefined || (part > 0 && !told)) return {}
     const token = { text, logProbability: 0, alternatives: [{ text, logProbability: 0 }] }
-    return { tokens: [this.#options.firstToken?.(ask) ?? token] }
+    return { tokens: [told?.(ask) ?? token] }
   }
 
   #end({ sample, request }: Ask, given: FakeReply): GenerationChunk {

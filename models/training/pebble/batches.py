@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset
 from . import practice, roles, tokens
 from .arithmetic import Reckoned
 from .problems import Problem, random_problem
-from .solutions import Candidate
+from .solutions import Candidate, first_wrong, is_right
 
 POOL = 1024
 # Examples of more tokens are left out: they show many long candidates.
@@ -37,9 +37,11 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Samples:
-    """The solver's own work: problems and, for each, its samples; and computations."""
+    """The model's own work: problems and, for each, its solutions; solutions with the list that it wrote as their judge; and
+    computations."""
 
     entries: list[tuple[Problem, list[Candidate]]]
+    judged: list[tuple[Problem, Candidate, str]]
     reckoned: Reckoned
 
     @staticmethod
@@ -47,7 +49,19 @@ class Samples:
         rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
         solved = [row for row in rows if "samples" in row]
         entries = [(Problem.from_json(row), [Candidate.read(text) for text in row["samples"]]) for row in solved]
-        return Samples(entries, Reckoned.read([row["sum"] for row in rows if "sum" in row]))
+        return Samples(entries, _judged(solved), Reckoned.read([row["sum"] for row in rows if "sum" in row]))
+
+
+def _judged(rows: list[dict]) -> list[tuple[Problem, Candidate, str]]:
+    """Without right answers that were reached by a wrong step, of which there is no saying what they are worth."""
+    judged = []
+    for row in rows:
+        problem = Problem.from_json(row)
+        for text, judgement in zip(row["samples"], row.get("judgements", [])):
+            candidate, written = Candidate.read(text), roles.judged_list(judgement)
+            if written and is_right(problem, candidate) == (first_wrong(problem, candidate) is None):
+                judged.append((problem, candidate, written))
+    return judged
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,8 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
         return WRITTEN[role](rng)
     if role in CHECKED:
         return CHECKED[role](rng, samples and samples.reckoned)
+    if role == "judge" and samples and samples.judged and rng.random() < 0.75:
+        return roles.judge(*rng.choice(samples.judged))
     # Half of the examples that read solutions show real ones where there are any: more would be known by heart.
     if samples and role not in ("solve", "read", "link") and rng.random() < 0.5:
         problem, candidates = rng.choice(samples.entries)

@@ -40,9 +40,12 @@ def read(rng: random.Random, problem: Problem) -> Example:
 
 
 def link(rng: random.Random, problem: Problem) -> Example:
-    """Half of the computed lines of a problem, in an order asked for, from their relations and what all quantities are."""
+    """Half of the computed lines of a problem and all of its sums of two quantities, whose second value is what solvers look up
+    worst, in an order asked for, from their relations and what all quantities are."""
     linked = [label for label, relation in problem.relations.items() if relation.sources]
-    asked = rng.sample(linked, (len(linked) + 1) // 2)
+    chosen = set(rng.sample(linked, (len(linked) + 1) // 2))
+    asked = [label for label in linked if label in chosen or len(problem.relations[label].sources) == 2]
+    rng.shuffle(asked)
     relations, values = problem.relations, problem.values
     computed = {
         label: f"- {label}: {relations[label].computed(*relations[label].operands(values), values[label])}" for label in linked

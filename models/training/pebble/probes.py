@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 from . import lexicon, practice, roles, tokens
 from .batches import collate
 from .model import Llama
-from .problems import TRAINING_SURFACE, Problem, random_structured_problem
+from .problems import USUAL_SURFACE, Problem, random_structured_problem
 from .solutions import canonical, plant
 
-UNSEEN = replace(TRAINING_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
+UNSEEN = replace(USUAL_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
 
 
 def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Example]]:
@@ -26,13 +26,13 @@ def probe_examples(seed: int = 7, count: int = 40) -> dict[str, list[roles.Examp
     def problem(surface, steps: int) -> Problem:
         return random_structured_problem(rng, steps, surface, held_out=True)[1]
 
-    for name, surface in (("seen", TRAINING_SURFACE), ("unseen", UNSEEN)):
+    for name, surface in (("seen", USUAL_SURFACE), ("unseen", UNSEEN)):
         out[f"copy {name}"] = [practice.copy(rng, surface.names) for _ in range(count)]
         out[f"find {name}"] = [practice.find(rng, surface.names) for _ in range(count)]
         for steps in (1, 2, 3, 4, 5, 6, 8):
             out[f"solve {name} {steps}"] = [roles.solve(problem(surface, steps)) for _ in range(count)]
         out[f"keep {name}"] = [roles.refine(p, canonical(p)) for p in (problem(surface, 1 + n % 4) for n in range(count))]
-    mixed = [problem(TRAINING_SURFACE, 1 + n % 4) for n in range(2 * count)]
+    mixed = [problem(USUAL_SURFACE, 1 + n % 4) for n in range(2 * count)]
     out["repair"] = [roles.refine(p, plant(rng, p)) for p in mixed]
     out["review right"] = [roles.review(p, canonical(p)) for p in mixed]
     out["review wrong"] = [roles.review(p, plant(rng, p)) for p in mixed]

@@ -22,8 +22,6 @@ LARGEST_COST = 50_000
 LARGEST_DIVIDED = 999
 # Quantities above one a computation; where some are given as plain numbers, fewer are left to be not needed.
 UNNEEDED = (0, 0, 1, 1, 2, 2, 3, 4)
-# How often a sentence leaves out what the one before it has said.
-ELLIPTIC = 0.12
 DISTRACTOR = ""
 QUESTION_LABELS = {"total": "+", "difference": "-", "cost": "*", "left": "-", "share": "/"}
 Operand = int | str
@@ -269,8 +267,23 @@ def _question(rng: random.Random, structure: Structure, target: str, other: str,
     return _relation(rng, "/", target, target, value)
 
 
+@dataclass(frozen=True)
+class Surface:
+    """Where names, things and sentences come from; `elliptic`: how often a sentence leaves out what the one before it has said."""
+
+    names: Callable[[random.Random, int], list[str]]
+    thing: Callable[[random.Random], str]
+    sentences: dict
+    elliptic: float
+
+
+TRAINING_SURFACE = Surface(lexicon.names_for_training, lexicon.thing_for_training, wordings.TRAINING, 0.2)
+# What is asked of a trained model.
+USUAL_SURFACE = Surface(lexicon.names_for_training, lexicon.thing_for_training, wordings.USUAL, 0.12)
+
+
 def render(
-    rng: random.Random, relations: dict[str, Relation], question: str, structure: Structure, things: str, lists: dict
+    rng: random.Random, relations: dict[str, Relation], question: str, structure: Structure, things: str, surface: Surface
 ) -> str:
     """The problem as text: a sentence for each relation, some distractors, a shuffled order, the question last."""
     kinds = {label: kind for label, (kind, _, _) in zip(relations, structure.nodes)}
@@ -285,46 +298,34 @@ def render(
     while rng.random() < 0.2:
         order.insert(rng.randint(0, len(order)), DISTRACTOR)
     sentences = [
-        _sentence(rng, label, kinds, relations, before, things, lists) for label, before in zip(order, ["", *order])
+        _sentence(rng, label, kinds, relations, before, things, surface) for label, before in zip(order, ["", *order])
     ]
-    return " ".join([*sentences, _asking(rng, relations[question], question, order, things, lists)])
+    return " ".join([*sentences, _asking(rng, relations[question], question, order, things, surface)])
 
 
 def _sentence(
-    rng: random.Random, label: str, kinds: dict[str, str], relations: dict[str, Relation], before: str, things: str, lists: dict
+    rng: random.Random, label: str, kinds: dict[str, str], relations: dict[str, Relation], before: str, things: str, surface: Surface
 ) -> str:
     """`before` is the quantity that the sentence before this one tells."""
     if label == DISTRACTOR:
-        return rng.choice(lists["distractor"]).format(b=rng.choice(list(kinds)), v=rng.randint(2, 30), i=things)
+        return rng.choice(surface.sentences["distractor"]).format(b=rng.choice(list(kinds)), v=rng.randint(2, 30), i=things)
     relation, kind = relations[label], kinds[label]
     k = relation.right
-    elliptic = kind in wordings.ELLIPTIC and relation.left == before and rng.random() < ELLIPTIC
-    form = rng.choice(wordings.ELLIPTIC[kind] if elliptic else lists["sum" if kind == "s" else kind])
+    elliptic = kind in wordings.ELLIPTIC and relation.left == before and rng.random() < surface.elliptic
+    form = rng.choice(wordings.ELLIPTIC[kind] if elliptic else surface.sentences["sum" if kind == "s" else kind])
     return form.format(
         b=label, v=relation.left, a=relation.left, c=relation.right, k=k, i=things, h=lexicon.verb_for_training(rng),
         f=wordings.FRACTIONS.get(k, ""), t=wordings.TIMES.get(k, ""),
     )
 
 
-def _asking(rng: random.Random, asked: Relation, question: str, order: list[str], things: str, lists: dict) -> str:
+def _asking(rng: random.Random, asked: Relation, question: str, order: list[str], things: str, surface: Surface) -> str:
     kind = question if question in QUESTION_LABELS else "one"
     # "They" can only be the two last named.
-    they = kind == "total" and {asked.left, asked.right} == set(order[-2:]) and rng.random() < ELLIPTIC
-    form = rng.choice(wordings.ELLIPTIC["ask total"] if they else lists[f"ask {kind}"])
+    they = kind == "total" and {asked.left, asked.right} == set(order[-2:]) and rng.random() < surface.elliptic
+    form = rng.choice(wordings.ELLIPTIC["ask total"] if they else surface.sentences[f"ask {kind}"])
     a = question if kind == "one" else asked.left
     return form.format(a=a, c=asked.right, k=asked.right, i=things, h=lexicon.verb_for_training(rng))
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Where names, things and sentences come from."""
-
-    names: Callable[[random.Random, int], list[str]]
-    thing: Callable[[random.Random], str]
-    sentences: dict
-
-
-TRAINING_SURFACE = Surface(lexicon.names_for_training, lexicon.thing_for_training, wordings.TRAINING)
 
 
 def is_held_out(text: str) -> bool:
@@ -342,7 +343,7 @@ def build(
         if numbers is None:
             continue
         relations, question = numbers
-        text = render(rng, relations, question, structure, surface.thing(rng), surface.sentences)
+        text = render(rng, relations, question, structure, surface.thing(rng), surface)
         if is_held_out(text) == held_out:
             return Problem(text, relations, question)
     return None

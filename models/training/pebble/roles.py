@@ -3,6 +3,7 @@
 import random
 import re
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from os.path import commonprefix
 
 from .arithmetic import plain, worked
@@ -72,11 +73,26 @@ def mended(candidate: Candidate, review: str) -> Candidate:
 
 
 def judge_prompt(text: str, candidate: Candidate) -> tuple[str, str]:
-    return "judge", join(text, candidate.bullets)
+    return "judge", join(text, candidate.numbered)
 
 
 def compare_prompt(text: str, first: Candidate, second: Candidate) -> tuple[str, str]:
-    return "compare", join(text, f"A:\n{first.bullets}", f"B:\n{second.bullets}")
+    """Shows the lines that both solutions begin with, and the next line of each: one that has to find where two long solutions
+    part finds little else."""
+    parted = parting(first, second)
+    shown = [Candidate(first.steps[:parted], "").numbered, _sides(first, second)]
+    return "compare", join(text, *filter(None, shown))
+
+
+def parting(first: Candidate, second: Candidate) -> int:
+    """Index of the first line that two solutions do not share; of the last line where they share all."""
+    pairs = list(zip_longest(first.lines, second.lines, fillvalue=""))
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), max(0, len(pairs) - 1))
+
+
+def _sides(first: Candidate, second: Candidate) -> str:
+    parted = parting(first, second)
+    return "\n".join(f"{letter}. {''.join(c.lines[parted : parted + 1])}".rstrip() for letter, c in zip("AB", (first, second)))
 
 
 def aggregate_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
@@ -181,16 +197,22 @@ def review(problem: Problem, candidate: Candidate) -> Example:
     example = _reading(problem, prompt, [candidate], review_text(problem, candidate), numbered=True)
     if index is None:
         return example
-    # Where the line that must not be copied begins to differ, and where it is called wrong.
-    listed = review_list(problem, candidate)
-    shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
-    start = len("\n".join([*listed[:-1], ""]))
-    same = len(commonprefix([shown, listed[-1]]))
-    # In the last sentence, too, where the solution's own line is not to be repeated.
+    # In the last sentence, too, the solution's own line is not to be repeated.
     said = example.assistant.rindex(" should be ") + len(" should be ")
     line = candidate.lines[index] if index < len(candidate.lines) else ""
     corrected_at = said + len(commonprefix([line, example.assistant[said:]]))
-    return replace(example, stressed=(start + same, start + listed[-1].rindex("wrong"), corrected_at))
+    return replace(example, stressed=(*_contested(problem, candidate), corrected_at))
+
+
+def _contested(problem: Problem, candidate: Candidate) -> tuple[int, ...]:
+    """Characters of the list of a review: where the line that must not be copied begins to differ, and where it is called
+    wrong."""
+    index, listed = first_wrong(problem, candidate), review_list(problem, candidate)
+    if index is None:
+        return ()
+    shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
+    start = len("\n".join([*listed[:-1], ""]))
+    return start + len(commonprefix([shown, listed[-1]])), start + listed[-1].rindex("wrong")
 
 
 def refine(problem: Problem, candidate: Candidate, review: str = "") -> Example:
@@ -214,14 +236,51 @@ def verify(problem: Problem, candidate: Candidate) -> Example:
     return Example("verify", problem.text, text, checks=_checks(problem, text, [(candidate, text)]))
 
 
-def judge(problem: Problem, candidate: Candidate) -> Example:
+def judge(problem: Problem, candidate: Candidate, written: str = "") -> Example:
+    """The list of a review, then the digit. `written`: a list that the model itself wrote, which may be wrong; the digit behind it
+    tells the truth, so that it says how far such a list is to be trusted."""
+    digit = str(judge_digit(problem, candidate))
     prompt = judge_prompt(problem.text, candidate)
-    return _reading(problem, prompt, [candidate], str(judge_digit(problem, candidate)))
+    if written:
+        return replace(_reading(problem, prompt, [candidate], digit, numbered=True), given=f"{written}\n", stressed=(0,))
+    answer = "\n".join([*review_list(problem, candidate), digit])
+    stressed = (*_contested(problem, candidate), len(answer) - 1)
+    return replace(_reading(problem, prompt, [candidate], answer, numbered=True), stressed=stressed)
+
+
+def judged_list(judgement: str) -> str:
+    """The list before the digit of what the model wrote as a judge; empty where it has none."""
+    return judgement.rpartition("\n")[0]
 
 
 def compare(rng: random.Random, problem: Problem, right: Candidate, wrong: Candidate) -> Example:
+    """The line at which the two part as it should be, worked out, then the letter of the solution that has it."""
     first, second, letter = (right, wrong, "A") if rng.random() < 0.5 else (wrong, right, "B")
-    return _reading(problem, compare_prompt(problem.text, first, second), [first, second], letter)
+    prompt, parted = compare_prompt(problem.text, first, second), parting(right, wrong)
+    line, other = right.lines[parted], "".join(wrong.lines[parted : parted + 1])
+    said = worked(line)
+    return Example(
+        *prompt,
+        f"{said}\n{letter}",
+        checks=_parted_checks(prompt[1], first, second, letter, first_wrong(problem, wrong) == parted),
+        stressed=(len(commonprefix([said, worked(other)])), len(said) + 1),
+    )
+
+
+def _parted_checks(shown: str, first: Candidate, second: Candidate, letter: str, is_wrong: bool) -> list[Check]:
+    """Of a comparison: the common lines, which are right, and one line of each side, of which that of the other letter may be
+    wrong."""
+    parted = parting(first, second)
+    sides = _sides(first, second)
+    start = len(shown) - len(sides)
+    lines = sides.split("\n")
+    right = lines["AB".index(letter)][1:]
+    checks = [
+        Check(start + at, [line], 0 if is_wrong and line[0] != letter else 1, line[0] + right)
+        for at, line in zip((0, len(lines[0]) + 1), lines)
+    ]
+    common = Candidate(first.steps[:parted], "").numbered
+    return [Check(start - 2 - len(common), common.split("\n"), parted, ""), *checks] if common else checks
 
 
 def aggregate(problem: Problem, candidates: list[Candidate]) -> Example:

@@ -76,9 +76,12 @@ def _choose(logits: torch.Tensor, temperature: float, generator: torch.Generator
 
 
 @torch.inference_mode()
-def next_logits(model: Llama, tokenizer: Tokenizer, prompts: list[tuple[str, str]], rows: int = 64) -> torch.Tensor:
-    """Logits of the first token of each answer, [prompts, vocabulary], on the CPU."""
-    return states_at(model, [tokens.prompt_ids(tokenizer, *prompt) for prompt in prompts], rows)
+def next_logits(
+    model: Llama, tokenizer: Tokenizer, prompts: list[tuple[str, str]], given: list[str] | None = None, rows: int = 64
+) -> torch.Tensor:
+    """Logits of the first token of each answer, or of that behind its `given` beginning, [prompts, vocabulary], on the CPU."""
+    begun = given or [""] * len(prompts)
+    return states_at(model, [tokens.prompt_ids(tokenizer, *prompt, text) for prompt, text in zip(prompts, begun)], rows)
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ VERDICT_WEIGHT = 4.0
 STRESSED_WEIGHT = 8.0
 # What follows a mistake is known to be wrong.
 AFTERWARDS_WEIGHT = 0.25
-VERDICTS = ("verify", "judge", "compare", "select")
+VERDICTS = ("verify", "select")
 
 
 def build(size: int, seed: int = 11) -> Tokenizer:

@@ -11,7 +11,7 @@ TIMES = {
 }
 VERBS = "has has has has owns owns keeps carries stores possesses collects gathers".split()
 
-# The plain way of saying it, seven sentences in ten.
+# The plain way of saying it, most sentences.
 PLAIN = {
     "base": ["{b} {h} {v} {i}.", "{b} starts with {v} {i}.", "There are {v} {i} in the bag of {b}."],
     "rate": ["{b} finds {v} {i} a day for {k} days.", "{b} buys {k} boxes of {v} {i} each."],
@@ -167,13 +167,15 @@ ELLIPTIC = {
 }
 
 
-def _mixed(kind: str) -> list[str]:
-    """All sentences of a kind, repeated so often that each list has its share."""
+def _mixed(kind: str, plainly: int) -> list[str]:
+    """All sentences of a kind, repeated so often that `plainly` in ten are plain."""
     plain, further = PLAIN[kind], FURTHER[kind]
-    return plain * (7 * len(further)) + further * (3 * len(plain))
+    return plain * (plainly * len(further)) + further * ((10 - plainly) * len(plain))
 
 
-TRAINING = {kind: _mixed(kind) for kind in PLAIN}
+USUAL = {kind: _mixed(kind, 7) for kind in PLAIN}
+# What is harder is practised more often than it is asked.
+TRAINING = {kind: _mixed(kind, 5) for kind in PLAIN}
 
 HELD_OUT = {
     **TRAINING,

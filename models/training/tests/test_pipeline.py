@@ -305,6 +305,43 @@ class Roles(unittest.TestCase):
         self.assertEqual(len(listed), len(problem.lines))
         self.assertTrue(all(line.endswith(" ok") for line in listed))
 
+    def test_a_comparison_shows_what_two_share_and_works_out_the_line_at_which_they_part(self):
+        rng = random.Random(16)
+        for _ in range(100):
+            problem = random_problem(rng, 3)
+            right, wrong = canonical(problem), plant(rng, problem)
+            parted, example = roles.parting(right, wrong), roles.compare(rng, problem, right, wrong)
+            *shared, sides = example.user.removeprefix(f"{problem.text}\n\n").split("\n\n")
+            self.assertEqual("".join(shared), Candidate(right.steps[:parted], "").numbered)
+            line, letter = example.assistant.split("\n")
+            self.assertEqual(line, worked(right.lines[parted]))
+            self.assertEqual(sides.split("\n")["AB".index(letter)], f"{letter}. {right.lines[parted]}")
+            differs, said = example.stressed
+            self.assertEqual(example.assistant[said:], letter)
+            other = worked("".join(wrong.lines[parted : parted + 1]))
+            self.assertTrue(other.startswith(line[:differs]))
+            self.assertNotEqual(other[: differs + 1], line[: differs + 1])
+            encoded = tokens.encode(TOKENIZER, example)
+            prompt = [t for t, w in zip(encoded.targets[: encoded.prompt], encoded.weights) if w]
+            self.assertEqual((prompt.count(tokens.GOOD), tokens.BAD in prompt), (parted + 1, True))
+        same = canonical(problem)
+        self.assertTrue(roles.compare_prompt("", same, same)[1].endswith(f"A. {same.lines[-1]}\nB. {same.lines[-1]}"))
+        self.assertEqual(roles.compare_prompt("x", Candidate.read(""), Candidate.read(""))[1], "x\n\nA.\nB.")
+
+    def test_a_judge_lists_the_lines_before_its_digit_and_learns_what_its_own_lists_are_worth(self):
+        rng = random.Random(17)
+        problem = random_problem(rng, 3)
+        for candidate, digits in ((canonical(problem), "9"), (plant(rng, problem), "01234")):
+            example = roles.judge(problem, candidate)
+            self.assertEqual(roles.judged_list(example.assistant), "\n".join(roles.review_list(problem, candidate)))
+            self.assertIn(example.assistant[-1], digits)
+            self.assertEqual(example.stressed[-1], len(example.assistant) - 1)
+            own = roles.judge(problem, candidate, "1 Ann: 3 ok")
+            encoded = tokens.encode(TOKENIZER, own)
+            asked = [(t, w) for t, w in zip(encoded.targets[encoded.prompt :], encoded.weights[encoded.prompt :])]
+            self.assertEqual(asked, [(TOKENIZER.token_to_id(own.assistant), tokens.STRESSED_WEIGHT), (tokens.END, 1.0)])
+            self.assertEqual((own.given, own.assistant), ("1 Ann: 3 ok\n", example.assistant[-1]))
+
     def test_a_second_look_follows_drafts_that_were_cut_off_anywhere(self):
         rng, problem = random.Random(12), random_problem(random.Random(12), 3)
         given = [roles.recheck(rng, problem, canonical(problem)).given for _ in range(200)]

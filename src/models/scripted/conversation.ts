@@ -53,16 +53,14 @@ const splitDraft = (text: string, paragraphsAfter: number): { question: string; 
   }
 }
 
+/** The steps that two solutions share, if any, and the line of each at which they part. */
+const PAIR = /^(.*?)(?:\n\n(1\. [^\n]*(?:\n\d+\. [^\n]*)*))?\n\nA\. ?([^\n]*)\nB\.(?: ([^\n]*))?$/s
+
+/** Each side is what is known of its solution: the shared steps and the line that is its own. */
 const splitPair = (text: string): { question: string; drafts: [string, string] } => {
-  const second = text.lastIndexOf('\n\nB:')
-  const head = second < 0 ? text : text.slice(0, second)
-  const first = head.lastIndexOf('\n\nA:')
-  if (first < 0 || second < 0) return { question: text.trim(), drafts: ['', ''] }
-  const skip = '\n\nA:'.length
-  return {
-    question: head.slice(0, first).trim(),
-    drafts: [head.slice(first + skip).trim(), text.slice(second + skip).trim()],
-  }
+  const [, question = text, shared, first = '', second = ''] = PAIR.exec(text) ?? []
+  const side = (line: string): string => (shared === undefined ? line : `${shared}\n${line}`)
+  return { question: question.trim(), drafts: [side(first), side(second)] }
 }
 
 /** Candidates stand behind their letters; a question that has such lines itself is cut short at the first. */

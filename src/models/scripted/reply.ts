@@ -2,7 +2,7 @@
 import type { Random } from '../../core/random.ts'
 import type { ToolCall } from '../../core/tools.ts'
 import type { Conversation } from './conversation.ts'
-import { countSteps, firstMistake, isRight, writeSolution, type Craft } from './solution.ts'
+import { countSteps, firstMistake, isFine, isRight, writeSolution, type Craft } from './solution.ts'
 
 /** All numbers are probabilities in [0, 1]. */
 export interface Quality extends Craft {
@@ -137,7 +137,7 @@ export const replyTo = (
     }
     case 'compare': {
       const [first, second] = conversation.drafts
-      return compare(isRight(question, first), isRight(question, second), quality, random, greedy)
+      return compare(isFine(question, first), isFine(question, second), quality, random, greedy)
     }
   }
 }

@@ -54,6 +54,10 @@ export const judgeSteps = (question: string, steps: readonly string[]): boolean[
   })
 }
 
+/** Whether all is right of the steps that are there. */
+export const isFine = (question: string, steps: string): boolean =>
+  judgeSteps(question, steps.split('\n')).at(-1) === true
+
 /** First wrong step of a draft, counted from 1, and what it should have come to; undefined when the draft is right. */
 export const firstMistake = (
   question: string,
