@@ -38,6 +38,12 @@ export const EVALUATE: Command = {
     },
     { name: 'arms', value: 'FILE', description: 'A list of such arms, in JSON or YAML.' },
     {
+      name: 'only',
+      value: 'NAME',
+      isList: true,
+      description: 'Only the arm of this name, and what is expected of it; give it several times.',
+    },
+    {
       name: 'skip-refused',
       description: 'Leave out the arms that the models cannot run, and say which and why.',
     },
@@ -159,16 +165,29 @@ const expectationsOf = (
   }
 }
 
+/** @throws UsageError when there is no arm of a name that was asked for. */
+const chosenOf = (arms: readonly Arm[], only: readonly string[] | undefined): readonly Arm[] => {
+  if (only === undefined) return arms
+  const known = new Set(arms.map(({ name }) => name))
+  const unknown = only.find((name) => !known.has(name))
+  if (unknown !== undefined) {
+    throw new UsageError(`--only must name an arm (${[...known].join(', ')}), not "${unknown}".`)
+  }
+  return arms.filter(({ name }) => only.includes(name))
+}
+
 /** @throws UsageError naming the flag that is wrong and what was expected. */
 export const evaluateSettings = (
   parsed: ParsedArguments,
   listed: { readonly arms?: readonly object[]; readonly expectations?: readonly object[] } = {},
 ): EvaluateSettings => {
-  const { values } = parsed
+  const { values, lists } = parsed
   const { data, baseline } = values
   if (data === undefined) throw new UsageError('--data is required: a file of JSON lines.')
-  const arms = armsOf(parsed, listed.arms ?? [])
-  if (baseline !== undefined && !arms.some(({ name }) => name === baseline)) {
+  const all = armsOf(parsed, listed.arms ?? [])
+  const arms = chosenOf(all, lists['only'])
+  const isChosen = (name: string): boolean => arms.some((arm) => arm.name === name)
+  if (baseline !== undefined && !isChosen(baseline)) {
     const known = arms.map(({ name }) => name).join(', ')
     throw new UsageError(`--baseline must name an arm (${known}), not "${baseline}".`)
   }
@@ -176,7 +195,9 @@ export const evaluateSettings = (
     data,
     arms,
     baseline,
-    expectations: expectationsOf(listed.expectations ?? [], arms),
+    expectations: expectationsOf(listed.expectations ?? [], all).filter(
+      ({ arm, against }) => isChosen(arm) && isChosen(against),
+    ),
     limit: readCount(values, 'limit', [1, 1_000_000]),
     repeats: readCount(values, 'repeat', [1, 1000]) ?? 1,
     seed: readCount(values, 'seed', [0, 2_147_483_647]) ?? 1,

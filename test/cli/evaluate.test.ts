@@ -274,6 +274,30 @@ test('flags make arms of strategies and models', () => {
   assert.deepEqual([repeats, seed, concurrency], [3, 7, 2])
 })
 
+test('of a list of arms those asked for by name are run, with what is expected of them', () => {
+  const named = (name: string) => ({ name, strategy: 'single' })
+  const expecting = (arm: string, against: string) => ({
+    claim: arm,
+    arm,
+    against,
+    expect: 'above',
+  })
+  const parsed = parseArguments(EVALUATE, ['--data', 'x', '--only', 'c', '--only', 'a, b'])
+  assert.ok(parsed !== 'help')
+  const { arms, expectations } = evaluateSettings(parsed, {
+    arms: [named('a, b'), named('b'), named('c')],
+    expectations: [expecting('c', 'a, b'), expecting('b', 'c')],
+  })
+  assert.deepEqual(
+    arms.map(({ name }) => name),
+    ['a, b', 'c'],
+  )
+  assert.deepEqual(
+    expectations.map(({ claim }) => claim),
+    ['c'],
+  )
+})
+
 test('wrong flags are refused with what was expected', () => {
   const faults: readonly [readonly string[], RegExp][] = [
     [['--strategy', 'single'], /--data is required/],
@@ -285,6 +309,11 @@ test('wrong flags are refused with what was expected', () => {
     [['--data', 'x', '--strategy', 'a', '--repeat', '0'], /--repeat must be a whole number from 1/],
     [['--data', 'x', '--strategy', 'a', '--baseline', 'b'], /--baseline must name an arm \(a\)/],
     [['--data', 'x', '--strategy', 'a', '--models', 'm,'], /empty id/],
+    [['--data', 'x', '--strategy', 'a', '--only', 'b'], /--only must name an arm \(a\), not "b"/],
+    [
+      ['--data', 'x', '--strategy', 'a', '--strategy', 'b', '--only', 'a', '--baseline', 'b'],
+      /--baseline must name an arm \(a\)/,
+    ],
   ]
   for (const [argv, expected] of faults) {
     assert.throws(
