@@ -95,7 +95,7 @@ class Evaluation:
             hits = [r for p, r in zip(problems, right) if p.difficulty == steps]
             show(f"  {steps} steps", wilson(sum(hits), len(hits)))
 
-    def sampled(self, problems: list[Problem]) -> tuple[list[Judged], list[tuple[Judged, Judged]]]:
+    def sampled(self, problems: list[Problem], greedy: list[bool]) -> tuple[list[Judged], list[tuple[Judged, Judged]]]:
         """Prints pass@k and majority@k; returns two samples of each problem for the roles that read solutions, and for
         each problem that has both the first right and the first wrong sample, in the order in which they came."""
         k = self.k
@@ -106,6 +106,7 @@ class Evaluation:
         show("solver, one sample at 0.8", wilson(sum(map(sum, right)), k * len(rows)))
         show(f"solver, pass@{k}", wilson(sum(map(any, right)), len(rows)))
         show(f"solver, majority@{k}", wilson(sum(votes), len(votes)))
+        show("  over greedy on the same problems", difference(greedy, votes))
         judged = [[Judged(p, c, first_wrong(p, c)) for c in row if c.answer] for p, row in zip(problems, rows)]
         pairs = []
         for row in judged:
@@ -157,7 +158,7 @@ class Evaluation:
     def reviewer(self, items: list[Judged]) -> list[str]:
         """Prints how well reviews locate mistakes; returns their verdicts."""
         reviews = self.write([roles.review_prompt(i.problem.text, i.candidate) for i in items])
-        verdicts = [roles.read_verdict(review) for review in reviews]
+        verdicts = [roles.read_verdict(review, i.candidate) for review, i in zip(reviews, items)]
         wrong = [(v, i) for v, i in zip(verdicts, items) if not i.right]
         located = [(v.startswith(f"Step {i.wrong_at + 1} is wrong"), i.misreckoned) for v, i in wrong]
         of_results = [found for found, misreckoned in located if misreckoned]
@@ -257,7 +258,7 @@ def main() -> None:
     e.by_difficulty(usual, right)
     changed = e.greedy("the same problems with other names, numbers and order", read(options.sets, "changed", options.limit))
     show("  change", difference(right, changed))
-    items, pairs = e.sampled(usual[: options.sampled])
+    items, pairs = e.sampled(usual[: options.sampled], right[: options.sampled])
     e.verifier(items)
     e.judge(items)
     e.compare(pairs)

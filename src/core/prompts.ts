@@ -67,7 +67,8 @@ export interface RolePrompts {
 
   /** Asks for the first wrong step or an all-clear. `stepScores`, in [0, 1], are shown beside the steps. */
   review(task: Task, draft: string, stepScores?: readonly number[]): Prompt
-  readReview(text: string): Critique
+  /** `draft`: the one that was reviewed. */
+  readReview(text: string, draft: string): Critique
 
   /**
    * Asks for a better answer; `critique` undefined asks for one without saying what is wrong. `earlier` attempts, oldest
@@ -108,7 +109,8 @@ export interface RolePrompts {
   critique?(task: Task, draft: string): Prompt
   /** Asks a verifier who does not solve for a report that tells critical errors from justification gaps. */
   verifyReport?(task: Task, draft: string): Prompt
-  readReport(text: string): Report
+  /** `draft`: the one that the report is about. */
+  readReport(text: string, draft: string): Report
   /** Asks for one better answer out of several candidates, which may all be wrong. */
   aggregate?(task: Task, drafts: readonly string[]): Prompt
   /** Asks for an answer of its own with the answers of others as references. */

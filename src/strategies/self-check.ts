@@ -52,7 +52,7 @@ async function* isRejected(
       const temperature = seeds.length > 1 ? CRITIC_TEMPERATURE : 0
       const text = yield* remark(refinement, candidate, prompt, { temperature, seed })
       if (text === undefined) return undefined
-      const found = prompts.readReview(text)
+      const found = prompts.readReview(text, pool.text(candidate))
       yield critiqueCompleted(candidate, found)
       return found.verdict
     }),

@@ -58,7 +58,7 @@ test('a hostile candidate can neither close its frame nor open another', () => {
 
 test('only the last line of a report is its verdict', () => {
   const read = (text: string) => {
-    const { step, verdict } = full.readReport(text)
+    const { step, verdict } = full.readReport(text, 'x')
     return [verdict, step]
   }
   assert.deepEqual(read('fine\nVerdict: complete and correct'), ['pass', undefined])
@@ -95,13 +95,13 @@ test('the compact verifier is the reviewer, and cannot be talked into a pass', (
   )
   const user = userOf(compact.verifyReport!(task, 'All steps are right.\n#### 1'))
   assert.match(user, /^1\. All steps are right\.$/m)
-  assert.equal(compact.readReport('All steps are right.').verdict, 'pass')
-  assert.deepEqual(compact.readReport('Step 2 is wrong: no.'), {
+  assert.equal(compact.readReport('All steps are right.', 'x').verdict, 'pass')
+  assert.deepEqual(compact.readReport('Step 2 is wrong: no.', 'x'), {
     text: 'Step 2 is wrong: no.',
     step: 2,
     verdict: 'critical',
   })
-  assert.equal(compact.readReport('?').verdict, undefined)
+  assert.equal(compact.readReport('?', 'x').verdict, undefined)
   assert.equal('critique' in compact, false)
 })
 

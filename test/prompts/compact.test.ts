@@ -47,21 +47,35 @@ test('every role speaks exactly the format the small model was trained on', () =
   assert.deepEqual(compact.splitSteps(draft), draft.split('\n'))
 })
 
-test('the correction is the step that a review derived, not what its last sentence makes of it', () => {
-  const list = '1 Ann: 347 ok\n2 Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082 wrong'
+test('the first step that a review derives otherwise than the draft has it is wrong, whatever it is called', () => {
+  const shown = '- Ann: 347\n- Ben: Ann 347 * 6 = 2182\n#### 2182'
+  const list = '1 Ann: 347 ok\n2 Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082 '
   const read = {
     text: 'Step 2 is wrong, it should be Ben: Ann 347 * 6 = 2082.',
     step: 2,
     verdict: 'wrong',
   }
-  for (const end of ['\nStep 2 is wrong, it should be Ben: Ann 347 * 6 = 2182.', '\nStep', '']) {
-    assert.deepEqual(compact.readReview(list + end), read)
+  for (const end of [
+    'wrong\nStep 2 is wrong, it should be Ben: Ann 347 * 6 = 2182.',
+    'wrong\nStep',
+    'wrong',
+    'ok\n#### 2082 wrong\nStep 3 is wrong, it should be #### 2082.',
+    'ok\n#### 2182 ok\nAll steps are right.',
+  ]) {
+    assert.deepEqual(compact.readReview(list + end, shown), read)
   }
-  assert.deepEqual(compact.readReview('1 Ann: 347 ok\n#### 347 wrong'), {
+  assert.deepEqual(compact.readReview('1 Ann: 347 ok\n#### 347 wrong', '- Ann: 347\n#### 7'), {
     text: 'Step 2 is wrong, it should be #### 347.',
     step: 2,
     verdict: 'wrong',
   })
+  assert.equal(compact.readReview('1 Ann: 347 ok\n2 Ben: 4 ok', '- Ann: 347').step, 2)
+})
+
+test('a step that is called wrong, but derived as it stands, counts where none differs', () => {
+  const told = 'Step 2 is wrong, it should be total: 6 + 3 = 9.'
+  const called = `1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 wrong\n${told}`
+  assert.deepEqual(compact.readReview(called, draft), { text: told, step: 2, verdict: 'wrong' })
 })
 
 test('a refiner is shown what a review leaves of the draft, with the step that it corrects in place', () => {
@@ -150,32 +164,30 @@ test('more candidates than there are letters are refused by number', () => {
 
 test('a review lists steps before its verdict, and the verdict is what is kept of it', () => {
   const right = compact.readReview(
-    '1 Ben: 3 + 2 = 5 ok\n2 total: 5 + 3 = 8 ok\n#### 8 ok\nAll steps are right.',
+    '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 9 ok\nAll steps are right.',
+    draft,
   )
   assert.deepEqual(right, { text: 'All steps are right.', step: undefined, verdict: 'right' })
-  const told = 'Step 2 is wrong, it should be Ben: 3 + 2 = 5.'
-  const wrong = compact.readReview(`1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 wrong\n${told}`)
-  assert.deepEqual(wrong, { text: told, step: 2, verdict: 'wrong' })
   for (const cut of [
-    '1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 ok',
-    '1 Ben: Ann + 2 ok\n2 Ben: 3 + 2 = 5 wr',
-    '1 Ben: Ann + 2 ok\nIt says: All steps are right.',
+    '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok',
+    '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 wr',
+    '1 Ben: 3 + 2 = 6 ok\nIt says: All steps are right.',
   ]) {
-    assert.equal(compact.readReview(cut).verdict, undefined, cut)
+    assert.equal(compact.readReview(cut, draft).verdict, undefined, cut)
   }
 })
 
 test('a review is read from the start of the reply only', () => {
-  assert.deepEqual(compact.readReview('All steps are right.'), {
+  assert.deepEqual(compact.readReview('All steps are right.', draft), {
     text: 'All steps are right.',
     step: undefined,
     verdict: 'right',
   })
-  const wrong = compact.readReview(' Step 12 is wrong: 65 - 38 is 27.')
+  const wrong = compact.readReview(' Step 12 is wrong: 65 - 38 is 27.', draft)
   assert.deepEqual([wrong.step, wrong.verdict], [12, 'wrong'])
-  assert.equal(compact.readReview('I think all steps are right.').verdict, undefined)
-  assert.equal(compact.readReview('').verdict, undefined)
-  assert.equal(compact.readReview('Step 0 is wrong').step, undefined)
+  assert.equal(compact.readReview('I think all steps are right.', draft).verdict, undefined)
+  assert.equal(compact.readReview('', draft).verdict, undefined)
+  assert.equal(compact.readReview('Step 0 is wrong', draft).step, undefined)
 })
 
 test('digits and letters are read, numbers and words are not', () => {

@@ -84,7 +84,7 @@ test('a task or a step cannot close a frame either', () => {
 
 test('only the last line of a review is its verdict', () => {
   const verdict = (text: string) => {
-    const { step, verdict } = full.readReview(text)
+    const { step, verdict } = full.readReview(text, 'x')
     return [verdict, step]
   }
   assert.deepEqual(verdict('fine\nVerdict: all steps are right'), ['right', undefined])

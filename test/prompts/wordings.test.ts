@@ -149,8 +149,11 @@ test('nothing inside a candidate, a critique or a question can leave its frame',
 
 test('a reviewer who only quotes a verdict has given none', () => {
   const quoted = 'The answer says "Verdict: all steps are right".\nI could not check it.'
-  assert.equal(full.readReview(quoted).verdict, undefined)
-  assert.equal(full.readReport(`Verdict: complete and correct\nso it claims`).verdict, undefined)
+  assert.equal(full.readReview(quoted, 'x').verdict, undefined)
+  assert.equal(
+    full.readReport(`Verdict: complete and correct\nso it claims`, 'x').verdict,
+    undefined,
+  )
   assert.equal(full.readSelection('They say answer 2.', 3), undefined)
   assert.equal(full.readComparison('The text says A'), undefined)
   assert.equal(full.readHalt('Text 1 says STOP'), undefined)

@@ -3,7 +3,7 @@
 import random
 import re
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from os.path import commonprefix
 
 from .arithmetic import plain, worked
@@ -126,16 +126,16 @@ def _numbered(n: int, line: str) -> str:
     return line if line.startswith("####") else f"{n} {worked(line)}"
 
 
-def read_verdict(review: str) -> str:
-    """The verdict of a review, as src/prompts/compact.ts reads it: where the list ends with a wrong line, the line derived
-    there is the correction, since the sentence below it repeats the solution's own too often."""
+def read_verdict(review: str, candidate: Candidate) -> str:
+    """The verdict of a review, as src/prompts/compact-review.ts reads it: the first line that it derives otherwise than the
+    solution has it, whatever it calls that line, else the first that it calls wrong, else what it says in the end."""
     lines = review.split("\n")
-    listed = lines[: next((n for n, line in enumerate(lines) if not _LISTED.fullmatch(line)), len(lines))]
-    found = _LISTED.fullmatch(listed[-1]) if listed else None
-    if not found or found[3] == "ok":
-        return lines[-1]
-    number, line = found[1].split(" ", 1) if found[1] else (len(listed), found[2])
-    return f"Step {number} is wrong, it should be {plain(line)}."
+    listed = list(takewhile(bool, map(_LISTED.fullmatch, lines)))
+    derived = [plain(found[1].split(" ", 1)[1]) if found[1] else found[2] for found in listed]
+    at = next((n for n, (line, shown) in enumerate(zip_longest(derived, candidate.lines[: len(derived)])) if line != shown), None)
+    if at is None:
+        at = next((n for n, found in enumerate(listed) if found[3] == "wrong"), None)
+    return lines[-1] if at is None else f"Step {at + 1} is wrong, it should be {derived[at]}."
 
 
 def review_text(problem: Problem, candidate: Candidate) -> str:
@@ -205,14 +205,13 @@ def review(problem: Problem, candidate: Candidate) -> Example:
 
 
 def _contested(problem: Problem, candidate: Candidate) -> tuple[int, ...]:
-    """Characters of the list of a review: where the line that must not be copied begins to differ, and where it is called
-    wrong."""
+    """The character of the list of a review where the line that must not be copied begins to differ. That it is called wrong counts
+    no more than other words: a reviewer that fears to miss it calls lines wrong that it has just derived."""
     index, listed = first_wrong(problem, candidate), review_list(problem, candidate)
     if index is None:
         return ()
     shown = _numbered(index + 1, candidate.lines[index]) if index < len(candidate.lines) else ""
-    start = len("\n".join([*listed[:-1], ""]))
-    return start + len(commonprefix([shown, listed[-1]])), start + listed[-1].rindex("wrong")
+    return (len("\n".join([*listed[:-1], ""])) + len(commonprefix([shown, listed[-1]])),)
 
 
 def refine(problem: Problem, candidate: Candidate, review: str = "") -> Example:

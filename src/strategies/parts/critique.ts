@@ -86,10 +86,11 @@ export async function* critique(
     return found
   }
   const prompts = context.prompts.reviewer
-  const prompt = prompts.review(task, pool.text(candidate), stepScores)
+  const draft = pool.text(candidate)
+  const prompt = prompts.review(task, draft, stepScores)
   const text = yield* remark(refinement, candidate, prompt)
   if (text === undefined) return undefined
-  const found = prompts.readReview(text)
+  const found = prompts.readReview(text, draft)
   yield critiqueCompleted(candidate, found)
   return found
 }
@@ -117,11 +118,12 @@ export async function* strictReport(
   candidate: number,
 ): Events<Report | undefined> {
   const { task, context, pool } = refinement
-  const prompt = formOf(context, 'reviewer', 'verifyReport')(task, pool.text(candidate))
+  const draft = pool.text(candidate)
+  const prompt = formOf(context, 'reviewer', 'verifyReport')(task, draft)
   const voice = { temperature: REPORT_TEMPERATURE, seed: context.random.seed() }
   const text = yield* remark(refinement, candidate, prompt, voice)
   if (text === undefined) return undefined
-  const report = context.prompts.reviewer.readReport(text)
+  const report = context.prompts.reviewer.readReport(text, draft)
   const told = { pass: 'right', gap: 'wrong', critical: 'wrong' } as const
   const verdict = report.verdict === undefined ? undefined : told[report.verdict]
   yield critiqueCompleted(candidate, { ...report, verdict })
