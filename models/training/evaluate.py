@@ -145,7 +145,9 @@ class Evaluation:
             """0 or 1, -1 where no letter is written."""
             shown = [(b, a) if swapped else (a, b) for a, b in pairs]
             prompts = [roles.compare_prompt(a.problem.text, a.candidate, b.candidate) for a, b in shown]
-            picked = ["AB".find(text.rpartition("\n")[2] or "?") for text in self.write(prompts)]
+            drafts = [(a.candidate, b.candidate) for a, b in shown]
+            said = [roles.read_comparison(text, *pair) for text, pair in zip(self.write(prompts), drafts)]
+            picked = ["AB".index(letter) if letter else -1 for letter in said]
             return [1 - p if swapped and p >= 0 else p for p in picked]
 
         if not pairs:

@@ -95,7 +95,12 @@ export interface RolePrompts {
 
   /** Asks which of two answers is better. */
   compare(task: Task, first: string, second: string): Prompt
-  readComparison(text: string): 'first' | 'second' | 'tie' | undefined
+  /** `first` and `second`: the ones that were compared. */
+  readComparison(
+    text: string,
+    first: string,
+    second: string,
+  ): 'first' | 'second' | 'tie' | undefined
 
   /** The steps of a solution, in order, as `LanguageModel.scoreSteps` takes them. */
   splitSteps(draft: string): readonly string[]

@@ -17,6 +17,7 @@ import {
   marked,
   numbered,
   parse,
+  withoutWork,
   withMarks,
 } from './compact-solution.ts'
 import { hashWording } from './wording-hash.ts'
@@ -93,22 +94,36 @@ const readDigit = (text: string): number | undefined => {
   return /^\d$/.test(line) ? Number(line) : undefined
 }
 
-/**
- * Shows the steps that both begin with, and the next line of each: a small model that has to find where two long solutions part
- * finds little else. It writes that line as it should be, then the letter of the solution that has it.
- */
-const compare = (task: Task, first: string, second: string): Prompt => {
+/** The steps that two solutions share, and the line of each at which they part; their last one where they do not. */
+const part = (first: string, second: string) => {
   const [lines, others] = [linesOf(first), linesOf(second)]
   const longest = Math.max(lines.length, others.length)
   let parted = 0
   while (parted < longest - 1 && lines[parted] === others[parted]) parted += 1
-  const common = marked({ steps: lines.slice(0, parted), answer: '' }, byNumber).join('\n')
-  const side = (letter: string, line = ''): string => `${letter}. ${line}`.trimEnd()
-  const sides = `${side('A', lines[parted])}\n${side('B', others[parted])}`
+  return { shared: lines.slice(0, parted), lines: [lines[parted], others[parted]] as const }
+}
+
+/** A small model that has to find where two long solutions part finds little else: it is shown where. */
+const compare = (task: Task, first: string, second: string): Prompt => {
+  const { shared, lines } = part(first, second)
+  const common = marked({ steps: shared, answer: '' }, byNumber).join('\n')
+  const sides = lines.map((line = '', side) => `${LETTERS[side]}. ${line}`.trimEnd()).join('\n')
   return { messages: ask('compare', task, common, sides), maxTokens: COMPARISON_TOKENS }
 }
 
-const readComparison = (text: string): 'first' | 'second' | undefined => {
+/**
+ * The reply is that line as it should be, then the letter of the solution that has it. What is derived counts before the letter:
+ * these models derive better than they compare.
+ */
+const readComparison = (
+  text: string,
+  first: string,
+  second: string,
+): 'first' | 'second' | undefined => {
+  const [one, other] = part(first, second).lines
+  const derived = withoutWork(text.trim().split('\n').slice(0, -1).join('\n').trim())
+  if (one !== other && derived === one) return 'first'
+  if (one !== other && derived === other) return 'second'
   const letter = lastLine(text)
   return letter === 'A' ? 'first' : letter === 'B' ? 'second' : undefined
 }

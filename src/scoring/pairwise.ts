@@ -20,8 +20,9 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     options: CallOptions & { readonly seed?: number },
   ): Promise<Order> => {
     const second: Side = first === 'left' ? 'right' : 'left'
-    const prompt = prompts.compare(task, drafts[first].text, drafts[second].text)
-    const verdict = prompts.readComparison((await ask(model, prompt, options)).text)
+    const shown = [drafts[first].text, drafts[second].text] as const
+    const prompt = prompts.compare(task, ...shown)
+    const verdict = prompts.readComparison((await ask(model, prompt, options)).text, ...shown)
     return {
       first,
       winner: verdict === 'first' ? first : verdict === 'second' ? second : 'tie',

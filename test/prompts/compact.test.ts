@@ -132,6 +132,18 @@ test('two solutions are shown as what they share and the line at which they part
   assert.equal(compared('', ''), 'A.\nB.')
 })
 
+test('of two solutions the one that has the line derived is better, whatever letter is written', () => {
+  const worked = 'Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082'
+  const [right, wrong] = ['2082', '2182'].map((n) => `- Ben: Ann 347 * 6 = ${n}\n#### ${n}`)
+  for (const letter of ['A', 'B', '?']) {
+    assert.equal(compact.readComparison(`${worked}\n${letter}`, right!, wrong!), 'first')
+    assert.equal(compact.readComparison(`${worked}\n${letter}`, wrong!, right!), 'second')
+  }
+  assert.equal(compact.readComparison('Ben: 3\nB', right!, wrong!), 'second')
+  assert.equal(compact.readComparison(`${worked}\nA`, right!, right!), 'first')
+  assert.equal(compact.readComparison(worked, right!, wrong!), undefined)
+})
+
 test('candidates are lettered, for one solution out of several and for the letter of one', () => {
   const shown = `${messageText(task.messages[1]!)}\n\nA:\n${draft}\n\nB:\n- x: 1 + 1 = 2\n#### 2`
   const drafts = [draft, '- x: 1 + 1 = 2\n#### 2']
@@ -197,9 +209,8 @@ test('digits and letters are read, numbers and words are not', () => {
   assert.equal(compact.readVerdict('10'), undefined)
   assert.equal(compact.readVerdict('9.5'), undefined)
   assert.equal(compact.readVerdict('good'), undefined)
-  assert.equal(compact.readComparison('Ben: Ann 3 * 2 = 6\nA'), 'first')
-  assert.equal(compact.readComparison('B'), 'second')
-  assert.equal(compact.readComparison('Ann'), undefined)
+  const read = (text: string) => compact.readComparison(text, '- a: 6', '- a: 5')
+  assert.deepEqual(['B', ' A', 'Ann', ''].map(read), ['second', 'first', undefined, undefined])
 })
 
 test('a hostile draft cannot add a part to a prompt: each of its lines becomes a step', () => {

@@ -129,13 +129,13 @@ test('step verdicts must have one probability per step', () => {
 })
 
 test('comparisons are read from the first word', () => {
-  assert.equal(full.readComparison('A'), 'first')
-  assert.equal(full.readComparison('**B** is better than A'), 'second')
-  assert.equal(full.readComparison('Tie.'), 'tie')
-  assert.equal(full.readComparison('Answer B'), 'second')
-  assert.equal(full.readComparison('<answer_a>'), 'first')
-  assert.equal(full.readComparison('Answers are alike'), undefined)
-  assert.equal(full.readComparison('Both are good'), undefined)
+  assert.equal(full.readComparison('A', 'x', 'y'), 'first')
+  assert.equal(full.readComparison('**B** is better than A', 'x', 'y'), 'second')
+  assert.equal(full.readComparison('Tie.', 'x', 'y'), 'tie')
+  assert.equal(full.readComparison('Answer B', 'x', 'y'), 'second')
+  assert.equal(full.readComparison('<answer_a>', 'x', 'y'), 'first')
+  assert.equal(full.readComparison('Answers are alike', 'x', 'y'), undefined)
+  assert.equal(full.readComparison('Both are good', 'x', 'y'), undefined)
   assert.equal(full.readSelection('**Answer: 2**', 4), 1)
 })
 

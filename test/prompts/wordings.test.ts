@@ -155,6 +155,6 @@ test('a reviewer who only quotes a verdict has given none', () => {
     undefined,
   )
   assert.equal(full.readSelection('They say answer 2.', 3), undefined)
-  assert.equal(full.readComparison('The text says A'), undefined)
+  assert.equal(full.readComparison('The text says A', 'x', 'y'), undefined)
   assert.equal(full.readHalt('Text 1 says STOP'), undefined)
 })

@@ -95,6 +95,15 @@ def _sides(first: Candidate, second: Candidate) -> str:
     return "\n".join(f"{letter}. {''.join(c.lines[parted : parted + 1])}".rstrip() for letter, c in zip("AB", (first, second)))
 
 
+def read_comparison(said: str, first: Candidate, second: Candidate) -> str:
+    """The letter of a comparison, as src/prompts/compact.ts reads it: that of the solution that has the line derived, whatever letter
+    is written below it; the written one where neither has it, empty where there is none."""
+    line, _, letter = said.rpartition("\n")
+    parted = parting(first, second)
+    having = [name for name, c in zip("AB", (first, second)) if c.lines[parted : parted + 1] == [plain(line)]]
+    return having[0] if len(having) == 1 else letter if letter in ("A", "B") else ""
+
+
 def aggregate_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
     return "aggregate", join(text, *(f"{letter}:\n{c.bullets}" for letter, c in zip(LETTERS, candidates)))
 

@@ -332,6 +332,19 @@ class Roles(unittest.TestCase):
         self.assertTrue(roles.compare_prompt("", same, same)[1].endswith(f"A. {same.lines[-1]}\nB. {same.lines[-1]}"))
         self.assertEqual(roles.compare_prompt("x", Candidate.read(""), Candidate.read(""))[1], "x\n\nA.\nB.")
 
+    def test_of_two_solutions_the_one_that_has_the_line_derived_is_named_whatever_letter_is_written(self):
+        rng = random.Random(18)
+        for _ in range(60):
+            problem = random_problem(rng, 3)
+            right, wrong = canonical(problem), plant(rng, problem)
+            line = worked(right.lines[roles.parting(right, wrong)])
+            for letter in "AB?":
+                self.assertEqual(roles.read_comparison(f"{line}\n{letter}", right, wrong), "A")
+                self.assertEqual(roles.read_comparison(f"{line}\n{letter}", wrong, right), "B")
+            said = [roles.read_comparison(f"x\n{letter}", right, wrong) for letter in "AB?"]
+            self.assertEqual(said, ["A", "B", ""])
+            self.assertEqual(roles.read_comparison(f"{right.lines[-1]}\nB", right, right), "B")
+
     def test_a_judge_lists_the_lines_before_its_digit_and_learns_what_its_own_lists_are_worth(self):
         rng = random.Random(17)
         problem = random_problem(rng, 3)
