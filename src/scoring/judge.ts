@@ -63,8 +63,10 @@ export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer 
   score: async (task, draft, options) => {
     if (model.capabilities.log_probabilities !== 'none') {
       const prompt = prompts.judgeDigit(task, draft.text)
-      const { firstToken, lastToken } = await ask(model, prompt, options, ALTERNATIVES)
-      const digit = prompt.digitAt === 'start' ? firstToken : lastToken
+      const { text, firstToken, lastToken } = await ask(model, prompt, options, ALTERNATIVES)
+      // Thoughts that were cut off may end with the digit of some number.
+      const isWhole = prompts.readVerdict(text) !== undefined
+      const digit = prompt.digitAt === 'start' ? firstToken : isWhole ? lastToken : undefined
       const score = digit === undefined ? undefined : expectedDigit(digit)
       if (score !== undefined) return { score }
     }

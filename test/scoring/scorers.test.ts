@@ -65,6 +65,13 @@ test('a judge that thinks first is read by the last token of its reply', async (
   assert.equal(calls, 1)
 })
 
+test('a judge whose thoughts are cut off at a number gives no grade by it', async () => {
+  const reply = ({ call }: Ask): string => (call === 1 ? '1 Ben: Ann 3 * 20' : '1 Ben: 60 ok\n4')
+  const lastToken = () => alternatives(['0', 1])
+  const { score, calls } = await scoreBy('judge', { reply, lastToken }, 'compact')
+  assert.deepEqual([score, calls], [4, 2])
+})
+
 test('a judge without log-probabilities gives a verdict in words', async () => {
   const result = await scoreBy('judge', { capabilities: BARE, reply: () => '{"score": 6}' })
   assert.deepEqual([result.score, result.warning, result.calls], [6, undefined, 1])
