@@ -165,14 +165,19 @@ const expectationsOf = (
   }
 }
 
-/** @throws UsageError when there is no arm of a name that was asked for. */
+const isAmong = (arms: readonly Arm[], name: string): boolean =>
+  arms.some((arm) => arm.name === name)
+
+/** @throws UsageError when there is no such arm. */
+const requireArm = (flag: 'only' | 'baseline', name: string, arms: readonly Arm[]): void => {
+  if (isAmong(arms, name)) return
+  const known = arms.map((arm) => arm.name).join(', ')
+  throw new UsageError(`--${flag} must name an arm (${known}), not "${name}".`)
+}
+
 const chosenOf = (arms: readonly Arm[], only: readonly string[] | undefined): readonly Arm[] => {
   if (only === undefined) return arms
-  const known = new Set(arms.map(({ name }) => name))
-  const unknown = only.find((name) => !known.has(name))
-  if (unknown !== undefined) {
-    throw new UsageError(`--only must name an arm (${[...known].join(', ')}), not "${unknown}".`)
-  }
+  for (const name of only) requireArm('only', name, arms)
   return arms.filter(({ name }) => only.includes(name))
 }
 
@@ -186,17 +191,13 @@ export const evaluateSettings = (
   if (data === undefined) throw new UsageError('--data is required: a file of JSON lines.')
   const all = armsOf(parsed, listed.arms ?? [])
   const arms = chosenOf(all, lists['only'])
-  const isChosen = (name: string): boolean => arms.some((arm) => arm.name === name)
-  if (baseline !== undefined && !isChosen(baseline)) {
-    const known = arms.map(({ name }) => name).join(', ')
-    throw new UsageError(`--baseline must name an arm (${known}), not "${baseline}".`)
-  }
+  if (baseline !== undefined) requireArm('baseline', baseline, arms)
   return {
     data,
     arms,
     baseline,
     expectations: expectationsOf(listed.expectations ?? [], all).filter(
-      ({ arm, against }) => isChosen(arm) && isChosen(against),
+      ({ arm, against }) => isAmong(arms, arm) && isAmong(arms, against),
     ),
     limit: readCount(values, 'limit', [1, 1_000_000]),
     repeats: readCount(values, 'repeat', [1, 1000]) ?? 1,

@@ -6,10 +6,10 @@
  * model without log-probabilities, or where that token is no digit, is asked for a verdict in words instead, with one retry.
  */
 import type { CallOptions, LanguageModel, TokenLogProbability } from '../core/language-model.ts'
-import type { RolePrompts } from '../core/prompts.ts'
+import type { JudgePrompt, RolePrompts } from '../core/prompts.ts'
 import type { Draft, Score, Scorer } from '../core/scorer.ts'
 import type { Task } from '../core/task.ts'
-import { ask, askForVerdict } from './reply.ts'
+import { ask, askForVerdict, type Reply } from './reply.ts'
 
 const ALTERNATIVES = 20
 const DIGIT = /^\s*([0-9])\s*$/
@@ -30,6 +30,16 @@ export const expectedDigit = (token: TokenLogProbability): number | undefined =>
     sum += Number(digit) * probability
   }
   return mass > 0 ? sum / mass : undefined
+}
+
+const digitOf = (
+  { text, firstToken, lastToken }: Reply,
+  { digitAt }: JudgePrompt,
+  prompts: RolePrompts,
+): TokenLogProbability | undefined => {
+  if (digitAt === 'start') return firstToken
+  // Thoughts that were cut off may end with the digit of some number.
+  return prompts.readVerdict(text) === undefined ? undefined : lastToken
 }
 
 const readVerdict = async (
@@ -63,10 +73,7 @@ export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer 
   score: async (task, draft, options) => {
     if (model.capabilities.log_probabilities !== 'none') {
       const prompt = prompts.judgeDigit(task, draft.text)
-      const { text, firstToken, lastToken } = await ask(model, prompt, options, ALTERNATIVES)
-      // Thoughts that were cut off may end with the digit of some number.
-      const isWhole = prompts.readVerdict(text) !== undefined
-      const digit = prompt.digitAt === 'start' ? firstToken : isWhole ? lastToken : undefined
+      const digit = digitOf(await ask(model, prompt, options, ALTERNATIVES), prompt, prompts)
       const score = digit === undefined ? undefined : expectedDigit(digit)
       if (score !== undefined) return { score }
     }

@@ -13,7 +13,7 @@ import { compose, type Events, type Refinement } from './compose.ts'
 import { vote } from './parts/ballot.ts'
 import { certaintyOf } from './parts/certainty.ts'
 import { draftCost, reviewCost } from './parts/cost.ts'
-import { critiqueCompleted, remark } from './parts/critique.ts'
+import { review } from './parts/critique.ts'
 import { draftCall, sample } from './parts/draft.ts'
 import * as options from './parts/options.ts'
 
@@ -44,17 +44,11 @@ async function* isRejected(
   candidate: number,
   seeds: readonly number[],
 ): Events<boolean> {
-  const { task, context, pool } = refinement
-  const prompts = context.prompts.reviewer
-  const prompt = prompts.review(task, pool.text(candidate))
   const verdicts = yield* merge(
     seeds.map(async function* (seed): Events<string | undefined> {
       const temperature = seeds.length > 1 ? CRITIC_TEMPERATURE : 0
-      const text = yield* remark(refinement, candidate, prompt, { temperature, seed })
-      if (text === undefined) return undefined
-      const found = prompts.readReview(text, pool.text(candidate))
-      yield critiqueCompleted(candidate, found)
-      return found.verdict
+      const found = yield* review(refinement, candidate, { voice: { temperature, seed } })
+      return found?.verdict
     }),
   )
   return 2 * verdicts.filter((verdict) => verdict === 'wrong').length > seeds.length

@@ -62,6 +62,22 @@ export const critiqueCompleted = (
   ...(verdict === undefined ? {} : { verdict }),
 })
 
+/** What the reviewer finds: tells its deltas and yields `critique.completed` in the end. Undefined when the reviewer failed. */
+export async function* review(
+  refinement: Refinement,
+  candidate: number,
+  { stepScores, voice }: { stepScores?: readonly number[] | undefined; voice?: Voice },
+): Events<Critique | undefined> {
+  const { task, context, pool } = refinement
+  const prompts = context.prompts.reviewer
+  const draft = pool.text(candidate)
+  const text = yield* remark(refinement, candidate, prompts.review(task, draft, stepScores), voice)
+  if (text === undefined) return undefined
+  const found = prompts.readReview(text, draft)
+  yield critiqueCompleted(candidate, found)
+  return found
+}
+
 /**
  * A located critique: tells its deltas and yields `critique.completed` in the end. Where someone has marked a step as wrong,
  * that is the critique and the reviewer is not asked; nor is it about an answer that lacks the form asked for.
@@ -71,7 +87,7 @@ export async function* critique(
   candidate: number,
   stepScores?: readonly number[],
 ): Events<Critique | undefined> {
-  const { task, context, pool } = refinement
+  const { context, pool } = refinement
   const step = context.steering.markedStep(candidate)
   if (step !== undefined) {
     const mark: Critique = { text: `Step ${step} is wrong.`, step, verdict: 'wrong' }
@@ -85,14 +101,7 @@ export async function* critique(
     yield critiqueCompleted(candidate, found)
     return found
   }
-  const prompts = context.prompts.reviewer
-  const draft = pool.text(candidate)
-  const prompt = prompts.review(task, draft, stepScores)
-  const text = yield* remark(refinement, candidate, prompt)
-  if (text === undefined) return undefined
-  const found = prompts.readReview(text, draft)
-  yield critiqueCompleted(candidate, found)
-  return found
+  return yield* review(refinement, candidate, { stepScores })
 }
 
 /** A critique without steps and verdict: what the reviewer thinks could be better. */
