@@ -63,3 +63,11 @@ test('the contract can be read as a page that loads nothing from anywhere', asyn
   }
   assert.doesNotMatch(body, /<script|<link|src=|@import|url\(/)
 })
+
+test('a body that may be left out is not required', async (t) => {
+  const { paths } = (await openapiDocument(await buildServer(t))) as {
+    paths: Record<string, { post?: { requestBody?: { required?: boolean } } }>
+  }
+  assert.equal(paths['/v1/ws-tickets']?.post?.requestBody?.required, false)
+  assert.equal(paths['/v1/runs']?.post?.requestBody?.required, true)
+})

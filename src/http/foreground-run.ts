@@ -10,7 +10,8 @@ import type { HttpContext } from './server-options.ts'
 
 /** Time to come back for a client that sent a key, which says that it will, in seconds. */
 const GRACE_WITH_KEY = 5
-const MAX_DEADLINE = 86_400
+/** Longest deadline that a header may set, in seconds. */
+export const MAX_DEADLINE = 86_400
 
 const isDeadline = (seconds: number): boolean => seconds > 0 && seconds <= MAX_DEADLINE
 

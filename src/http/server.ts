@@ -20,6 +20,7 @@ import { registerOpenApi } from './plugins/openapi.ts'
 import { registerProcessingTime } from './plugins/processing-time.ts'
 import { registerRequestId, requestIdOf } from './plugins/request-id.ts'
 import { registerTrace, requestLog } from './plugins/trace.ts'
+import { registerUpgrades } from './plugins/upgrades.ts'
 import { registerValidation } from './plugins/validation.ts'
 import { registerDocs } from './routes/docs.ts'
 import { registerEstimates } from './routes/estimates.ts'
@@ -71,6 +72,9 @@ const ROUTES = [
 /** The longest `model:strategy` a path may hold. */
 const MAX_PARAM_LENGTH = 512
 
+/** The longest that a request may take to arrive, in milliseconds; Fastify has none. */
+const ARRIVAL_MS = 300_000
+
 const logReplies = (app: FastifyInstance): void => {
   app.addHook('onResponse', async (request, reply) => {
     const { method, url, runId } = request
@@ -108,6 +112,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     requestIdHeader: false,
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
+    requestTimeout: ARRIVAL_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
   })
   registerRequestId(app)
@@ -118,6 +123,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   registerClosing(app)
   const cancellation = registerCancellation(app)
   await registerWebSocketPlugin(app, limits.messageBytes)
+  registerUpgrades(app)
   await registerCors(app, options.origins ?? [])
   const tickets = new SocketTickets()
   registerAuth(app, options.keys ?? [], tickets)

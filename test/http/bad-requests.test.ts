@@ -53,11 +53,40 @@ for (const [name, payload, status, word] of BAD) {
 
 test('broken JSON is the caller’s fault', async (t) => {
   const app = await buildServer(t)
-  for (const payload of ['{', '{"__proto__": {"a": 1}}', 'input=a']) {
+  const cases = [
+    ['{', /not valid JSON/],
+    ['input=a', /not valid JSON/],
+    ['{"__proto__": {"a": 1}}', /No key may be `__proto__`/],
+    ['{"a": {"constructor": {"prototype": 1}}}', /No key may be `__proto__`, nor `constructor`/],
+  ] as const
+  for (const [payload, said] of cases) {
     const reply = await app.inject({ method: 'POST', url: '/v1/runs', headers: json, payload })
     assert.equal(reply.statusCode, 400)
-    assert.match(reply.json().detail, /not valid JSON/)
+    assert.match(reply.json().detail, said)
   }
+})
+
+test('a query holds what JSON would hold, and nothing that could only be guessed', async (t) => {
+  const app = await buildServer(t)
+  const bad = [
+    'limit=true',
+    'limit=1.5',
+    'limit=0x10',
+    'limit=%2010',
+    'limit=',
+    'limit=1&limit=2',
+    'order=up',
+  ]
+  for (const query of bad) {
+    const reply = await app.inject(`/v1/runs?${query}`)
+    assert.equal(reply.statusCode, 400, query)
+    assert.match(reply.json().detail, /^\/(limit|order) must be/)
+  }
+  for (const query of ['minimum_margin=true', 'consented_only=yes', 'minimum_margin=1e400'])
+    assert.equal((await app.inject(`/v1/exports?format=sft&${query}`)).statusCode, 400, query)
+  const good = 'format=sft&minimum_margin=1e-2&consented_only=true&where=a%3Dtrue'
+  assert.equal((await app.inject('/v1/runs?limit=10')).statusCode, 200)
+  assert.equal((await app.inject(`/v1/exports?${good}`)).statusCode, 200)
 })
 
 test('JSON nested without end is refused rather than followed', async (t) => {

@@ -3,8 +3,8 @@
  * they come, for each request and for all together, so that no crowd of large requests fills the memory.
  */
 import { isUtf8 } from 'node:buffer'
-import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { finished, type Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { checkDepth } from '../json-text.ts'
 import type { Limits } from '../server-options.ts'
@@ -101,6 +101,38 @@ const readText = (payload: Readable, lease: BodyLease, limit: number, done: Done
   payload.on('data', onData).on('end', onEnd).on('error', finish)
 }
 
+/** Keys that would change what every object is are refused in JSON that is valid otherwise. */
+const faultOf = (text: string): RefineError => {
+  try {
+    JSON.parse(text)
+  } catch {
+    return invalidField('', 'The body is not valid JSON')
+  }
+  return invalidField('', 'No key may be `__proto__`, nor `constructor` with a `prototype` in it')
+}
+
+/** How long the rest of a body that nobody wants may still come, in milliseconds. */
+const LINGER_MS = 30_000
+
+/**
+ * Lets the rest of a refused body come, and go unread: a connection that is closed before is reset, as Fastify would have
+ * it, and a client that is still sending never sees the reply.
+ */
+export const passOver = ({ raw: request }: FastifyRequest, reply: FastifyReply): void => {
+  reply.removeHeader('connection')
+  if (request.complete !== false) return
+  const { socket } = request
+  const isLast = !reply.raw.shouldKeepAlive
+  reply.raw.shouldKeepAlive = true
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  reply.raw.once('finish', () =>
+    finished(request, () => {
+      clearTimeout(timer)
+      if (isLast) socket.end()
+    }),
+  )
+}
+
 const limitFor = ({ routeOptions }: FastifyRequest, limits: BodyLimits): number =>
   routeOptions.config?.images === true ? limits.imageBodyBytes : limits.bodyBytes
 
@@ -128,7 +160,9 @@ export const registerBodies = (app: FastifyInstance, limits: BodyLimits): void =
       } catch (thrown) {
         return done(thrown as Error)
       }
-      return void parse(request, text, done)
+      return void parse(request, text, (fault, body) =>
+        fault === null ? done(null, body) : done(faultOf(text)),
+      )
     })
   })
 }

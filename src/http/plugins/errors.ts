@@ -1,5 +1,5 @@
 /** Every error leaves here, as one kind of body, and is logged here, once, at the level of the catalogue. */
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type {
   FastifyError,
@@ -10,6 +10,7 @@ import type {
 } from 'fastify'
 import { invalidField, RefineError, toRefineError } from '../../core/errors.ts'
 import { problemOf } from '../problem.ts'
+import { passOver } from './bodies.ts'
 import { requestIdOf } from './request-id.ts'
 
 declare module 'fastify' {
@@ -68,6 +69,7 @@ const sendError = (
   }
   const error = fromFramework(thrown)
   logError(request, error)
+  passOver(request, reply)
   if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter))
   return reply.code(error.status).type('application/problem+json').send(bodyOf(error, request.id))
 }
@@ -117,17 +119,23 @@ export const registerErrors = (app: FastifyInstance): void => {
   app.setErrorHandler((thrown, request, reply) =>
     sendError(thrown, request, reply, table.errorBody(pathOf(request))),
   )
-  app.setNotFoundHandler((request, reply) => {
+  const lost = (request: FastifyRequest, reply: FastifyReply): RefineError => {
     const path = pathOf(request)
     const allowed = table.allowed(path)
-    if (allowed.length === 0) {
-      throw new RefineError('not_found', `There is nothing at ${path}.`)
-    }
+    if (allowed.length === 0) return new RefineError('not_found', `There is nothing at ${path}.`)
     reply.header('allow', allowed.join(', '))
-    throw new RefineError(
-      'method_not_allowed',
-      `${path} takes ${allowed.join(', ')}, not ${request.method}.`,
-    )
+    const message = `${path} takes ${allowed.join(', ')}, not ${request.method}.`
+    return new RefineError('method_not_allowed', message)
+  }
+  // Before the body is read: what is wrong with it does not matter then.
+  app.addHook('preParsing', (request, reply, payload, done) =>
+    done(request.is404 ? lost(request, reply) : null, payload),
+  )
+  app.setNotFoundHandler((request, reply) => {
+    throw lost(request, reply)
+  })
+  app.server.on('connect', (_: IncomingMessage, socket: Socket) => {
+    refuse(socket, new RefineError('method_not_allowed', 'This is no proxy: CONNECT is not taken.'))
   })
 }
 
@@ -151,18 +159,9 @@ const UNREAD = {
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request took too long to arrive.'],
 } as const
 
-/** Answers what is no HTTP request, or one too long to be read, and ends the connection. */
-export const onClientError = (thrown: Error & { readonly code?: string }, socket: Socket): void => {
-  if (thrown.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [code, message] = UNREAD[thrown.code as keyof typeof UNREAD] ?? [
-    'invalid_request',
-    'This is not a valid HTTP request.',
-  ]
+/** Answers outside of any request, and ends the connection. */
+const refuse = (socket: Socket, error: RefineError): void => {
   const id = requestIdOf({ headers: {} })
-  const error = new RefineError(code, message)
   const body = JSON.stringify(problemOf(error, id))
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
@@ -172,4 +171,17 @@ export const onClientError = (thrown: Error & { readonly code?: string }, socket
     'connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Answers what is no HTTP request, or one too long to be read. */
+export const onClientError = (thrown: Error & { readonly code?: string }, socket: Socket): void => {
+  if (thrown.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [code, message] = UNREAD[thrown.code as keyof typeof UNREAD] ?? [
+    'invalid_request',
+    'This is not a valid HTTP request.',
+  ]
+  refuse(socket, new RefineError(code, message))
 }

@@ -42,6 +42,23 @@ const infoOf = (version: string) => ({
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 })
 
+interface Operation {
+  readonly requestBody?: {
+    required?: boolean
+    readonly content: Readonly<Record<string, { readonly schema: { anyOf?: { type?: string }[] } }>>
+  }
+}
+
+/** A body that may be null may be left out as well. */
+const allowNoBody = (
+  paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>,
+): void => {
+  for (const { requestBody } of Object.values(paths).flatMap((path) => Object.values(path))) {
+    const schema = requestBody?.content['application/json']?.schema
+    if (schema?.anyOf?.some(({ type }) => type === 'null')) requestBody!.required = false
+  }
+}
+
 /** Must come before the routes, which it watches. */
 export const registerOpenApi = async (app: FastifyInstance, version: string): Promise<void> => {
   const components: Components = new Map()
@@ -69,6 +86,7 @@ export const registerOpenApi = async (app: FastifyInstance, version: string): Pr
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject
       const { openapiObject } = document
+      allowNoBody(openapiObject.paths as Parameters<typeof allowNoBody>[0])
       return {
         ...openapiObject,
         components: {

@@ -4,16 +4,37 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import { Convert } from 'typebox/value'
 import { RefineError } from '../../core/errors.ts'
 import { describeFields, findErrors } from '../../core/validation.ts'
 
 type Outcome = { readonly value: unknown } | { readonly error: RefineError }
 
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i
+
+/** Text that reads as the JSON of what is expected there becomes it; any other stays text, which the check refuses. */
+const fromText = ({ type }: { readonly type?: unknown }, given: unknown): unknown => {
+  if (type === 'array') return [given].flat()
+  if (typeof given !== 'string') return given
+  if (type === 'boolean' && /^(true|false)$/.test(given)) return given === 'true'
+  const isNumber = (type === 'integer' || type === 'number') && NUMBER.test(given)
+  return isNumber ? Number(given) : given
+}
+
+const fromTexts = (schema: TSchema, given: unknown): unknown => {
+  const { properties = {} } = schema as { readonly properties?: Record<string, TSchema> }
+  const values = Object.entries(given as Record<string, unknown>)
+  return Object.fromEntries(
+    values.map(([key, value]) => [
+      key,
+      Object.hasOwn(properties, key) ? fromText(properties[key]!, value) : value,
+    ]),
+  )
+}
+
 const check =
   (schema: TSchema, isBody: boolean) =>
   (given: unknown): Outcome => {
-    const value = isBody ? given : Convert(schema, given)
+    const value = isBody ? given : fromTexts(schema, given)
     const fields = findErrors(schema, value)
     return fields.length === 0
       ? { value }

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { RunState } from '../../core/run-state.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { attend, createRun, errorOfRun, retryHeader } from '../foreground-run.ts'
+import { attend, createRun, errorOfRun, MAX_DEADLINE, retryHeader } from '../foreground-run.ts'
 import { preferencesOf } from '../preferences.ts'
 import { jsonOrEventsResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
@@ -29,7 +29,11 @@ const Headers = Type.Object({
     }),
   ),
   'x-deadline-seconds': Type.Optional(
-    Type.String({ description: 'As `deadline_seconds` of the body; the shorter one holds.' }),
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: MAX_DEADLINE,
+      description: 'As `deadline_seconds` of the body; the shorter one holds.',
+    }),
   ),
 })
 
