@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { openModelStore, PACKAGE_ROOT } from './app-models.ts'
 import { buildServer, openRuns } from './app.ts'
-import { runCommand, type CommandIo, type Settings } from './cli/index.ts'
+import { runCommand, type CommandIo, type DataUse, type Settings } from './cli/index.ts'
 import { SERVE_FLAGS } from './config-flags.ts'
 import { loadConfig, type Config } from './config.ts'
 import { RefineError } from './core/errors.ts'
@@ -60,10 +60,11 @@ const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise
 }
 
 /** Quiet by default: the terminal belongs to the command. */
-const openRunsFor = async (settings: Settings, { mustExist } = { mustExist: false }) => {
+const openRunsFor = async (settings: Settings, use: DataUse) => {
   const config = loadConfig({ 'log-level': 'error', ...settings }, process.env)
-  if (mustExist && config.database === undefined) requireDatabase(config.data)
-  return openRuns(config, logOf(config), readSecret)
+  if (use === 'require' && config.database === undefined) requireDatabase(config.data)
+  const kept = use === 'none' ? { ...config, data: IN_MEMORY, database: undefined } : config
+  return openRuns(kept, logOf(config), readSecret)
 }
 
 const openModelStoreFor = (settings: Settings) => {

@@ -130,30 +130,40 @@ test('SIGTERM lets a run end, refuses new ones and exits with 0', async (t) => {
   assert.equal(await exit, 0)
 })
 
-test('an open address without keys is refused before anything listens', async () => {
-  const folder = workplace()
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--host', '0.0.0.0'], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+/** The exit code and what was said of what is wrong. */
+const execute = async (argv: readonly string[], cwd: string): Promise<[number, string]> => {
+  const stdio = ['ignore', 'ignore', 'pipe'] as const
+  const child = spawn(process.execPath, [MAIN, ...argv], { cwd, stdio: [...stdio] })
   let complaint = ''
-  child.stderr.on('data', (data: Buffer) => (complaint += data.toString()))
+  child.stderr!.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
   const [code] = (await once(child, 'close')) as [number]
+  return [code, complaint]
+}
+
+test('an open address without keys is refused before anything listens', async () => {
+  const argv = ['serve', '--port', '0', '--host', '0.0.0.0']
+  const [code, complaint] = await execute(argv, workplace())
   assert.equal(code, 1)
   assert.match(complaint, /--host 0\.0\.0\.0.*API keys.*--no-api-keys/s)
   assert.doesNotMatch(complaint, /at file:|node:internal/)
 })
 
 test('an export from a folder without runs is an error, and makes none', async () => {
-  const data = path.join(workplace(), 'missing')
-  const argv = ['export', '--format', 'sft', '--data', data]
-  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let complaint = ''
-  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
-  const [code] = (await once(child, 'close')) as [number]
+  const folder = workplace()
+  const data = path.join(folder, 'missing')
+  const [code, complaint] = await execute(['export', '--format', 'sft', '--data', data], folder)
   assert.equal(code, 1)
   assert.match(complaint, /--data \S+missing: there is no whetstone\.db in this folder/)
   assert.equal(existsSync(data), false)
+})
+
+test('commands that only list make no data folder, and work beside the server that uses it', async (t) => {
+  const folder = workplace()
+  const lists = [['strategies'], ['models'], ['models', '--installed']]
+  for (const argv of lists) assert.deepEqual(await execute(argv, folder), [0, ''], argv.join(' '))
+  assert.equal(existsSync(path.join(folder, 'data')), false)
+  await start(t, folder)
+  assert.deepEqual(await execute(['strategies'], folder), [0, ''])
 })
 
 test('with a key in the environment, calls without it are refused and calls with it are served', async (t) => {

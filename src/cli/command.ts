@@ -9,6 +9,12 @@ import { writeAll, type CommandIo } from './output.ts'
 /** Values of flags by name, without the dashes; a switch is `'true'`. */
 export type Settings = Readonly<Record<string, string>>
 
+/**
+ * What a command does with the data folder or database: `make` uses it and makes what is missing, `require` uses one that
+ * is there, `none` leaves it alone, for what does not depend on it.
+ */
+export type DataUse = 'make' | 'require' | 'none'
+
 /** What the commands need of the program; the composition root supplies it. */
 export interface CommandDependencies {
   readonly version: string
@@ -18,11 +24,11 @@ export interface CommandDependencies {
   serve(settings: Settings, io: CommandIo): Promise<void>
   /**
    * Runs of this process, for `config` and `data` of the settings; the command closes it.
-   * @throws RefineError when the data folder holds none and `mustExist`
+   * @throws RefineError when the data folder holds none and the use is `require`
    */
   openRuns(
     settings: Settings,
-    options?: { readonly mustExist: boolean },
+    use: DataUse,
   ): Promise<{
     readonly runs: RunService
     readonly exports: RunExports

@@ -18,6 +18,7 @@ import {
   type Action,
   type CommandDependencies,
   type CommandEntry,
+  type DataUse,
   type Settings,
 } from './command.ts'
 import { CALIBRATE_COMMAND } from './calibrate.ts'
@@ -37,7 +38,7 @@ import { localRuns } from './run-client.ts'
 import { EXIT_CODES, runRefine } from './run-refine.ts'
 
 export type { Flag } from './arguments.ts'
-export type { CommandDependencies, Settings } from './command.ts'
+export type { CommandDependencies, DataUse, Settings } from './command.ts'
 export type { CommandIo } from './output.ts'
 
 const OPENAPI: Command = {
@@ -71,7 +72,7 @@ const sourceFrom =
   <Source>(
     remote: (server: ConnectionOptions) => Source,
     local: (opened: Opened) => Source,
-    mustExist = false,
+    data: DataUse,
   ) =>
   async <Result>(
     values: Settings,
@@ -81,7 +82,7 @@ const sourceFrom =
   ): Promise<Result> => {
     const address = values['url']
     if (address !== undefined) return use(remote(serverOf(address, values, io)))
-    const opened = await deps.openRuns(values, { mustExist })
+    const opened = await deps.openRuns(values, data)
     try {
       return await use(local(opened))
     } finally {
@@ -89,8 +90,11 @@ const sourceFrom =
     }
   }
 
-const withRuns = sourceFrom(remoteRuns, ({ runs }) => localRuns(runs))
-const withExports = sourceFrom(remoteExports, ({ exports }) => localExports(exports), true)
+const runsHere = ({ runs }: Opened) => localRuns(runs)
+const withRuns = sourceFrom(remoteRuns, runsHere, 'make')
+/** For what no run is made for or read: it works beside the server that uses the folder. */
+const withLists = sourceFrom(remoteRuns, runsHere, 'none')
+const withExports = sourceFrom(remoteExports, ({ exports }) => localExports(exports), 'require')
 
 const refine: Action = async ({ values, operands }, io, deps) => {
   const request = requestOf(values, await readQuestion(operands, io))
@@ -104,7 +108,7 @@ const refine: Action = async ({ values, operands }, io, deps) => {
 }
 
 const strategies: Action = async ({ values, operands }, io, deps) => {
-  const all = await withRuns(values, io, deps, (runs) => runs.strategies())
+  const all = await withLists(values, io, deps, (runs) => runs.strategies())
   const [name] = operands
   const chosen = name === undefined ? all : all.filter((strategy) => strategy.name === name)
   if (chosen.length === 0)
@@ -122,7 +126,7 @@ const models: Action = async ({ values }, io, deps) => {
     await printInstalled(io, await deps.openModelStore(values), values['json'] === 'true')
     return EXIT_CODES.completed
   }
-  const all = await withRuns(values, io, deps, (runs) => runs.models())
+  const all = await withLists(values, io, deps, (runs) => runs.models())
   const isJson = values['json'] === 'true'
   await print(io, isJson ? `${JSON.stringify(all, null, 2)}\n` : modelTable(all, columnsOf(io)))
   return EXIT_CODES.completed
