@@ -2,6 +2,7 @@
 import type { RunEvent } from '../core/event.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { FeedbackRecord, RunRecord, RunScan, RunStore } from '../core/run-store.ts'
+import { HIDDEN_OWNER } from '../runs/hidden-run.ts'
 import type { RunRequest } from '../runs/run-request.ts'
 import { taskOf } from '../runs/task-request.ts'
 import {
@@ -72,7 +73,7 @@ export class RunExports {
 
   /**
    * Checks the query at once; the records then come oldest run first, of the owner's runs or of everybody's if
-   * undefined, each read when it is pulled. Runs that end meanwhile may or may not be among them.
+   * undefined, each read when it is pulled; those that nobody was shown are left out. Runs that end meanwhile may or may not be among them.
    * @throws RefineError invalid_request naming the field
    */
   open(query: ExportQuery, owner: string | undefined): AsyncGenerator<ExportRecord, void, void> {
@@ -119,6 +120,7 @@ export class RunExports {
     for (;;) {
       const page = await this.#store.scan({ ...scan, after })
       for (const record of page) {
+        if (record.owner === HIDDEN_OWNER) continue
         if (first === undefined || record.state.id >= first) yield record
       }
       if (page.length < PAGE) return

@@ -92,6 +92,25 @@ test('the better arm wins its duels, whoever was shown, and ships by them', asyn
   assert.match(report.text, /treatment against control/)
 })
 
+test('an export of everybody’s runs leaves out the answers that were made for duels alone', async (t) => {
+  const { call, duels, exports } = await open(t)
+  assert.equal((await call('POST', '/v1/experiments', { ...DUEL, mode: 'shadow' })).status, 201)
+  const shown = await ask(call, 20)
+  await foughtOut({ call, duels }, 20)
+  const exported: string[] = []
+  for await (const { run_id: id } of exports.open({ format: 'trees' }, undefined)) exported.push(id)
+  assert.deepEqual(
+    exported,
+    shown.map(({ id }) => id),
+  )
+  const { text } = (await call('GET', '/v1/exports?format=trees')).body as { text: string }
+  const lines = text.trim().split('\n')
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { run_id: string }).run_id),
+    exported,
+  )
+})
+
 test('in a shadow everybody gets the control, and nobody sees the other arm', async (t) => {
   const { call, duels, experiments } = await open(t)
   assert.equal((await call('POST', '/v1/experiments', { ...DUEL, mode: 'shadow' })).status, 201)
