@@ -1,4 +1,5 @@
 /** Reads of many runs at once. */
+import { canonicalJson } from '../core/canonical-json.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { MeanUsage, RunKind, RunPage, RunRecord, RunScan } from '../core/run-store.ts'
 import type { Database } from './database.ts'
@@ -15,8 +16,8 @@ export const toRecord = ({ state, owner, request }: RunRow): RunRecord => ({
   request: JSON.parse(request) as unknown,
 })
 
-/** Options in one order, so that equal options are equal text. */
-export const canonical = (options: Readonly<Record<string, unknown>>): string =>
+/** The text of options in runs of earlier versions, which put only the outermost names in order. */
+const earlierText = (options: Readonly<Record<string, unknown>>): string =>
   JSON.stringify(Object.entries(options).toSorted(([left], [right]) => (left < right ? -1 : 1)))
 
 type Condition = readonly [sql: string, value: string | undefined]
@@ -79,10 +80,11 @@ export class RunQueries {
     const means = ['calls', 'input_tokens', 'output_tokens', 'cost'].map(mean).join(', ')
     const [usage] = await this.#database.all<MeanUsage>(
       `SELECT count(*) AS runs, ${means} FROM runs
-       WHERE strategy = ? AND model = ? AND options = ? AND status = 'completed'`,
+       WHERE strategy = ? AND model = ? AND options IN (?, ?) AND status = 'completed'`,
       strategy,
       model,
-      canonical(options),
+      canonicalJson(options),
+      earlierText(options),
     )
     return usage === undefined || usage.runs === 0 ? undefined : usage
   }

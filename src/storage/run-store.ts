@@ -1,4 +1,5 @@
 /** Runs, event logs and feedback in one database. */
+import { canonicalJson } from '../core/canonical-json.ts'
 import { isStorageOutage } from '../core/errors.ts'
 import type { ExperimentStore } from '../core/experiment-store.ts'
 import type { RunEvent } from '../core/event.ts'
@@ -23,7 +24,7 @@ import { Experiments } from './experiments.ts'
 import { expire, removeRun } from './expiry.ts'
 import { FeedbackLog } from './feedback-log.ts'
 import { unavailable } from './outage.ts'
-import { canonical, RunQueries, toRecord, type RunRow } from './run-queries.ts'
+import { RunQueries, toRecord, type RunRow } from './run-queries.ts'
 
 type ExpiringKey = RequestKey & { readonly expires: number }
 
@@ -36,7 +37,7 @@ const insertRun = ({ state, owner, request }: RunRecord): Statement =>
     state.status,
     state.strategy,
     state.model,
-    canonical(state.options),
+    canonicalJson(state.options),
     state.created_at,
     JSON.stringify(state),
     JSON.stringify(request),

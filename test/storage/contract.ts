@@ -342,9 +342,15 @@ const ended = (state: RunState, calls: number): RunState => ({
 const addRun = async (
   store: RunStore,
   id: string,
-  { at = '2030-01-01T00:00:00.000Z', strategy = 's', owner = '', calls = 1 } = {},
+  {
+    at = '2030-01-01T00:00:00.000Z',
+    strategy = 's',
+    owner = '',
+    calls = 1,
+    options = { b: 1, a: 2 } as Readonly<Record<string, unknown>>,
+  } = {},
 ): Promise<void> => {
-  const created = createdOf(id, at, strategy)
+  const created = { ...createdOf(id, at, strategy), options } as RunEvent
   const record = recordOf(created, owner)
   await store.create(record, created)
   await store.finish(ended(record.state, calls))
@@ -611,6 +617,9 @@ const runContract = (opened: (t: TestContext) => Promise<DatabaseRunStore>): voi
     await addRun(store, 'run_c', { calls: 100, strategy: 't' })
     const { runs, calls, cost } = (await store.meanUsage(kind))!
     assert.deepEqual([runs, calls, cost], [2, 2.5, 0.25])
+    const nested = { ...kind, options: { parts: [{ x: 1, y: 2 }] } }
+    await addRun(store, 'run_d', { calls: 7, options: { parts: [{ y: 2, x: 1 }] } })
+    assert.equal((await store.meanUsage(nested))?.calls, 7)
   })
 }
 

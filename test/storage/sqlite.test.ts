@@ -69,6 +69,8 @@ test('a file of an earlier program keeps its runs, feedback and results, and goe
     ]
   }
   assert.deepEqual(await figures(), [3, 4, 2])
+  const kind = { strategy: 'single', model: 'good', options: {} }
+  assert.equal((await store.meanUsage(kind))?.runs, 4)
   const { runs } = await store.list({ owner: '', limit: 9, order: 'asc' })
   const id = runs[0]!.id
   assert.deepEqual(
