@@ -99,7 +99,7 @@ const ratio = (of: number | null, by: number | null): number | null =>
 try {
   const created = await post('/v1/experiments', EXPERIMENT)
   if (!created.ok) throw new Error(await created.text())
-  await opened.runs.ready()
+  await opened.runs.ready('models')
   const start = performance.now()
   let isDecided = false
   const isOver = (): boolean => isDecided || performance.now() - start > seconds * 1000

@@ -43,7 +43,7 @@ const serve = async (settings: Settings, { stdout, signal }: CommandIo): Promise
         })
       })
     stdout.write(`Whetstone listens on ${address}\n`)
-    runs.ready().then(
+    runs.ready('models').then(
       () => log.info('the models are ready'),
       (cause: unknown) => {
         // Those that are closed before they are loaded never are.

@@ -71,6 +71,9 @@ export type FeedbackRow = Omit<FeedbackRecord, 'id' | 'at'>
 /** Names a request with feedback that may come again. */
 export type FeedbackKey = Pick<RequestKey, 'route' | 'key'>
 
+/** What runs need to be there. */
+export type ServicePart = 'database' | 'models'
+
 /**
  * Runs as resources. `owner` is the hash of the caller's API key ('' on a server without keys): a run of another
  * owner does not exist for the caller (`run_not_found`).
@@ -177,8 +180,8 @@ export interface RunService {
   load(): RunLoad
   observe(observer: RunObserver): void
 
-  /** Resolves when every model and the database can answer. @throws RefineError naming what cannot. */
-  ready(): Promise<void>
+  /** Resolves when the database, or every model, can answer; may take long. @throws RefineError naming what cannot. */
+  ready(part: ServicePart): Promise<void>
 
   /** Admits no more runs and waits for those under way, at most `graceSeconds`; then cancels them. */
   drain(graceSeconds: number): Promise<void>

@@ -32,6 +32,7 @@ import type {
   RunLoad,
   RunObserver,
   RunService,
+  ServicePart,
   StrategyDescription,
 } from './run-service.ts'
 import { WebhookDispatcher } from './webhook-dispatcher.ts'
@@ -191,9 +192,8 @@ export class Runner implements RunService {
     this.#observers.push(observer)
   }
 
-  async ready(): Promise<void> {
-    await Promise.all([this.#store.check(), this.#parts.models.ready()])
-  }
+  readonly ready = (part: ServicePart): Promise<void> =>
+    part === 'database' ? this.#store.check() : this.#parts.models.ready()
 
   async drain(graceSeconds: number): Promise<void> {
     this.#admission.close()

@@ -4,6 +4,7 @@ import test from 'node:test'
 import { RefineError } from '../../src/core/errors.ts'
 import { emptyUsage, RunState } from '../../src/core/run-state.ts'
 import { findErrors } from '../../src/core/validation.ts'
+import { passing } from '../runs/support.ts'
 import { endless, FakeRuns, refinement, scripted, usage } from '../support/fake-runs.ts'
 import { buildServer } from '../support/http-server.ts'
 
@@ -144,6 +145,22 @@ test('a server is alive before it is ready, and says what is missing', async (t)
   assert.match(reply.json().detail, /pebble/)
   assert.equal((await app.inject('/healthz')).statusCode, 200)
 })
+
+for (const [part, detail] of [
+  ['database', 'Not ready: The database does not answer.'],
+  ['models', 'Not ready: The models are still loading.'],
+  [undefined, 'Not ready: The database does not answer. The models are still loading.'],
+] as const) {
+  test(`a probe does not wait for long, and is told what is late: ${part ?? 'all'}`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const runs = new FakeRuns()
+    const never = new Promise<void>(() => undefined)
+    runs.ready = (asked?: string) => ([asked, undefined].includes(part) ? never : Promise.resolve())
+    const app = await buildServer(t, runs)
+    const reply = await passing(t, app.inject('/readyz'))
+    assert.deepEqual([reply.statusCode, reply.json().detail], [503, detail])
+  })
+}
 
 test('with keys configured only their holders get in, each to the own runs', async (t) => {
   const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex')

@@ -463,17 +463,21 @@ test('a store that fails for a moment, even behind what it stored, loses nothing
 
 test('a server whose database does not answer is not ready', async (t) => {
   const { runner, store } = buildRunner(t)
-  await runner.ready()
+  await runner.ready('database')
   let cause = new Error('no connection')
   const gone = () => Promise.reject(cause)
   const lost = new DatabaseRunStore({ all: gone, write: gone, close: gone })
   t.mock.method(store, 'check', () => lost.check())
   await assert.rejects(
-    runner.ready(),
+    runner.ready('database'),
     /^RefineError: The database does not answer at the moment\.$/,
   )
   cause = new RefineError('storage_unavailable', 'Another server has used the database meanwhile.')
-  await assert.rejects(runner.ready(), cause, 'what the database says of it is not hidden')
+  await assert.rejects(
+    runner.ready('database'),
+    cause,
+    'what the database says of it is not hidden',
+  )
 })
 
 test('a key finds its run again, also after a restart, and dies with it', async (t) => {

@@ -19,6 +19,7 @@ import type {
   ModelDescription,
   RunObserver,
   RunService,
+  ServicePart,
   StrategyDescription,
   TokenCount,
 } from '../../src/runs/run-service.ts'
@@ -372,7 +373,7 @@ export class FakeRuns implements RunService {
   strategies = (): StrategyDescription[] => strategies
   models = (): ModelDescription[] => models
 
-  async ready(): Promise<void> {
+  async ready(_part: ServicePart): Promise<void> {
     if (this.readyError !== undefined) throw this.readyError
   }
 

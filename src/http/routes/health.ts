@@ -18,30 +18,39 @@ const schema = (operationId: string, summary: string) => ({
   response: { 200: jsonResponse('Yes.', Health), ...PROBLEM_RESPONSES },
 })
 
-const LATE = 'The models are still loading, or the database does not answer.'
+/** What is said of a part that has not answered in time. */
+const PARTS = [
+  ['database', 'The database does not answer.'],
+  ['models', 'The models are still loading.'],
+] as const
 
 /** How long a probe waits: a model may still be loading, and a probe must not hang for that. */
 const PROBE_MS = 1000
 
-const withinProbe = async (ready: Promise<void>): Promise<void> => {
+/** What is wrong with the part; undefined for one that answers in time. Never rejects. */
+const problemOf = async (ready: Promise<void>, late: string): Promise<string | undefined> => {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new RefineError('overloaded', LATE, { retryAfter: 1 })),
-      PROBE_MS,
-    )
+  const lateness = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(late), PROBE_MS)
   })
+  // Whatever the code of its error, to a probe it means: not now.
+  const answer = ready.then(
+    () => undefined,
+    (thrown: unknown) => toRefineError(thrown).message,
+  )
   try {
-    await Promise.race([ready, late])
+    return await Promise.race([answer, lateness])
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** Whatever the code of the model's error, to a probe it means: not now. */
-const notReady = (thrown: unknown): RefineError => {
-  const { message } = toRefineError(thrown)
-  return new RefineError('overloaded', `Not ready: ${message}`, { retryAfter: 1 })
+/** @throws RefineError overloaded, naming every part that cannot answer just now */
+const checkReady = async (runs: HttpContext['runs']): Promise<void> => {
+  const found = await Promise.all(PARTS.map(([part, late]) => problemOf(runs.ready(part), late)))
+  const problems = found.filter((problem) => problem !== undefined)
+  if (problems.length === 0) return
+  throw new RefineError('overloaded', `Not ready: ${problems.join(' ')}`, { retryAfter: 1 })
 }
 
 export const registerHealth = (app: FastifyInstance, { runs, version }: HttpContext): void => {
@@ -60,11 +69,7 @@ export const registerHealth = (app: FastifyInstance, { runs, version }: HttpCont
       config: { public: true },
     },
     async () => {
-      try {
-        await withinProbe(runs.ready())
-      } catch (error) {
-        throw notReady(error)
-      }
+      await checkReady(runs)
       return health
     },
   )
