@@ -130,7 +130,8 @@ const find = (text: string): string | undefined => {
 /** The final answer as it stands in the text, or undefined when none can be found. */
 export const extractAnswer = (text: string): string | undefined => {
   const whole = narrow(text)
-  return find(withoutThinking(whole)) ?? find(whole)
+  const said = withoutThinking(whole)
+  return find(said) ?? (said === whole.trim() ? undefined : find(whole))
 }
 
 /** Canonical form of the final answer of a text, or undefined when the text has none. */
