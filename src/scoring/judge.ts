@@ -42,19 +42,23 @@ const digitOf = (
   return prompts.readVerdict(text) === undefined ? undefined : lastToken
 }
 
+/** `replied`: what the judge said when it was asked for its digit. */
 const readVerdict = async (
   model: LanguageModel,
   prompts: RolePrompts,
   task: Task,
   draft: Draft,
   options: CallOptions,
+  replied: Reply | undefined,
 ): Promise<Score> => {
-  const prompt = prompts.judgeVerdict(task, draft.text) ?? prompts.judgeDigit(task, draft.text)
+  const words = prompts.judgeVerdict(task, draft.text)
   const { value, retried } = await askForVerdict(
     model,
-    prompt,
+    words ?? prompts.judgeDigit(task, draft.text),
     (text) => prompts.readVerdict(text),
     options,
+    // To the same question the answer would be the same.
+    words === undefined ? replied : undefined,
   )
   if (value === undefined) {
     const message =
@@ -66,17 +70,19 @@ const readVerdict = async (
   return { score: value, warning: { code: 'judge_retried', message } }
 }
 
-/** Range [0, 9]; at most three calls per score, one where the model tells log-probabilities. */
+/** Range [0, 9]; at most three calls per score, two with prompts that have one question only; mostly one. */
 export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer => ({
   name: 'judge',
   range: [0, 9],
   score: async (task, draft, options) => {
+    let reply: Reply | undefined
     if (model.capabilities.log_probabilities !== 'none') {
       const prompt = prompts.judgeDigit(task, draft.text)
-      const digit = digitOf(await ask(model, prompt, options, ALTERNATIVES), prompt, prompts)
+      reply = await ask(model, prompt, options, ALTERNATIVES)
+      const digit = digitOf(reply, prompt, prompts)
       const score = digit === undefined ? undefined : expectedDigit(digit)
       if (score !== undefined) return { score }
     }
-    return readVerdict(model, prompts, task, draft, options)
+    return readVerdict(model, prompts, task, draft, options, reply)
   },
 })

@@ -49,14 +49,18 @@ export interface Verdict<Value> {
   readonly retried: boolean
 }
 
-/** Asks for a verdict; a reply that cannot be read is shown to the model once, with what is wrong with it. */
+/**
+ * Asks for a verdict, unless the first reply to the prompt is there already; one that cannot be read is shown to the model
+ * once, with what is wrong with it.
+ */
 export const askForVerdict = async <Value>(
   model: LanguageModel,
   prompt: Prompt,
   read: (text: string) => Value | undefined,
   options: CallOptions,
+  given?: Reply,
 ): Promise<Verdict<Value>> => {
-  const first = await ask(model, prompt, options)
+  const first = given ?? (await ask(model, prompt, options))
   const value = read(first.text)
   if (value !== undefined) return { value, retried: false }
   const said: Message[] =

@@ -68,8 +68,20 @@ test('a judge that thinks first is read by the last token of its reply', async (
 test('a judge whose thoughts are cut off at a number gives no grade by it', async () => {
   const reply = ({ call }: Ask): string => (call === 1 ? '1 Ben: Ann 3 * 20' : '1 Ben: 60 ok\n4')
   const lastToken = () => alternatives(['0', 1])
-  const { score, calls } = await scoreBy('judge', { reply, lastToken }, 'compact')
+  const { score, calls, asks } = await scoreBy('judge', { reply, lastToken }, 'compact')
   assert.deepEqual([score, calls], [4, 2])
+  assert.match(messageText(asks[1]!.request.messages.at(-1)!), /could not be read/)
+})
+
+test('a compact judge is not asked the same again: its reply is read, or what is wrong with it is said', async () => {
+  const cutOff = await scoreBy('judge', { reply: () => '1 Ben: Ann 3 *' }, 'compact')
+  assert.deepEqual(
+    [cutOff.score, cutOff.warning?.code, cutOff.calls],
+    [null, 'judge_unreadable', 2],
+  )
+  const lastToken = () => alternatives(['k\n7', 1])
+  const odd = await scoreBy('judge', { reply: () => '1 Ben: 5 ok\n7', lastToken }, 'compact')
+  assert.deepEqual([odd.score, odd.warning, odd.calls], [7, undefined, 1])
 })
 
 test('a judge without log-probabilities gives a verdict in words', async () => {
