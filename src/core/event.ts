@@ -8,7 +8,7 @@ import { Mark } from './behaviours.ts'
 import { Budget } from './budget.ts'
 import { Steering } from './steering.ts'
 import { MEASURES } from './measures-schema.ts'
-import { ROLES } from './task.ts'
+import { ROLES, Sampling } from './task.ts'
 import { describeWarnings } from './warnings.ts'
 
 export { Answer, Aspects, TokenLogprob, ToolCalls }
@@ -183,6 +183,7 @@ export const RUNNER_EVENTS = [
     model: Type.String(),
     models: Type.Record(Type.Enum([...ROLES]), Type.Optional(Type.String())),
     budget: Budget,
+    sampling: Type.Optional(Sampling),
     seed: Count,
     prompts: Type.Optional(PromptsUsed),
     assignment: Nullable(Assignment),

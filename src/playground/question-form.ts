@@ -20,7 +20,14 @@ const numbersIn = <Name extends string>(...names: Name[]): Record<Name, number> 
 }
 
 /** By the fields that show them. */
-const limitsOf = ({ calls, tokens, seconds }: Created['budget']) => ({ calls, tokens, seconds })
+const numbersOf = ({ budget, sampling, seed }: Created) => ({
+  calls: budget.calls,
+  tokens: budget.tokens,
+  seconds: budget.seconds,
+  temperature: sampling?.temperature,
+  max_tokens: sampling?.max_tokens,
+  seed,
+})
 
 export class QuestionForm {
   readonly form = find('ask', HTMLFormElement)
@@ -65,9 +72,10 @@ export class QuestionForm {
   }
 
   /** Shows what a run was made with; its question only where this tab knows it, and never that of another. */
-  restore({ model, strategy, options, budget, seed }: Created, question = ''): void {
+  restore(created: Created, question = ''): void {
+    const { model, strategy, options } = created
     this.question.value = question
-    for (const [id, value] of Object.entries({ ...limitsOf(budget), seed }))
+    for (const [id, value] of Object.entries(numbersOf(created)))
       find(id, HTMLInputElement).value = value === undefined ? '' : String(value)
     this.#model.value = model
     this.#strategy.value = strategy

@@ -212,6 +212,7 @@ export const createdBody = (
   model: plan.model.id,
   models: plan.modelIds,
   budget: plan.budget,
+  ...(Object.keys(plan.task.sampling).length > 0 && { sampling: plan.task.sampling }),
   seed,
   prompts: byRole((role) => ({ set: plan.prompts[role].name, hash: plan.prompts[role].hash })),
   assignment: plan.assigned?.assignment ?? null,

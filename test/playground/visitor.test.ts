@@ -146,24 +146,29 @@ test('a run that ends by itself leaves the focus of its stop on the page', async
   await page.locator('#status:focus', { hasText: 'Done' }).waitFor()
 })
 
-test('a link to a run shows its budget and its seed, and not those of another', async (t) => {
+test('a link to a run shows its budget, its sampling and its seed, and not those of another', async (t) => {
   const { url, runs } = await listen(t, createRuns())
   const first = await runs.create(
-    { input: 'What?', budget: { calls: 12, seconds: 1.5 }, seed: 7 },
+    {
+      input: 'What?',
+      budget: { calls: 12, seconds: 1.5 },
+      sampling: { temperature: 0, max_tokens: 64, top_p: 0.5 },
+      seed: 7,
+    },
     '',
   )
   const second = await runs.create({ input: 'What?', budget: { tokens: 90 }, seed: 0 }, '')
   const { page } = await openPage(t)
   const shown = () =>
     page.evaluate(
-      `['calls', 'tokens', 'seconds', 'seed'].map((id) => document.getElementById(id).value)`,
+      `['calls', 'tokens', 'seconds', 'temperature', 'max_tokens', 'seed'].map((id) => document.getElementById(id).value)`,
     )
   await page.goto(`${url}/#run=${first}`)
   await status(page, 'Done')
-  assert.deepEqual(await shown(), ['12', '', '1.5', '7'])
+  assert.deepEqual(await shown(), ['12', '', '1.5', '0', '64', '7'])
   await page.goto(`${url}/#run=${second}`)
   await page.locator('#facts', { hasText: 'seed 0' }).waitFor()
-  assert.deepEqual(await shown(), ['', '90', '', '0'])
+  assert.deepEqual(await shown(), ['', '90', '', '', '', '0'])
 })
 
 test('a critique that was under way when the run ended is told to be unfinished', async (t) => {

@@ -197,6 +197,7 @@ export class FakeRuns implements RunService {
       models: {},
       budget,
       seed,
+      ...(request.sampling && { sampling: request.sampling }),
       assignment: null,
       metadata: request.metadata ?? {},
     })
