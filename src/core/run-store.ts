@@ -96,6 +96,8 @@ export interface Delivery {
   readonly attempts: number
   /** When to try next, in milliseconds since 1970. */
   readonly due: number
+  /** JSON of the `TraceContext` that it is part of; null or absent for none. */
+  readonly trace?: string | null
 }
 
 export interface DeliveryStore {

@@ -6,6 +6,7 @@ import { cutPiece, type LogPiece } from '../core/log-piece.ts'
 import { reduceRun, type RunState } from '../core/run-state.ts'
 import type { RunPage } from '../core/run-store.ts'
 import type { Steering } from '../core/steering.ts'
+import type { TraceContext } from '../core/trace.ts'
 import { deliveriesOf, type Webhook } from './webhook.ts'
 import type { Ended, EventWriter, WrittenRun } from './event-writer.ts'
 import { LiveReader, type ReadableRun } from './live-reader.ts'
@@ -26,6 +27,7 @@ export class LiveRun implements WrittenRun {
   readonly controller = new AbortController()
   readonly #writer: EventWriter
   readonly #webhook: Webhook | undefined
+  readonly #trace: TraceContext | undefined
   /** The log, as it is stored and sent. */
   readonly #texts: string[] = []
   #waiters = new Set<() => void>()
@@ -50,11 +52,18 @@ export class LiveRun implements WrittenRun {
   #firstTextAt: number | undefined
   #firstRevisionAt: string | undefined
 
-  constructor(id: string, owner: string, writer: EventWriter, webhook?: Webhook) {
+  constructor(
+    id: string,
+    owner: string,
+    writer: EventWriter,
+    webhook?: Webhook,
+    trace?: TraceContext,
+  ) {
     this.id = id
     this.owner = owner
     this.#writer = writer
     this.#webhook = webhook
+    this.#trace = trace
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
@@ -90,7 +99,8 @@ export class LiveRun implements WrittenRun {
 
   /** The end of a run that has ended, as it is kept. */
   outcome(): Ended {
-    return { state: this.state, deliveries: deliveriesOf(this.#webhook, this.owner, this.state) }
+    const deliveries = deliveriesOf(this.#webhook, this.owner, this.state, this.#trace)
+    return { state: this.state, deliveries }
   }
 
   /** When the first answer was shown, ISO 8601. */

@@ -87,7 +87,7 @@ export class Runner implements RunService {
     const plan: Plan = { ...(await this.#planner.plan(request, owner)), trace }
     const { webhook } = request
     if (webhook !== undefined) await this.#webhooks.check(webhook, owner)
-    const live = new LiveRun(createRunId(), owner, this.#writer, webhook)
+    const live = new LiveRun(createRunId(), owner, this.#writer, webhook, trace)
     const place = enterRuns(this.#admission, this.#quotas, owner, live)
     const seed = plan.seed ?? randomBytes(4).readUInt32BE() >>> 1
     try {

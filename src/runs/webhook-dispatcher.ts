@@ -3,9 +3,11 @@
  * known is in the store: after a restart it goes on. A message may arrive twice, under the same id, when the process dies
  * between its arrival and the note of it.
  */
+import { randomBytes } from 'node:crypto'
 import { invalidField } from '../core/errors.ts'
 import type { Delivery, DeliveryStore } from '../core/run-store.ts'
 import type { Log } from '../core/strategy.ts'
+import { traceHeaders, type TraceContext } from '../core/trace.ts'
 import { orAbort } from './or-abort.ts'
 import { signWebhook, type Webhook } from './webhook.ts'
 import { checkWebhookUrl, postWebhook, type PostWebhook } from './webhook-request.ts'
@@ -162,7 +164,7 @@ export class WebhookDispatcher {
   }
 
   /** The status, or what went wrong. */
-  async #attempt({ id, url, body }: Delivery): Promise<number | string> {
+  async #attempt({ id, url, body, trace }: Delivery): Promise<number | string> {
     const timestamp = Math.floor(Date.now() / 1000)
     const headers = {
       'content-type': 'application/json',
@@ -170,6 +172,7 @@ export class WebhookDispatcher {
       'webhook-id': id,
       'webhook-timestamp': String(timestamp),
       'webhook-signature': signWebhook(this.#options.secrets, id, timestamp, body),
+      ...(trace && traceHeaders(JSON.parse(trace) as TraceContext, randomBytes(8).toString('hex'))),
     }
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT)])
     return this.#post(url, headers, body, signal).catch((cause: unknown) =>

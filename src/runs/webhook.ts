@@ -4,6 +4,7 @@ import { Type, type Static } from 'typebox'
 import { RefineError } from '../core/errors.ts'
 import type { RunState } from '../core/run-state.ts'
 import type { Delivery } from '../core/run-store.ts'
+import type { TraceContext } from '../core/trace.ts'
 
 export const WEBHOOK_EVENTS = ['run.completed', 'run.failed', 'run.cancelled'] as const
 
@@ -70,11 +71,14 @@ export const deliveriesOf = (
   webhook: Webhook | undefined,
   owner: string,
   state: RunState,
+  trace?: TraceContext,
 ): Delivery[] => {
   const type = `run.${state.status}`
   const wanted: readonly string[] = webhook?.events ?? WEBHOOK_EVENTS
   if (webhook === undefined || !wanted.includes(type)) return []
   const id = `msg_${randomBytes(16).toString('hex')}`
   const body = bodyOf(type, state)
-  return [{ id, run_id: state.id, owner, url: webhook.url, body, attempts: 0, due: Date.now() }]
+  const { url } = webhook
+  const traced = trace === undefined ? {} : { trace: JSON.stringify(trace) }
+  return [{ id, run_id: state.id, owner, url, body, attempts: 0, due: Date.now(), ...traced }]
 }

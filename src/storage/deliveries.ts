@@ -4,10 +4,10 @@ import { statement, type Database, type Statement } from './database.ts'
 
 /** Part of the write that ends the run; nothing for an address that wants no more. */
 export const insertDelivery = (delivery: Delivery): Statement => {
-  const { id, run_id, owner, url, body, attempts, due } = delivery
+  const { id, run_id, owner, url, body, attempts, due, trace = null } = delivery
   return statement(
-    `INSERT INTO deliveries (id, run_id, owner, url, body, attempts, due)
-     SELECT ?, ?, ?, ?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT)
+    `INSERT INTO deliveries (id, run_id, owner, url, body, attempts, due, trace)
+     SELECT ?, ?, ?, ?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), ?
      WHERE NOT EXISTS (SELECT 1 FROM disabled_endpoints WHERE owner = ? AND url = ?)
      ON CONFLICT DO NOTHING`,
     id,
@@ -17,6 +17,7 @@ export const insertDelivery = (delivery: Delivery): Statement => {
     body,
     attempts,
     Math.ceil(due),
+    trace,
     owner,
     url,
   )

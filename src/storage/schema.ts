@@ -63,4 +63,5 @@ export const STEPS: readonly string[] = [
   `CREATE INDEX feedback_by_time ON feedback (at);`,
   DUEL_TABLE,
   REPORTERS,
+  `ALTER TABLE deliveries ADD COLUMN trace TEXT;`,
 ]

@@ -212,6 +212,31 @@ test('what was not delivered before a restart is delivered after it', async (t) 
   assert.equal(received[0]!.headers['webhook-id'], received[1]!.headers['webhook-id'])
 })
 
+test('each try of a webhook is a span of its own of the trace of its run, also after a restart', async (t) => {
+  const folder = temporaryFolder()
+  const { url, until, received } = await receiver(t, 503, 204, 204)
+  const slow = (store: DeliveryStore) => dispatcher(store, [0, 500])
+  const first = buildRunner(t, { folder, webhooks: slow })
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const trace = { traceId, flags: '01', state: 'congo=t61rcWkgMzE' }
+  await first.runner.create({ input: 'Go.', webhook: { url } }, '', trace)
+  await until(1)
+  await first.runner.drain(1)
+  await first.store.close()
+  const second = buildRunner(t, { folder, webhooks: slow })
+  await second.runner.recover()
+  await until(2)
+  const parents = received.map(({ headers: { traceparent, tracestate } }) => {
+    assert.equal(tracestate, trace.state)
+    return new RegExp(`^00-${traceId}-([\\da-f]{16})-01$`).exec(String(traceparent))?.[1]
+  })
+  assert.equal(new Set(parents).size, 2)
+  assert.ok(!parents.includes(undefined))
+  await second.runner.create({ input: 'Go.', webhook: { url } }, '')
+  await until(3)
+  assert.equal(received[2]!.headers['traceparent'], undefined)
+})
+
 const DELIVERY = {
   id: 'msg_1',
   run_id: 'run_1',
