@@ -14,8 +14,9 @@ from typing import Callable
 import torch
 
 from pebble.batches import Batches, Phase
+from pebble.stages import STAGES
 from pebble.store import export
-from train import STAGES, Progress, Trainer, add_arguments
+from train import Progress, Trainer, add_arguments
 
 # Shares of the time.
 PLAN = {"copying": 0.02, "skills": 0.04, "lookup": 0.1, "solver": 0.08, "roles": 0.2, "policy": 0.2, "cooling": 0.36}

@@ -94,7 +94,9 @@ def draw(rng: random.Random, mixture: Mixture, samples: Samples | None) -> roles
         return practice.read(rng, problem)
     if role == "link":
         return practice.link(rng, problem)
-    return roles.solve(problem) if role == "solve" else roles.planted(rng, role, problem)
+    if role == "solve":
+        return roles.solve(problem, rng.random() < roles.CAREFUL)
+    return roles.planted(rng, role, problem)
 
 
 @dataclass(frozen=True)

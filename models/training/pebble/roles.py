@@ -13,6 +13,8 @@ from .solutions import Candidate, as_written, canonical, correction, first_wrong
 ALL_RIGHT = "All steps are right."
 REFLECTION = "\nCheck it again.\n"
 LETTERS = "ABCDEFGH"
+# How often a solution is one that works its long results out: below a half, so that what is not sampled does not.
+CAREFUL = 0.4
 _LISTED = re.compile(r"(?:(\d{1,3} .+)|(####.*)) (ok|wrong)")
 _VERDICT = re.compile(r"Step (\d{1,3}) is wrong, it should be (.+)\.")
 
@@ -184,17 +186,23 @@ def _reading(
     return Example(*prompt, answer, checks=_checks(problem, prompt[1], shown))
 
 
-def solve(problem: Problem) -> Example:
-    return Example("solve", problem.text, canonical(problem).bullets)
+def solve(problem: Problem, carefully: bool = False) -> Example:
+    """Long results at once, or `carefully`, worked out. A solver of one way has one opinion, which a vote only repeats; one that
+    now and then takes its time disagrees with itself where it reckons badly."""
+    return Example("solve", problem.text, _careful(problem) if carefully else canonical(problem).bullets)
+
+
+def _careful(problem: Problem) -> str:
+    return "\n".join(map(worked, canonical(problem).bullets.split("\n")))
 
 
 def recheck(rng: random.Random, problem: Problem, candidate: Candidate) -> Example:
     """Another solution after a first one, whole or cut off anywhere, and the reflection text, once or twice, as
-    strategies that extend a draft ask for it."""
+    strategies that extend a draft ask for it. A second look takes its time."""
     given = _cut(rng, candidate.bullets) + REFLECTION
     if rng.random() < 0.3:
-        given += _cut(rng, canonical(problem).bullets) + REFLECTION
-    return Example("solve", problem.text, canonical(problem).bullets, given)
+        given += _cut(rng, _careful(problem)) + REFLECTION
+    return Example("solve", problem.text, _careful(problem), given)
 
 
 def _cut(rng: random.Random, text: str) -> str:

@@ -1,4 +1,4 @@
-"""python -m unittest discover tests (from models/training; about ten seconds)"""
+"""python -m unittest discover tests (from models/training; about two minutes)"""
 
 import json
 import random
@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from pebble import lexicon, practice, roles, sampling, tokens, wordings  # noqa: E402
 from pebble.arithmetic import OPERATIONS, Reckoned, corrected, worked  # noqa: E402
 from pebble.attention import attend_causal  # noqa: E402
-from pebble.batches import Batches, Mixture, Phase, collate  # noqa: E402
+from pebble.batches import Batches, Mixture, Phase, collate, draw  # noqa: E402
 from pebble.induction import write_induction  # noqa: E402
 from pebble.model import Config, Llama  # noqa: E402
 from pebble.muon import orthogonalise  # noqa: E402
@@ -359,9 +359,24 @@ class Roles(unittest.TestCase):
             self.assertEqual(asked, [(TOKENIZER.token_to_id(own.assistant), tokens.STRESSED_WEIGHT), (tokens.END, 1.0)])
             self.assertEqual((own.given, own.assistant), ("1 Ann: 3 ok\n", example.assistant[-1]))
 
-    def test_a_second_look_follows_drafts_that_were_cut_off_anywhere(self):
+    def test_a_careful_solution_works_long_results_out_and_is_read_as_the_quick_one(self):
+        problem = next(p for p in (random_problem(random.Random(n), 4) for n in range(50)) if max(p.values.values()) > 1000)
+        quick, careful = roles.solve(problem).assistant, roles.solve(problem, carefully=True).assistant
+        self.assertNotEqual(quick, careful)
+        self.assertEqual(careful.split("\n"), [worked(line) for line in quick.split("\n")])
+        self.assertEqual(Candidate.read(careful), canonical(problem))
+
+    def test_fewer_than_half_of_the_solutions_that_are_trained_on_are_careful(self):
+        rng, mixture = random.Random(20), Mixture({"solve": 1.0}, {6: 1.0}, 0.0)
+        texts = [draw(rng, mixture, None).assistant for _ in range(300)]
+        share = sum(text != Candidate.read(text).bullets for text in texts) / len(texts)
+        self.assertTrue(0.25 < share < 0.5, share)
+
+    def test_a_second_look_follows_drafts_that_were_cut_off_anywhere_and_takes_its_time(self):
         rng, problem = random.Random(12), random_problem(random.Random(12), 3)
-        given = [roles.recheck(rng, problem, canonical(problem)).given for _ in range(200)]
+        looks = [roles.recheck(rng, problem, canonical(problem)) for _ in range(200)]
+        self.assertEqual({look.assistant for look in looks}, {roles.solve(problem, carefully=True).assistant})
+        given = [look.given for look in looks]
         self.assertTrue(all(text.endswith(roles.REFLECTION) for text in given))
         self.assertGreater(sum("####" not in text for text in given), 50)
         self.assertGreater(sum(text.count(roles.REFLECTION) == 2 for text in given), 20)
@@ -446,7 +461,9 @@ class Model(unittest.TestCase):
             ids = tokens.prompt_ids(TOKENIZER, *prompt)
             written = []
             while len(written) < 12:
-                chosen = model.logits(model(torch.tensor([ids + written])))[0, -1].argmax().item()
+                logits = model.logits(model(torch.tensor([ids + written])))[0, -1]
+                logits[tokens.MARKS] = -torch.inf
+                chosen = logits.argmax().item()
                 if chosen == tokens.END:
                     break
                 written.append(chosen)
