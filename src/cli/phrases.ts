@@ -48,6 +48,7 @@ export const describeMarks = ({ marks }: EventOf<'behaviours.observed'>): string
 
 export const describeComparison = (event: EventOf<'comparison.completed'>): string => {
   const { candidates, winner, orders } = event
+  if (orders.length === 0) return `${candidates.join(' against ')}: tie, they look the same`
   const verdict = winner === null ? 'tie' : `candidate ${winner} wins`
   const ways = orders.length === 1 ? 'one order' : `${orders.length} orders`
   return `${candidates.join(' against ')}: ${verdict} in ${ways}`

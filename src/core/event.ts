@@ -140,7 +140,9 @@ export const STRATEGY_EVENTS = [
   body('comparison.completed', {
     candidates: Type.Array(CandidateNumber, { minItems: 2, maxItems: 2 }),
     winner: Nullable(CandidateNumber),
-    orders: Type.Array(Type.Object({ first: CandidateNumber, winner: Nullable(CandidateNumber) })),
+    orders: Type.Array(Type.Object({ first: CandidateNumber, winner: Nullable(CandidateNumber) }), {
+      description: 'Empty where both look the same to the judge, who was not asked.',
+    }),
   }),
   body('vote.updated', {
     answers: Type.Array(

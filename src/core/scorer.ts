@@ -33,7 +33,10 @@ export interface Scorer {
 export interface Comparison {
   /** `tie` when the verdict changes with the order or cannot be read. */
   readonly winner: 'left' | 'right' | 'tie'
-  /** The verdict in each order of presentation: which one was shown first, and who won. */
+  /**
+   * The verdict in each order of presentation: which one was shown first, and who won. Empty where the two look the same to
+   * the judge, who was not asked.
+   */
   readonly orders: readonly {
     readonly first: 'left' | 'right'
     readonly winner: 'left' | 'right' | 'tie'

@@ -169,7 +169,10 @@ const NOTES: { readonly [Type in RunEvent['type']]?: (event: EventOf<Type>) => N
   }),
   'comparison.completed': ({ candidates, winner, orders }) => ({
     subject: candidates.map((candidate) => `#${candidate}`).join(' against '),
-    text: `${winner === null ? 'a draw' : `#${winner} wins`}, asked in ${orders.length} orders`,
+    text:
+      orders.length === 0
+        ? 'a draw: they look the same to the judge, who was not asked'
+        : `${winner === null ? 'a draw' : `#${winner} wins`}, asked in ${orders.length} orders`,
   }),
   'gate.decided': ({ gate, outcome, values }) => ({
     subject: `Gate ${gate}`,

@@ -7,9 +7,13 @@ import { meterModel } from './metered-model.ts'
 import { byRole, type Parts } from './plan.ts'
 import { UsageAccount } from './usage-account.ts'
 
-/** What was shown first won, or what was shown second. */
-const preferenceOf = ({ first, winner }: Comparison['orders'][number]): Preference =>
-  winner === 'tie' ? 'tie' : winner === first ? 'first' : 'second'
+/** What was shown first won, or what was shown second. A judge who was not asked prefers none. */
+const preferenceOf = (order: Comparison['orders'][number] | undefined): Preference =>
+  order === undefined || order.winner === 'tie'
+    ? 'tie'
+    : order.winner === order.first
+      ? 'first'
+      : 'second'
 
 export interface Judged {
   /** `undefined` when the judge was not to be had; `cause` says why. */
@@ -48,7 +52,7 @@ export const judgeDuel = async (
       { signal },
     )
     const [aFirst, bFirst] = (['left', 'right'] as const).map((side) =>
-      preferenceOf(orders.find(({ first }) => first === side)!),
+      preferenceOf(orders.find(({ first }) => first === side)),
     )
     return { verdict: verdictOf(aFirst!, bFirst!), cost: costOf() }
   } catch (cause) {

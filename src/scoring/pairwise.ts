@@ -1,7 +1,9 @@
 /**
  * Pairwise comparison in both orders. Judges prefer a position in about a third of the cases (Zheng et al. 2023,
- * MT-Bench), so only a verdict that survives the swap is a win; all else is a tie.
+ * MT-Bench), so only a verdict that survives the swap is a win; all else is a tie. Two drafts that look the same to the judge,
+ * as solutions that differ only in how long results were worked out, tie unasked.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { CallOptions, LanguageModel } from '../core/language-model.ts'
 import type { RolePrompts } from '../core/prompts.ts'
 import type { Comparator, Comparison, Draft } from '../core/scorer.ts'
@@ -11,7 +13,13 @@ import { ask } from './reply.ts'
 type Side = 'left' | 'right'
 type Order = Comparison['orders'][number]
 
-/** Two calls per comparison, at the same time. */
+const lookTheSame = (prompts: RolePrompts, task: Task, left: Draft, right: Draft): boolean =>
+  isDeepStrictEqual(
+    prompts.compare(task, left.text, right.text),
+    prompts.compare(task, right.text, left.text),
+  )
+
+/** Two calls per comparison at most, at the same time. */
 export const createComparator = (model: LanguageModel, prompts: RolePrompts): Comparator => {
   const inOrder = async (
     task: Task,
@@ -32,6 +40,7 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     name: 'pairwise',
     compare: async (task, left, right, options) => {
       const drafts = { left, right }
+      if (lookTheSame(prompts, task, left, right)) return { winner: 'tie', orders: [] }
       const pair = new AbortController()
       const asked = { ...options, signal: AbortSignal.any([options.signal, pair.signal]) }
       try {

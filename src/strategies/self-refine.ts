@@ -16,13 +16,14 @@ import type { Attempt, Critique } from '../core/prompts.ts'
 import { SCORERS, type Comparator, type Scorer } from '../core/scorer.ts'
 import { defineStrategy } from '../core/strategy.ts'
 import { compose, type Events, type Refinement, type Stage } from './compose.ts'
+import { compare } from './parts/comparison.ts'
 import { compareCost, draftCost, refineCost, reviewCost, scoreCost } from './parts/cost.ts'
 import { critique, isOutdated, untargetedCritique } from './parts/critique.ts'
 import { draftCall, sample } from './parts/draft.ts'
 import { formOf } from './parts/forms.ts'
 import * as options from './parts/options.ts'
 import { revise } from './parts/revise.ts'
-import { challenge, score } from './parts/score.ts'
+import { score } from './parts/score.ts'
 
 const OPTIONS = Type.Object(
   {
@@ -80,7 +81,7 @@ async function* accept(refinement: Refinement, rating: Rating, revision: number)
   if (incumbent === revision) return true // it has the form that the one before it lacked
   if (pool.text(revision).trim() === pool.text(incumbent).trim()) return false
   if ('comparator' in rating) {
-    const won = yield* challenge(refinement, rating.comparator, revision)
+    const won = (yield* compare(refinement, rating.comparator, incumbent, revision)) === 'right'
     if (won) yield pool.promote(revision, 'won the comparison', null)
     return won
   }

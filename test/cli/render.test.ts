@@ -86,6 +86,15 @@ test('votes, gates, comparisons and warnings each have a line', () => {
   ])
 })
 
+test('a comparison that nobody was asked for is shown as such', () => {
+  const alike: Body = { type: 'comparison.completed', candidates: [0, 1], winner: null, orders: [] }
+  assert.ok(
+    renderRun(viewOf(stamp([CREATED, alike])), SIZE, false).includes(
+      'compare 0 against 1: tie, they look the same',
+    ),
+  )
+})
+
 const crowd = (count: number): Body[] => [
   CREATED,
   ...Array.from({ length: count }, (_, candidate): Body[] => [

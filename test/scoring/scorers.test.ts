@@ -215,10 +215,14 @@ test('a scorer that the models cannot feed is refused by name', () => {
   )
 })
 
-const compareBy = async (reply: (ask: Ask) => string) => {
-  const { scorers, model } = scorersOf({ reply })
-  const left = { text: 'LEFT' }
-  const comparison = await scorers.comparator().compare(TASK, left, { text: 'RIGHT' }, { signal })
+const compareBy = async (
+  reply: (ask: Ask) => string,
+  [left, right]: readonly [string, string] = ['LEFT', 'RIGHT'],
+  prompts: PromptSet = 'full',
+) => {
+  const { scorers, model } = scorersOf({ reply }, prompts)
+  const drafts = [{ text: left }, { text: right }] as const
+  const comparison = await scorers.comparator().compare(TASK, ...drafts, { signal })
   return { ...comparison, calls: model.calls }
 }
 
@@ -238,6 +242,22 @@ test('a comparison counts only when it survives the swap', async () => {
     ['left', 'right'],
   )
   assert.equal((await compareBy(() => 'no idea')).winner, 'tie')
+})
+
+test('answers that look the same to the judge tie, and it is not asked', async () => {
+  const [quick, worked] = [
+    '- a: 99 + 9 = 108\n#### 108',
+    '- a: 99 + 9 = 9 9 18 9 0 10 = 108\n#### 108',
+  ]
+  for (const [other, prompts] of [
+    [quick!, 'full'],
+    [quick!, 'compact'],
+    [worked!, 'compact'],
+  ] as const) {
+    const { winner, orders, calls } = await compareBy(() => 'A', [quick!, other], prompts)
+    assert.deepEqual([winner, orders, calls], ['tie', [], 0])
+  }
+  assert.equal((await compareBy(() => 'A', [quick!, worked!])).calls, 2)
 })
 
 test('a comparison is read behind the end of a thinking', async () => {

@@ -32,6 +32,26 @@ test('a knockout of N takes (N − 1) · K matches in both orders, and the best 
   }
 })
 
+test('drafts that look the same to the judge tie, and nobody is asked', async () => {
+  const reply = (ask: Ask): FakeReply =>
+    ask.system === 'solve' ? `- a: 1\n#### ${Math.min(ask.sample, 1)}` : larger(ask)
+  for (const scorer of ['knockout', 'league']) {
+    const model = new FakeModel({ reply })
+    const options = { n: 4, scorer, comparisons: 2, opponents: 3 }
+    const { selection, events } = await runStrategy(bestOfN, model, { options })
+    const [asked, unasked] = [2, 0].map((count) =>
+      ofType(events, 'comparison.completed').filter(({ orders }) => orders.length === count),
+    )
+    assert.ok(asked!.length > 0 && unasked!.length > 0)
+    assert.ok(asked!.every(({ candidates }) => candidates.includes(0)))
+    assert.ok(
+      unasked!.every(({ candidates, winner }) => !candidates.includes(0) && winner === null),
+    )
+    assert.equal(model.tallies.get('judge')?.calls, 2 * asked!.length)
+    assert.notEqual(selection?.candidate, 0)
+  }
+})
+
 test('a judge that always prefers the first place decides nothing', async () => {
   const model = new FakeModel({ reply: (ask) => (ask.system === 'compare' ? 'A' : larger(ask)) })
   for (const scorer of ['knockout', 'league']) {

@@ -14,7 +14,7 @@ ALL_RIGHT = "All steps are right."
 REFLECTION = "\nCheck it again.\n"
 LETTERS = "ABCDEFGH"
 # How often a solution is one that works its long results out: below a half, so that what is not sampled does not.
-CAREFUL = 0.4
+CAREFUL = 1 / 3
 _LISTED = re.compile(r"(?:(\d{1,3} .+)|(####.*)) (ok|wrong)")
 _VERDICT = re.compile(r"Step (\d{1,3}) is wrong, it should be (.+)\.")
 

@@ -1,6 +1,6 @@
 /** Scores a candidate; a scorer that fails costs the score, never the run. */
 import { RefineError } from '../../core/errors.ts'
-import type { Comparator, Score, Scorer } from '../../core/scorer.ts'
+import type { Score, Scorer } from '../../core/scorer.ts'
 import type { StopReason, StrategyEvent } from '../../core/event.ts'
 import type { Events, Refinement } from '../compose.ts'
 
@@ -44,37 +44,6 @@ const FREE: readonly string[] = ['likelihood', 'self-certainty', 'token-confiden
 /** Calls that a scored draft takes when all goes well. */
 export const callsPerDraft = ({ name }: Pick<Scorer, 'name'>): number =>
   FREE.includes(name) ? 1 : 2
-
-/** Compares the incumbent with a challenger in both orders; returns whether the challenger won. */
-export async function* challenge(
-  { task, context, pool }: Refinement,
-  comparator: Comparator,
-  challenger: number,
-): Events<boolean> {
-  const incumbent = pool.incumbent!
-  const numbers = { left: incumbent, right: challenger, tie: null }
-  const drafts = [pool.draft(incumbent), pool.draft(challenger)] as const
-  let event: StrategyEvent
-  try {
-    const { winner, orders } = await comparator.compare(task, ...drafts, {
-      signal: context.signal,
-    })
-    event = {
-      type: 'comparison.completed',
-      candidates: [incumbent, challenger],
-      winner: numbers[winner],
-      orders: orders.map((order) => ({
-        first: numbers[order.first],
-        winner: numbers[order.winner],
-      })),
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof RefineError) || context.signal.aborted) throw thrown
-    event = { type: 'warning', code: thrown.code, message: thrown.message }
-  }
-  yield event
-  return event.type === 'comparison.completed' && event.winner === challenger
-}
 
 /** Promotes by score, and stops at the threshold. */
 export const selectByScore = (refinement: Refinement, scorer: Scorer, threshold?: number) =>

@@ -3,10 +3,10 @@
  * scaling laws for test-time compute"). Every comparison is made in both orders; `comparisons` of them decide a match,
  * sampled with seeds of their own when there are several. Deviation: a tie keeps the incumbent, else the first.
  */
-import { RefineError } from '../../core/errors.ts'
 import { merge } from '../../core/merge.ts'
 import type { Comparator } from '../../core/scorer.ts'
 import type { Events, Refinement } from '../compose.ts'
+import { compare } from './comparison.ts'
 
 interface Match {
   readonly left: number
@@ -23,46 +23,17 @@ const draw = (refinement: Refinement, left: number, right: number, comparisons: 
   return { left, right, seeds }
 }
 
-/** One comparison in both orders: 1 when the left one won, -1 when the right one did, 0 for a tie or a failure. */
-async function* compare(
-  { task, context, pool }: Refinement,
-  comparator: Comparator,
-  left: number,
-  right: number,
-  seed: number | undefined,
-): Events<number> {
-  const numbers = { left, right, tie: null }
-  try {
-    const options = { signal: context.signal, ...(seed === undefined ? {} : { seed }) }
-    const drafts = [pool.draft(left), pool.draft(right)] as const
-    const { winner, orders } = await comparator.compare(task, ...drafts, options)
-    yield {
-      type: 'comparison.completed',
-      candidates: [left, right],
-      winner: numbers[winner],
-      orders: orders.map((order) => ({
-        first: numbers[order.first],
-        winner: numbers[order.winner],
-      })),
-    }
-    return winner === 'tie' ? 0 : winner === 'left' ? 1 : -1
-  } catch (thrown) {
-    if (!(thrown instanceof RefineError) || context.signal.aborted) throw thrown
-    yield { type: 'warning', code: thrown.code, message: thrown.message }
-    return 0
-  }
-}
-
 /** The comparisons of one match, side by side; returns those won by the left minus those won by the right. */
 async function* play(
   refinement: Refinement,
   comparator: Comparator,
   { left, right, seeds }: Match,
 ): Events<number> {
-  const results = yield* merge(
+  const winners = yield* merge(
     seeds.map((seed) => compare(refinement, comparator, left, right, seed)),
   )
-  return results.reduce((sum, result) => sum + result, 0)
+  const won = (side: 'left' | 'right'): number => winners.filter((winner) => winner === side).length
+  return won('left') - won('right')
 }
 
 /** Plays a match and promotes who beats the incumbent; returns who goes on. */
