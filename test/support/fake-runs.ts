@@ -96,7 +96,15 @@ export const refinement: Body[] = [
     answers: [{ answer: '42', weight: 2, candidates: [1] }],
     effective_answers: 1,
   },
-  { type: 'comparison.completed', candidates: [0, 1], winner: 1, orders: [] },
+  {
+    type: 'comparison.completed',
+    candidates: [0, 1],
+    winner: 1,
+    orders: [
+      { first: 0, winner: 1 },
+      { first: 1, winner: 1 },
+    ],
+  },
   { type: 'gate.decided', gate: 'difficulty', outcome: 'go on', values: {} },
   { type: 'warning', code: 'degraded', message: 'No likelihoods.' },
   {
