@@ -6,6 +6,7 @@ python evaluate.py --model out/policy --limit 100 --k 8    # a quick look
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 
 from pebble import roles, tokens
+from pebble.arithmetic import plain
 from pebble.model import Llama
 from pebble.problems import Problem
 from pebble.sampling import generate, next_logits, step_scores
@@ -22,6 +24,8 @@ from pebble.statistics import auc, difference, majority, wilson
 from pebble.store import load_checkpoint
 
 SEED = 5
+# That of ../pebble/generation_config.json, and one at which samples differ more.
+TEMPERATURE, WARMER = 0.8, 1.0
 # Room for a new solution behind a prompt that shows several.
 ANSWER = 300
 SETS = ("names", "longer", "wordings")
@@ -52,7 +56,8 @@ class Writers:
 
     def __init__(self, folder: Path, device: str, count: int):
         self.count = count
-        self.pool = get_context("spawn").Pool(count, Writers._load, (folder, device))
+        # This kind of pool says so when a process is killed, as for memory; the other kind waits for it for ever.
+        self.pool = ProcessPoolExecutor(count, get_context("spawn"), Writers._load, (folder, device))
 
     @staticmethod
     def _load(folder: Path, device: str) -> None:
@@ -69,7 +74,7 @@ class Writers:
         cuts = [slice(n, None, self.count) for n in range(self.count)]
         parts = [(prompts[c], given and given[c], temperature, SEED + n) for n, c in enumerate(cuts)]
         texts = [""] * len(prompts)
-        for cut, written in zip(cuts, self.pool.map(Writers._write, parts, chunksize=1)):
+        for cut, written in zip(cuts, self.pool.map(Writers._write, parts)):
             texts[cut] = written
         return texts
 
@@ -82,12 +87,14 @@ class Evaluation:
     def write(self, prompts: list[tuple[str, str]], temperature: float = 0.0, given: list[str] | None = None) -> list[str]:
         return self.writers.write(prompts, temperature, given)
 
-    def solve(self, problems: list[Problem], temperature: float = 0.0) -> list[Candidate]:
-        return [Candidate.read(text) for text in self.write([("solve", p.text) for p in problems], temperature)]
+    def samples(self, problems: list[Problem], count: int, temperature: float = TEMPERATURE) -> list[str]:
+        return self.write([("solve", p.text) for p in problems for _ in range(count)], temperature)
 
     def greedy(self, name: str, problems: list[Problem]) -> list[bool]:
-        right = [is_right(p, c) for p, c in zip(problems, self.solve(problems))]
+        texts = self.write([("solve", p.text) for p in problems])
+        right = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
         show(f"solver, greedy, {name}", wilson(sum(right), len(right)))
+        show("  long results worked out", wilson(sum(map(is_careful, texts)), len(texts)))
         return right
 
     def by_difficulty(self, problems: list[Problem], right: list[bool]) -> None:
@@ -96,17 +103,10 @@ class Evaluation:
             show(f"  {steps} steps", wilson(sum(hits), len(hits)))
 
     def sampled(self, problems: list[Problem], greedy: list[bool]) -> tuple[list[Judged], list[tuple[Judged, Judged]]]:
-        """Prints pass@k and majority@k; returns two samples of each problem for the roles that read solutions, and for
-        each problem that has both the first right and the first wrong sample, in the order in which they came."""
-        k = self.k
-        candidates = self.solve([p for p in problems for _ in range(k)], 0.8)
-        rows = [candidates[n * k : (n + 1) * k] for n in range(len(problems))]
-        right = [[is_right(p, c) for c in row] for p, row in zip(problems, rows)]
-        votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
-        show("solver, one sample at 0.8", wilson(sum(map(sum, right)), k * len(rows)))
-        show(f"solver, pass@{k}", wilson(sum(map(any, right)), len(rows)))
-        show(f"solver, majority@{k}", wilson(sum(votes), len(votes)))
-        show("  over greedy on the same problems", difference(greedy, votes))
+        """Prints pass@k and majority@k at both temperatures; returns two samples of each problem for the roles that read
+        solutions, and for each problem that has both the first right and the first wrong sample, in the order in which they came."""
+        self.drawn(problems, greedy, WARMER)
+        rows = self.drawn(problems, greedy, TEMPERATURE)
         judged = [[Judged(p, c, first_wrong(p, c)) for c in row if c.answer] for p, row in zip(problems, rows)]
         pairs = []
         for row in judged:
@@ -115,6 +115,19 @@ class Evaluation:
                 a, b = sorted(first.values())
                 pairs.append((row[a], row[b]))
         return [item for row in judged for item in row[:2]], pairs
+
+    def drawn(self, problems: list[Problem], greedy: list[bool], temperature: float) -> list[list[Candidate]]:
+        """Prints what k samples of each problem are worth; returns them by problem."""
+        k, texts = self.k, self.samples(problems, self.k, temperature)
+        rows = [list(map(Candidate.read, texts[n * k : (n + 1) * k])) for n in range(len(problems))]
+        right = [[is_right(p, c) for c in row] for p, row in zip(problems, rows)]
+        votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
+        show(f"solver, one sample at {temperature}", wilson(sum(map(sum, right)), k * len(rows)))
+        show("  long results worked out", wilson(sum(map(is_careful, texts)), len(texts)))
+        show(f"solver, pass@{k} at {temperature}", wilson(sum(map(any, right)), len(rows)))
+        show(f"solver, majority@{k} at {temperature}", wilson(sum(votes), len(votes)))
+        show(f"  over greedy on the same problems, at {temperature}", difference(greedy, votes))
+        return rows
 
     def verifier(self, items: list[Judged]) -> None:
         scores = step_scores(self.model, self.tokenizer, [(i.problem.text, i.candidate.bullets) for i in items])
@@ -212,7 +225,7 @@ class Evaluation:
 
     def together(self, problems: list[Problem], shown: int = 4) -> None:
         """The roles that read several samples, against a vote among the same samples."""
-        candidates = self.solve([p for p in problems for _ in range(shown)], 0.8)
+        candidates = list(map(Candidate.read, self.samples(problems, shown)))
         drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
         fitting = [(p, row) for p, row in drawn if self.fits(roles.aggregate_prompt(p.text, row))]
         show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))
@@ -227,6 +240,11 @@ class Evaluation:
         best = [any(is_right(p, c) for c in row) for p, row in zip(problems, rows)]
         for name, right in (("aggregate", made), ("select", named), ("majority", votes), ("any", best)):
             show(f"of {shown} samples, {name}", wilson(sum(right), len(right)))
+
+
+def is_careful(text: str) -> bool:
+    """Whether a solution works a long result out."""
+    return any(plain(line) != line for line in text.split("\n"))
 
 
 def split(scored: list[tuple[float, bool]]) -> tuple[list[float], list[float]]:
