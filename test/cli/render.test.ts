@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { widthOf } from '../../src/cli/display-text.ts'
 import { renderRun } from '../../src/cli/render.ts'
 import { createView, showEvent } from '../../src/cli/run-view.ts'
+import { SECOND_WINS } from '../support/fake-runs.ts'
 import { CREATED, RUN, stamp, type Body } from './fixtures.ts'
 
 const viewOf = (
@@ -67,15 +68,7 @@ test('votes, gates, comparisons and warnings each have a line', () => {
       outcome: 'refine',
       values: { margin: 0.1, best: null },
     },
-    {
-      type: 'comparison.completed',
-      candidates: [0, 1],
-      winner: 1,
-      orders: [
-        { first: 0, winner: 1 },
-        { first: 1, winner: 1 },
-      ],
-    },
+    SECOND_WINS,
     { type: 'warning', code: 'judge_unreadable', message: 'asked again' },
   ]
   assert.deepEqual(renderRun(viewOf(stamp(bodies)), SIZE, false).slice(3), [

@@ -9,6 +9,7 @@ import { findErrors } from '../../src/core/validation.ts'
 import { preferencesOf } from '../../src/exports/preferences.ts'
 import { RunExports } from '../../src/exports/run-exports.ts'
 import type { ExportQuery } from '../../src/exports/export-query.ts'
+import { SECOND_WINS } from '../support/fake-runs.ts'
 
 const draft = (candidate: number, text: string, parents: number[] = []): StrategyEvent[] => [
   {
@@ -48,15 +49,7 @@ const SCRIPT: (StrategyEvent | RunnerEvent)[] = [
   revised(1, 0, 'one\ntwo\nbad'),
   ...draft(1, 'uno\ndos'),
   score(1, 0.5),
-  {
-    type: 'comparison.completed',
-    candidates: [0, 1],
-    winner: 1,
-    orders: [
-      { first: 0, winner: 1 },
-      { first: 1, winner: 1 },
-    ],
-  },
+  SECOND_WINS,
   {
     type: 'critique.completed',
     candidate: 1,

@@ -53,6 +53,16 @@ export const begun: Body = {
   role: 'draft',
 }
 
+export const SECOND_WINS: StrategyEvent = {
+  type: 'comparison.completed',
+  candidates: [0, 1],
+  winner: 1,
+  orders: [
+    { first: 0, winner: 1 },
+    { first: 1, winner: 1 },
+  ],
+}
+
 /** A draft, its review, a better draft: nearly every event there is. */
 export const refinement: Body[] = [
   begun,
@@ -96,15 +106,7 @@ export const refinement: Body[] = [
     answers: [{ answer: '42', weight: 2, candidates: [1] }],
     effective_answers: 1,
   },
-  {
-    type: 'comparison.completed',
-    candidates: [0, 1],
-    winner: 1,
-    orders: [
-      { first: 0, winner: 1 },
-      { first: 1, winner: 1 },
-    ],
-  },
+  SECOND_WINS,
   { type: 'gate.decided', gate: 'difficulty', outcome: 'go on', values: {} },
   { type: 'warning', code: 'degraded', message: 'No likelihoods.' },
   {
