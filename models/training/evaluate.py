@@ -87,11 +87,11 @@ class Evaluation:
     def write(self, prompts: list[tuple[str, str]], temperature: float = 0.0, given: list[str] | None = None) -> list[str]:
         return self.writers.write(prompts, temperature, given)
 
-    def samples(self, problems: list[Problem], count: int, temperature: float = TEMPERATURE) -> list[str]:
+    def solutions(self, problems: list[Problem], count: int = 1, temperature: float = 0.0) -> list[str]:
         return self.write([("solve", p.text) for p in problems for _ in range(count)], temperature)
 
     def greedy(self, name: str, problems: list[Problem]) -> list[bool]:
-        texts = self.write([("solve", p.text) for p in problems])
+        texts = self.solutions(problems)
         right = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
         show(f"solver, greedy, {name}", wilson(sum(right), len(right)))
         show("  long results worked out", wilson(sum(map(is_careful, texts)), len(texts)))
@@ -118,7 +118,7 @@ class Evaluation:
 
     def drawn(self, problems: list[Problem], greedy: list[bool], temperature: float) -> list[list[Candidate]]:
         """Prints what k samples of each problem are worth; returns them by problem."""
-        k, texts = self.k, self.samples(problems, self.k, temperature)
+        k, texts = self.k, self.solutions(problems, self.k, temperature)
         rows = [list(map(Candidate.read, texts[n * k : (n + 1) * k])) for n in range(len(problems))]
         right = [[is_right(p, c) for c in row] for p, row in zip(problems, rows)]
         votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]
@@ -225,7 +225,7 @@ class Evaluation:
 
     def together(self, problems: list[Problem], shown: int = 4) -> None:
         """The roles that read several samples, against a vote among the same samples."""
-        candidates = list(map(Candidate.read, self.samples(problems, shown)))
+        candidates = list(map(Candidate.read, self.solutions(problems, shown, TEMPERATURE)))
         drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
         fitting = [(p, row) for p, row in drawn if self.fits(roles.aggregate_prompt(p.text, row))]
         show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))

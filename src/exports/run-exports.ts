@@ -73,7 +73,8 @@ export class RunExports {
 
   /**
    * Checks the query at once; the records then come oldest run first, of the owner's runs or of everybody's if
-   * undefined, each read when it is pulled; those that nobody was shown are left out. Runs that end meanwhile may or may not be among them.
+   * undefined, each read when it is pulled; those that nobody was shown are left out. Runs that end meanwhile may or may
+   * not be among them.
    * @throws RefineError invalid_request naming the field
    */
   open(query: ExportQuery, owner: string | undefined): AsyncGenerator<ExportRecord, void, void> {

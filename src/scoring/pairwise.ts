@@ -5,32 +5,24 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { CallOptions, LanguageModel } from '../core/language-model.ts'
-import type { RolePrompts } from '../core/prompts.ts'
+import type { Prompt, RolePrompts } from '../core/prompts.ts'
 import type { Comparator, Comparison, Draft } from '../core/scorer.ts'
-import type { Task } from '../core/task.ts'
 import { ask } from './reply.ts'
 
 type Side = 'left' | 'right'
 type Order = Comparison['orders'][number]
 
-const lookTheSame = (prompts: RolePrompts, task: Task, left: Draft, right: Draft): boolean =>
-  isDeepStrictEqual(
-    prompts.compare(task, left.text, right.text),
-    prompts.compare(task, right.text, left.text),
-  )
-
 /** Two calls per comparison at most, at the same time. */
 export const createComparator = (model: LanguageModel, prompts: RolePrompts): Comparator => {
   const inOrder = async (
-    task: Task,
+    prompt: Prompt,
     drafts: Readonly<Record<Side, Draft>>,
     first: Side,
     options: CallOptions & { readonly seed?: number },
   ): Promise<Order> => {
     const second: Side = first === 'left' ? 'right' : 'left'
-    const shown = [drafts[first].text, drafts[second].text] as const
-    const prompt = prompts.compare(task, ...shown)
-    const verdict = prompts.readComparison((await ask(model, prompt, options)).text, ...shown)
+    const { text } = await ask(model, prompt, options)
+    const verdict = prompts.readComparison(text, drafts[first].text, drafts[second].text)
     return {
       first,
       winner: verdict === 'first' ? first : verdict === 'second' ? second : 'tie',
@@ -40,13 +32,17 @@ export const createComparator = (model: LanguageModel, prompts: RolePrompts): Co
     name: 'pairwise',
     compare: async (task, left, right, options) => {
       const drafts = { left, right }
-      if (lookTheSame(prompts, task, left, right)) return { winner: 'tie', orders: [] }
+      const [leftFirst, rightFirst] = [
+        prompts.compare(task, left.text, right.text),
+        prompts.compare(task, right.text, left.text),
+      ]
+      if (isDeepStrictEqual(leftFirst, rightFirst)) return { winner: 'tie', orders: [] }
       const pair = new AbortController()
       const asked = { ...options, signal: AbortSignal.any([options.signal, pair.signal]) }
       try {
         const orders = await Promise.all([
-          inOrder(task, drafts, 'left', asked),
-          inOrder(task, drafts, 'right', asked),
+          inOrder(leftFirst, drafts, 'left', asked),
+          inOrder(rightFirst, drafts, 'right', asked),
         ])
         const agreed = orders[0].winner === orders[1].winner
         return { winner: agreed ? orders[0].winner : 'tie', orders }

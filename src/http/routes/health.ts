@@ -28,7 +28,7 @@ const PARTS = [
 const PROBE_MS = 1000
 
 /** What is wrong with the part; undefined for one that answers in time. Never rejects. */
-const problemOf = async (ready: Promise<void>, late: string): Promise<string | undefined> => {
+const faultOf = async (ready: Promise<void>, late: string): Promise<string | undefined> => {
   let timer: NodeJS.Timeout | undefined
   const lateness = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(late), PROBE_MS)
@@ -47,10 +47,10 @@ const problemOf = async (ready: Promise<void>, late: string): Promise<string | u
 
 /** @throws RefineError overloaded, naming every part that cannot answer just now */
 const checkReady = async (runs: HttpContext['runs']): Promise<void> => {
-  const found = await Promise.all(PARTS.map(([part, late]) => problemOf(runs.ready(part), late)))
-  const problems = found.filter((problem) => problem !== undefined)
-  if (problems.length === 0) return
-  throw new RefineError('overloaded', `Not ready: ${problems.join(' ')}`, { retryAfter: 1 })
+  const found = await Promise.all(PARTS.map(([part, late]) => faultOf(runs.ready(part), late)))
+  const faults = found.filter((fault) => fault !== undefined)
+  if (faults.length === 0) return
+  throw new RefineError('overloaded', `Not ready: ${faults.join(' ')}`, { retryAfter: 1 })
 }
 
 export const registerHealth = (app: FastifyInstance, { runs, version }: HttpContext): void => {
