@@ -1,6 +1,9 @@
 /** The budget of a run: limits on calls, tokens, seconds and money, spent before each call and settled after it. */
 import { Type, type Static } from 'typebox'
 
+/** Longest time that a budget or a deadline may give a run, in seconds. */
+export const LONGEST_SECONDS = 86_400
+
 export const Budget = Type.Object(
   {
     calls: Type.Optional(
@@ -20,7 +23,7 @@ export const Budget = Type.Object(
     seconds: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
-        maximum: 86_400,
+        maximum: LONGEST_SECONDS,
         description: 'Wall-clock time from the start of the run.',
       }),
     ),

@@ -1,6 +1,7 @@
 /** Runs whose caller waits for them: when the caller leaves, the work ends. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LONGEST_SECONDS } from '../core/budget.ts'
 import { CATALOG, invalidField, RefineError, type ErrorCode } from '../core/errors.ts'
 import type { Usage } from '../core/event.ts'
 import type { RunRequest } from '../runs/run-request.ts'
@@ -10,10 +11,8 @@ import type { HttpContext } from './server-options.ts'
 
 /** Time to come back for a client that sent a key, which says that it will, in seconds. */
 const GRACE_WITH_KEY = 5
-/** Longest deadline that a header may set, in seconds. */
-export const MAX_DEADLINE = 86_400
 
-const isDeadline = (seconds: number): boolean => seconds > 0 && seconds <= MAX_DEADLINE
+const isDeadline = (seconds: number): boolean => seconds > 0 && seconds <= LONGEST_SECONDS
 
 /** @throws RefineError invalid_request, naming the header */
 const deadlineOf = (headers: IncomingHttpHeaders): number | undefined => {
@@ -21,7 +20,7 @@ const deadlineOf = (headers: IncomingHttpHeaders): number | undefined => {
   if (header === undefined) return undefined
   const seconds = Number(header)
   if (isDeadline(seconds)) return seconds
-  throw invalidField('/x-deadline-seconds', `must be a number above 0, at most ${MAX_DEADLINE}`)
+  throw invalidField('/x-deadline-seconds', `must be a number above 0, at most ${LONGEST_SECONDS}`)
 }
 
 /** SDKs say it unasked, in whole seconds: 0 for half of one, and any number for somebody with patience. */

@@ -1,6 +1,6 @@
 /** Body of `POST /v1/runs` and of `run.create` on a socket: wire data, hence snake_case. */
 import { Type, type Static } from 'typebox'
-import { Budget } from '../core/budget.ts'
+import { Budget, LONGEST_SECONDS } from '../core/budget.ts'
 import { Webhook } from './webhook.ts'
 import { ROLES } from '../core/task.ts'
 import { TASK_FIELDS } from './task-request.ts'
@@ -41,7 +41,7 @@ export const RunRequest = Type.Object(
     deadline_seconds: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
-        maximum: 86_400,
+        maximum: LONGEST_SECONDS,
         description:
           'When the caller stops waiting. As `budget.seconds`, the shorter one holds, but no arm of an experiment ' +
           'decides it.',

@@ -2,10 +2,11 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { LONGEST_SECONDS } from '../../core/budget.ts'
 import { RunState } from '../../core/run-state.ts'
 import { invalidField, RefineError } from '../../core/errors.ts'
 import { RunRequest } from '../../runs/run-request.ts'
-import { attend, createRun, errorOfRun, MAX_DEADLINE, retryHeader } from '../foreground-run.ts'
+import { attend, createRun, errorOfRun, retryHeader } from '../foreground-run.ts'
 import { preferencesOf } from '../preferences.ts'
 import { jsonOrEventsResponse, jsonResponse, PROBLEM_RESPONSES } from '../responses.ts'
 import type { HttpContext } from '../server-options.ts'
@@ -31,7 +32,7 @@ const Headers = Type.Object({
   'x-deadline-seconds': Type.Optional(
     Type.Number({
       exclusiveMinimum: 0,
-      maximum: MAX_DEADLINE,
+      maximum: LONGEST_SECONDS,
       description: 'As `deadline_seconds` of the body; the shorter one holds.',
     }),
   ),
