@@ -28,7 +28,7 @@ SEED = 5
 TEMPERATURE, WARMER = 0.8, 1.0
 # Room for a new solution behind a prompt that shows several.
 ANSWER = 300
-SETS = ("names", "longer", "wordings")
+SETS = ("everyday", "names", "longer", "wordings")
 
 
 @dataclass(frozen=True)

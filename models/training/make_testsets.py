@@ -10,11 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from pebble import lexicon, wordings
-from pebble.problems import USUAL_SURFACE, Problem, Surface, build, is_held_out, random_structured_problem
+from pebble.generator import TRAINING_SURFACE, USUAL_SURFACE, Surface, build, is_held_out, random_structured_problem
+from pebble.problems import Problem
 
 UNSEEN_NAMES = replace(USUAL_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)
 UNSEEN_WORDINGS = replace(USUAL_SURFACE, sentences=wordings.HELD_OUT)
-USUAL_STEPS = (6, 7, 8, 8, 9, 9, 10)
+USUAL_STEPS = (9, 10)
+# What people type: shorter, with smaller numbers, all relations alike.
+EVERYDAY = replace(USUAL_SURFACE, numbers=TRAINING_SURFACE.numbers[:1], kinds=TRAINING_SURFACE.kinds)
+EVERYDAY_STEPS = (2, 3, 4, 5, 6, 7, 8)
 
 
 def row(name: str, number: int, problem: Problem) -> dict:
@@ -58,6 +62,7 @@ def main() -> None:
     write(folder, "changed", changed)
     write(folder, "names", draw("names", 300, USUAL_STEPS, UNSEEN_NAMES)[0])
     write(folder, "longer", draw("longer", 300, (11, 12), USUAL_SURFACE)[0])
+    write(folder, "everyday", draw("everyday", 300, EVERYDAY_STEPS, EVERYDAY)[0])
     write(folder, "wordings", draw("wordings", 300, USUAL_STEPS, UNSEEN_WORDINGS)[0])
 
 

@@ -2,6 +2,7 @@
 training, by a process of its own on the same device.
 
 python pipeline.py --out out --minutes 7 --workers 14
+python pipeline.py --out out --minutes 7 --workers 14 --init ../pebble
 """
 
 import argparse
@@ -18,9 +19,11 @@ from pebble.stages import STAGES
 from pebble.store import export
 from train import Progress, Trainer, add_arguments
 
-# Shares of the time.
+# Shares of the time, and before which stages the solver is sampled.
 PLAN = {"copying": 0.02, "skills": 0.04, "lookup": 0.1, "solver": 0.08, "roles": 0.2, "policy": 0.2, "cooling": 0.36}
-SAMPLED_AFTER = ("roles", "policy")
+# Of weights that fill every role.
+FURTHER = {"policy": 0.5, "cooling": 0.5}
+SAMPLED = ("policy", "cooling")
 
 
 class Sampler:
@@ -31,10 +34,10 @@ class Sampler:
         self.running: subprocess.Popen | None = None
         self.failed = False
 
-    def start(self, trainer: Trainer) -> None:
-        """Samples of weights that have been overtaken are not waited for."""
+    def start(self, trainer: Trainer, stage: str) -> None:
+        """For `stage`. Samples of weights that have been overtaken are not waited for."""
         self.stop()
-        out = samples_of(self.options, trainer.options.stage)
+        out = samples_of(self.options, stage)
         export(trainer.model, trainer.tokenizer, out.parent)
         o = self.options
         sizes = ("--problems", o.problems, "--samples", o.samples, "--sums", o.sums, "--rows", o.rows, "--device", o.device)
@@ -58,12 +61,12 @@ class Schedule:
     """Which phase the stage and the samples that are there make."""
 
     def __init__(self, options: argparse.Namespace):
-        files = [samples_of(options, stage) for stage in SAMPLED_AFTER]
+        files = [samples_of(options, stage) for stage in SAMPLED]
         # Which files are there: none, the first, the second, both.
         self.sources = [(), (files[0],), (files[1],), tuple(files)]
-        self.keys = [(stage, source) for stage in PLAN for source in self.sources]
+        self.keys = [(stage, source) for stage in options.plan for source in self.sources]
         self.phases = [Phase(STAGES[stage].mixture, source) for stage, source in self.keys]
-        self.stage, self.source = next(iter(PLAN)), self.sources[0]
+        self.stage, self.source = options.stage, self.sources[0]
         self.data: Batches | None = None
 
     def change(self, stage: str | None = None, came: tuple[Path, ...] = ()) -> None:
@@ -79,16 +82,17 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a = parser.add_argument
     a("--minutes", type=float, required=True, help="for all stages together")
-    a("--problems", type=int, default=12000, help="training problems that the solver is sampled on, each time")
+    a("--problems", type=int, default=3000, help="training problems that the solver is sampled on, each time")
     a("--samples", type=int, default=4, help="samples of each")
-    a("--sums", type=int, default=6000, help="texts of ten computations that the solver writes, each time")
+    a("--sums", type=int, default=3000, help="texts of ten computations that the solver writes, each time")
     a("--rows", type=int, default=4096, help="samples that are drawn at once")
     add_arguments(parser)
     options = parser.parse_args()
     options.out = options.out.resolve()
     # Each stage ends by the clock.
     options.tokens, options.total = float("inf"), options.minutes
-    options.stage = next(iter(PLAN))
+    options.plan = FURTHER if options.init else PLAN
+    options.stage = next(iter(options.plan))
     return options
 
 
@@ -103,17 +107,16 @@ def main() -> None:
     print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters, {options}", flush=True)
     for _ in range(2):
         # What is compiled for two shapes serves all.
-        trainer.loss(next(batches)).backward()
-        trainer.model.zero_grad(set_to_none=True)
+        trainer.gradients(next(batches))
     try:
-        for stage, share in PLAN.items():
+        for stage, share in options.plan.items():
+            if stage in SAMPLED:
+                sampler.start(trainer, stage)
             options.stage, options.minutes = stage, options.total * share
             trainer.stage, trainer.progress = STAGES[stage], Progress()
             schedule.change(stage)
             trainer.train(batches)
             trainer.warm_up = 0
-            if stage in SAMPLED_AFTER:
-                sampler.start(trainer)
     finally:
         sampler.stop()
     export(trainer.model, trainer.tokenizer, options.out / "exported")

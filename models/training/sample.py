@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 
 from pebble import roles
+from pebble.generator import random_problem
 from pebble.model import rotary_tables
-from pebble.problems import random_problem
 from pebble.practice import LABELS
 from pebble.sampling import generate
 from pebble.solutions import Candidate, first_wrong
 from pebble.store import load_checkpoint
 
-STEPS = (2, 3, 4, 5, 5, 6, 6, 7, 7, 8)
+STEPS = (2, 3, 4, 5, 6, 7, 7, 8, 8, 9, 9, 10)
 
 
 def main() -> None:

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import nn
 from torch.utils.data import DataLoader
 
 from pebble import tokens
 from pebble.batches import Batch, Batches, Phase
+from pebble.graphs import Graphs
 from pebble.induction import write_induction
+from pebble.losses import loss_of, shaped_loss
 from pebble.model import Config, Llama
 from pebble.muon import Muon
 from pebble.probes import probe_examples, report
@@ -53,21 +53,6 @@ class Optimisers:
             for group in part.param_groups:
                 group["lr"] = lr * rate
             part.step()
-
-
-def loss_of(model: Llama, forward, batch: Batch, device: str, half: bool) -> torch.Tensor:
-    """The mean loss, by weight. What has none is dropped here on the CPU: on a GPU it would have to be waited for."""
-    chosen = np.flatnonzero(batch.weights)
-    parts = (batch.ids, chosen, batch.targets.ravel()[chosen].astype(np.int64), batch.weights.ravel()[chosen])
-    ids, places, targets, weights = (_moved(torch.from_numpy(part), device) for part in parts)
-    with torch.autocast(device, torch.bfloat16, enabled=half):
-        logits = model.logits(forward(ids).flatten(0, 1).index_select(0, places))
-    losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    return losses @ weights / weights.sum()
-
-
-def _moved(tensor: torch.Tensor, device: str) -> torch.Tensor:
-    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
 def share_gradients(model: Llama, seen: int, seconds: float) -> tuple[int, float]:
@@ -125,6 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     a("--threads", type=int, default=2)
     a("--workers", type=int, default=0, help="processes that make batches")
     a("--compile", action=argparse.BooleanOptionalAction, default=True)
+    a("--graphs", action=argparse.BooleanOptionalAction, default=True, help="replay recorded steps on a GPU")
     a("--half", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
     a("--probe", type=int, default=16, help="examples of each kind in a report")
     a("--report", type=float, default=240, help="seconds between reports and checkpoints")
@@ -180,6 +166,7 @@ class Trainer:
         self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.model, self.tokenizer, state = start(options)
         self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
+        self.graphs = Graphs(self._shaped_loss, list(self.model.parameters())) if options.graphs and options.device == "cuda" else None
         self.optimisers = Optimisers(self.model, options.lr, torch.bfloat16 if options.half else torch.float32)
         self.progress, self.history = Progress(), []
         self.warm_up = 0 if state and state["optimisers"] else WARM_UP
@@ -192,7 +179,7 @@ class Trainer:
 
     def data(self, phases: list[Phase]) -> Batches:
         o, share = self.options, (self.rank, self.processes)
-        return Batches(self.tokenizer, phases, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share)
+        return Batches(self.tokenizer, phases, o.batch, f"{o.seed}:{o.stage}", self.progress.pool, share, self.graphs is not None)
 
     def loader(self, data: Batches) -> DataLoader:
         workers = self.options.workers
@@ -216,13 +203,23 @@ class Trainer:
     def loss(self, batch: Batch) -> torch.Tensor:
         return loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
 
-    def step(self, batch: Batch, seconds: float) -> None:
-        progress, loss = self.progress, self.loss(batch)
+    def _shaped_loss(self, ids: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return shaped_loss(self.model, self.forward, ids, targets, weights, self.options.half)
+
+    def gradients(self, batch: Batch) -> torch.Tensor:
+        """Leaves them in the parameters and returns the loss."""
+        if self.graphs:
+            return self.graphs.step(batch)
+        self.model.zero_grad(set_to_none=True)
+        loss = self.loss(batch)
         loss.backward()
+        return loss.detach()
+
+    def step(self, batch: Batch, seconds: float) -> None:
+        progress, loss = self.progress, self.gradients(batch)
         seen, progress.seconds = share_gradients(self.model, batch.tokens, seconds)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimisers.step(self.rate())
-        self.model.zero_grad(set_to_none=True)
         progress.seen += seen
         progress.steps += 1
         progress.pool = batch.pool

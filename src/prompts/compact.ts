@@ -23,9 +23,9 @@ import {
 import { hashWording } from './wording-hash.ts'
 
 /** Tokens of a refinement, of a review and of a judgement, which work long results out: those of problems of a dozen steps. */
-const REFINEMENT_TOKENS = 640
-const REVIEW_TOKENS = 640
-const SOLUTION_TOKENS = 448
+const REFINEMENT_TOKENS = 1024
+const REVIEW_TOKENS = 1024
+const SOLUTION_TOKENS = 512
 /** One line worked out, and a letter. */
 const COMPARISON_TOKENS = 128
 /** What candidates are called in the order in which they are shown: no more of them were ever trained on. */

@@ -36,7 +36,7 @@ test('every role speaks exactly the format the small model was trained on', () =
       { role: 'system', content: 'judge' },
       { role: 'user', content: `${question}\n\n${numbered}` },
     ],
-    maxTokens: 640,
+    maxTokens: 1024,
     digitAt: 'end',
   })
   assert.equal(

@@ -11,9 +11,10 @@ OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "*": lambda left, right: left * right,
     "/": lambda left, right: left // right if right else 0,
 }
-# From these on, sums and differences, and products, are worked out.
+# From these on, sums and differences, products, and what is divided, are worked out.
 LONG = 100
 LONG_PRODUCT = 1000
+LONG_DIVIDED = 1000
 _COMPUTED = re.compile(r".*?(\d+) ([-+*/]) (?:[A-Za-z]+ )?(\d+) = (\d+)")
 _STEPS = re.compile(r"= [\d ]+ = ")
 _WRITTEN = re.compile(r"- [A-Z]: ((\d+) ([-+*/]) (\d+) =) (\d+)")
@@ -52,8 +53,8 @@ def worked(line: str) -> str:
     """A line with what its result is made of before the result, where that is long; any other line as it is.
 
     "Ben: Ann 347 * 6 = 2082" becomes "Ben: Ann 347 * 6 = 7 42 42 4 24 28 3 18 20 = 2082": the digits from the last on, each
-    with what it makes without and with the carry before it. So all of a long computation is in tables, a step at a time.
-    Short ones, and quotients, which are short in problems, are as sure at once."""
+    with what it makes without and with the carry before it; a quotient from the first on. So all of a long computation is in
+    tables, a step at a time. Short ones are as sure at once."""
     found = _COMPUTED.fullmatch(line)
     steps = found and _steps(int(found[1]), found[2], int(found[3]))
     return f"{line[: line.rindex('=')]}= {' '.join(steps)} = {found[4]}" if found and steps else line
@@ -69,7 +70,9 @@ def _steps(left: int, operation: str, right: int) -> list[str]:
     if operation == "*":
         small, large = sorted((left, right))
         return _product(large, small) if small < 10 and small * large >= LONG_PRODUCT else []
-    if operation == "/" or max(left, right) < LONG:
+    if operation == "/":
+        return _quotient(left, right) if left >= LONG_DIVIDED and 0 < right < 10 else []
+    if max(left, right) < LONG:
         return []
     if operation == "+":
         return _carried(left, right, lambda one, other, carry: one + other + carry)
@@ -95,4 +98,14 @@ def _product(left: int, right: int) -> list[str]:
         product = int(digit) * right
         steps.append(f"{digit} {product:02} {product + carry:02}")
         carry = (product + carry) // 10
+    return steps
+
+
+def _quotient(left: int, right: int) -> list[str]:
+    """From the first digit on: two digits to be divided, what they give, and what is left to stand before the next one."""
+    rest, steps = 0, []
+    for digit in str(left):
+        part = 10 * rest + int(digit)
+        rest = part % right
+        steps.append(f"{part:02} {part // right} {rest}")
     return steps

@@ -14,12 +14,15 @@ from torch.utils.data import IterableDataset
 
 from . import practice, roles, tokens
 from .arithmetic import Reckoned
-from .problems import Problem, random_problem
+from .generator import random_problem
+from .problems import Problem
 from .solutions import Candidate, first_wrong, is_right
 
 POOL = 1024
 # Examples of more tokens are left out: they show many long candidates.
 LONGEST = 1400
+# Widths of shaped batches: multiples of so many positions up to `FINELY`, and above.
+FINE, FINELY, COARSE = 32, 512, 64
 WRITTEN = {"sum": practice.sums, "work": practice.work}
 CHECKED = {"proof": practice.proof, "check": practice.check}
 PRACTICE = ("copy", "find", "read", "link", *WRITTEN, *CHECKED)
@@ -114,12 +117,13 @@ class Batch:
         return int((self.ids != tokens.PAD).sum())
 
 
-def collate(rows: list[tokens.Encoded], pool: int) -> Batch:
+def collate(rows: list[tokens.Encoded], pool: int, shape: tuple[int, int] | None = None) -> Batch:
+    """`shape`: rows and positions of the batch, where it is not to be as small as it can."""
     width = max(len(encoded.ids) for encoded in rows)
-    width += -width % 8
-    ids = np.full((len(rows), width), tokens.PAD, np.int32)
-    targets = np.full((len(rows), width), tokens.IGNORED, np.int32)
-    weights = np.zeros((len(rows), width), np.float32)
+    shape = shape or (len(rows), width + -width % 8)
+    ids = np.full(shape, tokens.PAD, np.int32)
+    targets = np.full(shape, tokens.IGNORED, np.int32)
+    weights = np.zeros(shape, np.float32)
     for n, encoded in enumerate(rows):
         length = len(encoded.ids)
         ids[n, :length] = encoded.ids
@@ -140,11 +144,13 @@ class Batches(IterableDataset):
         seed: str,
         first_pool: int,
         share: tuple[int, int] = (0, 1),
+        shaped: bool = False,
     ):
-        """`share`: (index, count) of the training processes that divide the pools."""
+        """`share`: (index, count) of the training processes that divide the pools. `shaped`: batches of a few shapes only, with
+        empty rows where a batch is not full, for steps that are recorded once for each shape."""
         self.tokenizer, self.phases = tokenizer, phases
         self.batch_tokens, self.seed, self.first_pool = batch_tokens, seed, first_pool
-        self.share = share
+        self.share, self.shaped = share, shaped
         self.current = Value("i", 0)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -171,9 +177,15 @@ class Batches(IterableDataset):
         rows.sort(key=lambda row: len(row.ids))
         groups: list[list] = [[]]
         for row in rows:
-            if (len(groups[-1]) + 1) * len(row.ids) > self.batch_tokens:
+            if (len(groups[-1]) + 1) * self._width(row) > self.batch_tokens:
                 groups.append([])
             groups[-1].append(row)
         rng.shuffle(groups)
         for group in groups:
-            yield collate(group, pool)
+            width = self._width(group[-1])
+            yield collate(group, pool, (max(len(group), self.batch_tokens // width), width) if self.shaped else None)
+
+    def _width(self, row: tokens.Encoded) -> int:
+        length = len(row.ids)
+        step = 1 if not self.shaped else FINE if length <= FINELY else COARSE
+        return length + -length % step

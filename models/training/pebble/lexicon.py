@@ -68,8 +68,8 @@ def _syllables(rng: random.Random, initial: str, length: int) -> str:
 
 
 def names_for_training(rng: random.Random, count: int) -> list[str]:
-    """Distinct names, sixty per cent made up."""
-    if rng.random() < 0.4:
+    """Distinct names, seventy per cent made up."""
+    if rng.random() < 0.3:
         return _distinct(rng, count, NAMES)
     # Names that begin alike are told apart by their ends only, which has to be practised.
     initials = "".join(rng.sample(_INITIALS, rng.randint(1, 4))) if rng.random() < CROWDED else _INITIALS

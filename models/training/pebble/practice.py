@@ -4,8 +4,9 @@ import random
 from os.path import commonprefix
 
 from .arithmetic import OPERATIONS, Reckoned, corrected, worked
+from .generator import LARGEST_DIVIDED
 from .lexicon import names_for_training
-from .problems import LARGEST_DIVIDED, Problem, Relation
+from .problems import Problem, Relation
 from .roles import Check, Example, join
 from .solutions import misreckoned
 
@@ -113,7 +114,7 @@ def _sums(rng: random.Random) -> tuple[str, str]:
 def _arithmetic_line(rng: random.Random, label: str, source: str = "") -> str:
     """`source`: the name before the first number, if any."""
     operation = rng.choice("++-**/")
-    large = rng.choices((60, 999, 9999), (2, 3, 5))[0]
+    large = rng.choices((60, 999, 9_999, 99_999), (2, 3, 5, 4))[0]
     if operation == "/":
         large = min(large, LARGEST_DIVIDED)
     if operation in "*/":
@@ -121,7 +122,7 @@ def _arithmetic_line(rng: random.Random, label: str, source: str = "") -> str:
         left = rng.randint(2, max(9, large // right))
         left, value = (left * right, left) if operation == "/" else (left, left * right)
     else:
-        left, right = rng.randint(2, large), rng.randint(1, rng.choice((99, 999, large)))
+        left, right = rng.randint(2, large), rng.randint(1, rng.choice((99, 999, large, large)))
         left, right = (max(left, right) + 1, min(left, right)) if operation == "-" else (left, right)
         value = OPERATIONS[operation](left, right)
     return f"{label}: {Relation(source or left, operation, right).computed(left, right, value)}"

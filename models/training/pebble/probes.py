@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 
 from . import lexicon, practice, roles, tokens
 from .batches import collate
+from .generator import USUAL_SURFACE, random_structured_problem
 from .model import Llama
-from .problems import USUAL_SURFACE, Problem, random_structured_problem
+from .problems import Problem
 from .solutions import canonical, plant
 
 UNSEEN = replace(USUAL_SURFACE, names=lexicon.names_held_out, thing=lexicon.thing_held_out)

@@ -16,7 +16,7 @@ def generate(
     prompts: list[tuple[str, str]],
     temperature: float = 0.0,
     seed: int = 0,
-    limit: int = 640,
+    limit: int = 800,
     rows: int = 128,
     given: list[str] | None = None,
 ) -> list[str]:

@@ -17,6 +17,11 @@ STEPS = {
     **{1: 0.04, 2: 0.07, 3: 0.12, 4: 0.16, 5: 0.18},
     **{6: 0.17, 7: 0.13, 8: 0.08, 9: 0.04, 10: 0.01},
 }
+# As long as what is asked of a trained model.
+LATE_STEPS = {
+    **{1: 0.02, 2: 0.04, 3: 0.06, 4: 0.08, 5: 0.1},
+    **{6: 0.13, 7: 0.16, 8: 0.17, 9: 0.15, 10: 0.09},
+}
 ROLES = {
     **{"verify": 0.13, "review": 0.18, "refine": 0.12, "judge": 0.07, "compare": 0.09},
     **{"aggregate": 0.03, "select": 0.02, "recheck": 0.02},
@@ -31,7 +36,7 @@ LATE = Mixture(
         **{"verify": 0.12, "review": 0.19, "refine": 0.06, "judge": 0.06},
         **{"compare": 0.08, "aggregate": 0.02, "select": 0.02, "recheck": 0.03},
     },
-    STEPS,
+    LATE_STEPS,
     0.0,
 )
 STAGES = {

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from . import problems, roles
+from . import generator, roles
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|step|>", "<|good|>", "<|bad|>"]
 PAD, START, END, STEP, GOOD, BAD = range(6)
@@ -35,7 +35,7 @@ def build(size: int, seed: int = 11) -> Tokenizer:
 
     def texts():
         for _ in range(6000):
-            problem = problems.random_problem(rng, rng.randint(1, 5))
+            problem = generator.random_problem(rng, rng.randint(1, 5))
             example = roles.planted(rng, "review", problem)
             yield f"system\nsolve review refine judge compare verify aggregate select\nuser\n{example.user}\nassistant\n{example.assistant}\n"
 

@@ -42,6 +42,9 @@ FURTHER = {
         "{b} counts {v} {i}.",
         "As for {b}, the number is {v}.",
         "{b} brought along {v} {i}.",
+        "{b} found {v} {i}.",
+        "{b} bought {v} {i} at the market.",
+        "{b} picked {v} {i} this morning.",
     ],
     "rate": [
         "For {k} days, {b} finds {v} {i} a day.",
@@ -52,6 +55,8 @@ FURTHER = {
         "In each of {k} weeks, {b} makes {v} {i}.",
         "{b} puts {v} {i} on each of {k} tables.",
         "With {v} {i} in each, {b} {h} {k} bags.",
+        "{b} picks {v} {i} an hour for {k} hours.",
+        "{b} {h} {k} shelves, each with {v} {i}.",
     ],
     "+": [
         "Compared with {a}, {b} {h} {k} more {i}.",
@@ -63,6 +68,9 @@ FURTHER = {
         "The bag of {b} contains {k} more {i} than that of {a}.",
         "Add {k} to the number of {a} and you know that of {b}.",
         "{b} {h} {k} {i} beyond those of {a}.",
+        "{b} {h} the same number of {i} as {a}, plus {k}.",
+        "{b} found {k} more {i} than {a} did.",
+        "{b} {h} {k} more {i} than {a} does.",
     ],
     "-": [
         "Compared with {a}, {b} {h} {k} fewer {i}.",
@@ -73,6 +81,9 @@ FURTHER = {
         "The bag of {b} contains {k} fewer {i} than that of {a}.",
         "Take {k} from the number of {a} and you know that of {b}.",
         "{b} {h} what {a} would keep after selling {k} {i}.",
+        "{b} {h} the same number of {i} as {a}, minus {k}.",
+        "{b} found {k} fewer {i} than {a} did.",
+        "{b} {h} {k} fewer {i} than {a} does.",
     ],
     "*": [
         "{b} {h} {t} the number of {i} of {a}.",
@@ -85,6 +96,8 @@ FURTHER = {
         "{b} beats {a} by a factor of {k}.",
         "{b} {h} {t} what {a} {h}.",
         "{b} {h} {k} {i} where {a} {h} only one.",
+        "{b} {h} {t} as many {i} as {a} does.",
+        "{b} found {t} as many {i} as {a} did.",
     ],
     "/": [
         "The number of {i} of {b} is {f} of that of {a}.",
@@ -96,6 +109,8 @@ FURTHER = {
         "{b} {h} {f} of what {a} {h}.",
         "{b} {h} one for every {k} {i} of {a}.",
         "{b} reaches {f} of the number of {a}.",
+        "{b} {h} {f} as many {i} as {a} does.",
+        "{b} found {f} as many {i} as {a} did.",
     ],
     "sum": [
         "The {i} of {a} and {c} make up the number of {b}.",
@@ -106,6 +121,8 @@ FURTHER = {
         "{b} {h} what {a} and {c} would have if they shared.",
         "{b} {h} as many as {a} plus {c}.",
         "If {a} and {c} put their {i} in one bag, {b} would be level with it.",
+        "{b} {h} as many {i} as {a} and {c} do together.",
+        "{b} found as many {i} as {a} and {c} did together.",
     ],
     "ask one": [
         "How many {i} belong to {a}?",
@@ -114,6 +131,8 @@ FURTHER = {
         "{a} {h} how many {i}?",
         "How many {i} can {a} count?",
         "How large is the bag of {a}?",
+        "How many {i} did {a} find?",
+        "What number of {i} does {a} have?",
     ],
     "ask total": [
         "What is the sum of the {i} of {a} and {c}?",
@@ -122,6 +141,8 @@ FURTHER = {
         "Counting those of {a} and those of {c}, how many {i} are there?",
         "{a} and {c} put their {i} in one bag. How many are there?",
         "Find the total of {a} and {c}.",
+        "How many {i} did {a} and {c} find together?",
+        "How many {i} do {a} and {c} have altogether?",
     ],
     "ask difference": [
         "What is the difference between the {i} of {a} and {c}?",
@@ -130,6 +151,7 @@ FURTHER = {
         "Compared with {c}, how many more {i} does {a} have?",
         "By how much does {a} beat {c}?",
         "Find how many {i} {a} {h} beyond those of {c}.",
+        "How many more {i} did {a} find than {c}?",
     ],
     "ask cost": [
         "If each of the {i} costs {k} dollars, what must one pay for those of {a}?",
@@ -137,6 +159,7 @@ FURTHER = {
         "How many dollars does {a} make by selling all {i} for {k} dollars each?",
         "What would it cost to buy the {i} of {a} for {k} dollars each?",
         "One costs {k} dollars. Find the price of all {i} of {a}.",
+        "The price of one is {k} dollars. How many dollars would all {i} of {a} cost?",
     ],
     "ask left": [
         "After {a} gives away {k} {i}, how many remain?",
@@ -144,12 +167,15 @@ FURTHER = {
         "If {a} sold {k} {i}, how many would remain?",
         "{a} drops {k} {i} in a lake. How many remain?",
         "{k} {i} of {a} break. How many are whole?",
+        "{a} eats {k} {i}. How many {i} does {a} have now?",
+        "{a} sells {k} {i}. How many {i} are left?",
     ],
     "ask share": [
         "{a} splits all {i} in {k} equal parts. How many {i} are in one part?",
         "{a} puts the {i} in {k} equal bags. How many are in each bag?",
         "If {a} gave the {i} to {k} children in equal shares, how many would one child get?",
         "Divide the {i} of {a} among {k} people. What does one of them get?",
+        "{a} and some friends, {k} people, share the {i} of {a} equally. How many does each get?",
     ],
     "distractor": ["The street of {b} has {v} houses.", "{b} went to school for {v} years.", "The weather was fine.", "{b} met a friend."],
 }

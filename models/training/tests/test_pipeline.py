@@ -18,10 +18,12 @@ from pebble import lexicon, practice, roles, sampling, tokens, wordings  # noqa:
 from pebble.arithmetic import OPERATIONS, Reckoned, corrected, worked  # noqa: E402
 from pebble.attention import attend_causal  # noqa: E402
 from pebble.batches import Batches, Mixture, Phase, collate, draw  # noqa: E402
+from pebble.generator import is_held_out, random_problem  # noqa: E402
 from pebble.induction import write_induction  # noqa: E402
+from pebble.losses import loss_of, shaped_loss  # noqa: E402
 from pebble.model import Config, Llama  # noqa: E402
 from pebble.muon import orthogonalise  # noqa: E402
-from pebble.problems import Problem, is_held_out, random_problem  # noqa: E402
+from pebble.problems import Problem  # noqa: E402
 from pebble.solutions import Candidate, canonical, correction, first_wrong, line_is_right, misreckons, plant  # noqa: E402
 from pebble.statistics import area_under_curve, wilson  # noqa: E402
 
@@ -110,6 +112,7 @@ class Arithmetic(unittest.TestCase):
             ("Ben: Ann 347 * 6 = 2082", "7 42 42 4 24 28 3 18 20"),
             ("total: Ann 847 + Ben 286 = 1133", "7 6 13 4 8 13 8 2 11"),
             ("Ben: Ann 546 - 491 = 55", "6 1 15 4 9 05 5 4 10"),
+            ("Ben: Ann 2082 / 6 = 347", "02 0 2 20 3 2 28 4 4 42 7 0"),
         ):
             before, _, result = line.rpartition("= ")
             self.assertEqual(worked(line), f"{before}= {steps} = {result}")
@@ -117,11 +120,14 @@ class Arithmetic(unittest.TestCase):
     def test_the_digits_of_the_result_stand_in_what_is_worked_out(self):
         rng = random.Random(14)
         lines = [line for _ in range(100) for line in practice.work(rng).assistant.split("\n")]
-        found = [re.fullmatch(r".* ([-+*]) \d+ = ([\d ]+) = (\d+)", line) for line in lines]
+        found = [re.fullmatch(r".* ([-+*/]) \d+ = ([\d ]+) = (\d+)", line) for line in lines]
         self.assertGreater(sum(map(bool, found)), 400)
         for operation, steps, result in (one.groups() for one in found if one):
-            made = steps.split(" ")[2::3]
-            digits = ("" if operation == "-" else made[-1][0]) + "".join(two[1] for two in reversed(made))
+            if operation == "/":
+                digits = "".join(steps.split(" ")[1::3])
+            else:
+                made = steps.split(" ")[2::3]
+                digits = ("" if operation == "-" else made[-1][0]) + "".join(two[1] for two in reversed(made))
             self.assertEqual(int(digits), int(result))
 
     def test_what_is_no_long_computation_stays_as_it_is(self):
@@ -211,7 +217,7 @@ class Practice(unittest.TestCase):
 
 class TestSets(unittest.TestCase):
     def test_every_text_is_held_out_and_every_row_agrees_with_its_relations(self):
-        counts = {"usual": 500, "changed": 500, "names": 300, "longer": 300, "wordings": 300}
+        counts = {"usual": 500, "changed": 500, "names": 300, "longer": 300, "everyday": 300, "wordings": 300}
         for name, count in counts.items():
             rows = [json.loads(line) for line in (ROOT / "testsets" / f"{name}.jsonl").read_text().splitlines()]
             self.assertEqual(len(rows), count)
@@ -485,6 +491,22 @@ class Model(unittest.TestCase):
             shares.append((best == batch.targets)[chosen].mean())
         self.assertGreater(shares[0], 0.3)
         self.assertLess(shares[1], 0.1)
+
+    def test_batches_of_few_shapes_hold_the_same_examples_and_have_the_same_loss(self):
+        phases = [Phase(Mixture({"solve": 0.5, "review": 0.5}, {2: 0.5, 6: 0.5}, 0.0))]
+        plain, shaped = ([], [])
+        for batches, is_shaped in ((plain, False), (shaped, True)):
+            for batch in Batches(TOKENIZER, phases, 4096, "seed", 0, shaped=is_shaped):
+                if batch.pool > 0:
+                    break
+                batches.append(batch)
+        held = [sorted(tuple(row[row != tokens.PAD]) for batch in batches for row in batch.ids if row.any()) for batches in (plain, shaped)]
+        self.assertEqual(*held)
+        self.assertLess(len({batch.ids.shape for batch in shaped}), len({batch.ids.shape for batch in plain}))
+        model, batch = small_model(), shaped[0]
+        one = loss_of(model, model, batch, "cpu", half=False)
+        other = shaped_loss(model, model, *map(torch.from_numpy, (batch.ids, batch.targets, batch.weights)), half=False)
+        self.assertTrue(torch.allclose(one, other, atol=1e-5))
 
     def test_layers_put_on_top_change_nothing_before_they_are_trained(self):
         model, ids = small_model(), torch.arange(6, 26)[None]
