@@ -14,7 +14,7 @@ export const FORCED_TOKENS = 48
 /** The criteria of a rubric, at their number and length at most. */
 const CRITERIA_TOKENS = 1200
 /** Longest verdict of a judge or of a critic of steps. */
-export const VERDICT_TOKENS = 640
+export const VERDICT_TOKENS = 1024
 /** Steps in a numbered draft, and what number and score of a step take. */
 const MAX_STEPS = 64
 const STEP_TOKENS = 6
