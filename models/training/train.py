@@ -200,9 +200,6 @@ class Trainer:
         if self.rank == 0:
             self.report()
 
-    def loss(self, batch: Batch) -> torch.Tensor:
-        return loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
-
     def _shaped_loss(self, ids: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         return shaped_loss(self.model, self.forward, ids, targets, weights, self.options.half)
 
@@ -211,7 +208,7 @@ class Trainer:
         if self.graphs:
             return self.graphs.step(batch)
         self.model.zero_grad(set_to_none=True)
-        loss = self.loss(batch)
+        loss = loss_of(self.model, self.forward, batch, self.options.device, self.options.half)
         loss.backward()
         return loss.detach()
 

@@ -16,16 +16,19 @@ def loss_of(model: Llama, forward, batch: Batch, device: str, half: bool) -> tor
     ids, places, targets, weights = (_moved(torch.from_numpy(part), device) for part in parts)
     with torch.autocast(device, torch.bfloat16, enabled=half):
         logits = model.logits(forward(ids).flatten(0, 1).index_select(0, places))
-    losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    return losses @ weights / weights.sum()
+    return _mean(logits, targets, weights)
 
 
 def shaped_loss(model: Llama, forward, ids: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, half: bool) -> torch.Tensor:
     """The same without dropping anything: what is computed depends on the shape of a batch only."""
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=half):
         logits = model.logits(forward(ids).flatten(0, 1))
-    losses = F.cross_entropy(logits.float(), targets.flatten().long(), ignore_index=tokens.IGNORED, reduction="none")
-    return losses @ weights.flatten() / weights.sum()
+    return _mean(logits, targets.flatten().long(), weights.flatten())
+
+
+def _mean(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    losses = F.cross_entropy(logits.float(), targets, ignore_index=tokens.IGNORED, reduction="none")
+    return losses @ weights / weights.sum()
 
 
 def _moved(tensor: torch.Tensor, device: str) -> torch.Tensor:
