@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from pebble import roles, tokens
+from pebble import forms, roles, tokens
 from pebble.arithmetic import plain
 from pebble.model import Llama
 from pebble.problems import Problem
@@ -28,6 +28,8 @@ SEED = 5
 TEMPERATURE, WARMER = 0.8, 1.0
 # Room for a new solution behind a prompt that shows several.
 ANSWER = 300
+# Of a review, as src/strategies/parts/critique.ts takes them.
+SECOND_LOOKS = 2
 SETS = ("everyday", "names", "longer", "wordings")
 
 
@@ -144,22 +146,27 @@ class Evaluation:
 
     def judge(self, items: list[Judged]) -> None:
         digits = [self.tokenizer.token_to_id(str(d)) for d in range(10)]
-        prompts = [roles.judge_prompt(i.problem.text, i.candidate) for i in items]
-        lists = [f"{roles.judged_list(text)}\n" for text in self.write(prompts)]
+        prompts = [forms.judge_prompt(i.problem.text, i.candidate) for i in items]
+        written = self.write(prompts)
+        read = [forms.read_digit(text, i.candidate) for text, i in zip(written, items)]
+        lists = [f"{forms.judged_list(text)}\n" for text in written]
         chances = next_logits(self.model, self.tokenizer, prompts, lists)[:, digits].softmax(-1)
-        expected = (chances * torch.arange(10)).sum(-1).tolist()
-        show("judge, AUC of the expected digit", auc(*split([(e, i.right) for e, i in zip(expected, items)])))
+        means = (chances * torch.arange(10)).sum(-1).tolist()
+        # As src/scoring/judge.ts: the expectation where the digit said is the one that is read.
+        expected = [mean if digit is None or text.endswith(f"\n{digit}") else digit for mean, digit, text in zip(means, read, written)]
+        show("judge, AUC of the expected digit alone", auc(*split([(m, i.right) for m, i in zip(means, items)])))
+        show("judge, AUC", auc(*split([(e, i.right) for e, i in zip(expected, items)])))
         for low in range(0, 9, 2):
             chosen = [i.right for e, i in zip(expected, items) if low <= e < low + 2 or (low == 8 and e >= 8)]
-            show(f"  right where the expected digit is {low} to {low + 2 if low < 8 else 9}", wilson(sum(chosen), len(chosen)))
+            show(f"  right where the score is {low} to {low + 2 if low < 8 else 9}", wilson(sum(chosen), len(chosen)))
 
     def compare(self, pairs: list[tuple[Judged, Judged]]) -> None:
         def choices(swapped: bool) -> list[int]:
             """0 or 1, -1 where no letter is written."""
             shown = [(b, a) if swapped else (a, b) for a, b in pairs]
-            prompts = [roles.compare_prompt(a.problem.text, a.candidate, b.candidate) for a, b in shown]
+            prompts = [forms.compare_prompt(a.problem.text, a.candidate, b.candidate) for a, b in shown]
             drafts = [(a.candidate, b.candidate) for a, b in shown]
-            said = [roles.read_comparison(text, *pair) for text, pair in zip(self.write(prompts), drafts)]
+            said = [forms.read_comparison(text, *pair) for text, pair in zip(self.write(prompts), drafts)]
             picked = ["AB".index(letter) if letter else -1 for letter in said]
             return [1 - p if swapped and p >= 0 else p for p in picked]
 
@@ -172,19 +179,38 @@ class Evaluation:
 
     def reviewer(self, items: list[Judged]) -> list[str]:
         """Prints how well reviews locate mistakes; returns their verdicts."""
-        reviews = self.write([roles.review_prompt(i.problem.text, i.candidate) for i in items])
-        verdicts = [roles.read_verdict(review, i.candidate) for review, i in zip(reviews, items)]
+        reviews = self.write([forms.review_prompt(i.problem.text, i.candidate) for i in items])
+        at_once = [forms.read_verdict(review, i.candidate) != forms.ALL_RIGHT for review, i in zip(reviews, items) if i.right]
+        show("reviewer, false alarms without a second look", wilson(sum(at_once), len(at_once)))
+        doubted = list(range(len(items)))
+        for _ in range(SECOND_LOOKS):
+            doubted = self.look_again(items, reviews, doubted)
+        verdicts = [forms.read_verdict(review, i.candidate) for review, i in zip(reviews, items)]
         wrong = [(v, i) for v, i in zip(verdicts, items) if not i.right]
         located = [(v.startswith(f"Step {i.wrong_at + 1} is wrong"), i.misreckoned) for v, i in wrong]
         of_results = [found for found, misreckoned in located if misreckoned]
         corrected = sum(v == roles.verdict(i.problem, i.candidate) for v, i in wrong)
-        alarms = [v != roles.ALL_RIGHT for v, i in zip(verdicts, items) if i.right]
+        alarms = [v != forms.ALL_RIGHT for v, i in zip(verdicts, items) if i.right]
         show("reviewer, first wrong step located", wilson(sum(found for found, _ in located), len(wrong)))
         show("  where its result alone is wrong", wilson(sum(of_results), len(of_results)))
         show("reviewer, located and corrected", wilson(corrected, len(wrong)))
-        show("reviewer, wrong solutions called wrong", wilson(sum(v != roles.ALL_RIGHT for v, _ in wrong), len(wrong)))
+        show("reviewer, wrong solutions called wrong", wilson(sum(v != forms.ALL_RIGHT for v, _ in wrong), len(wrong)))
         show("reviewer, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
         return verdicts
+
+    def look_again(self, items: list[Judged], reviews: list[str], doubted: list[int]) -> list[int]:
+        """Takes a second look at what the `doubted` reviews find; those whose finding falls go on behind that line, in place. Returns
+        which they are."""
+        looks = {n: forms.second_look(items[n].problem.text, items[n].candidate, reviews[n]) for n in doubted}
+        asked = [n for n, prompt in looks.items() if prompt]
+        said = self.write([looks[n] for n in asked])
+        fallen = [n for n, text in zip(asked, said) if forms.still_stands(text, items[n].candidate, reviews[n])]
+        show("reviewer, second looks; findings that fell", f"{len(asked)}; {len(fallen)}")
+        kept = [forms.kept_list(items[n].candidate, reviews[n]) for n in fallen]
+        rest = self.write([forms.review_prompt(items[n].problem.text, items[n].candidate) for n in fallen], given=kept)
+        for n, begun, text in zip(fallen, kept, rest):
+            reviews[n] = begun + text
+        return fallen
 
     def refiner(self, items: list[Judged], verdicts: list[str]) -> None:
         exact = [roles.verdict(i.problem, i.candidate) for i in items]
@@ -195,21 +221,21 @@ class Evaluation:
         show("refiner, right solutions stay right with a right review", wilson(sum(kept), len(kept)))
         before = [is_right(i.problem, i.candidate) for i in items]
         # As strategies do: what the reviewer clears is not refined.
-        after = [b if v == roles.ALL_RIGHT else a for a, b, v in zip(self._refined(items, verdicts), before, verdicts)]
+        after = [b if v == forms.ALL_RIGHT else a for a, b, v in zip(self._refined(items, verdicts), before, verdicts)]
         pairs = list(zip(before, after))
         show("own review and refiner, right stay right (CL)", wilson(sum(b and a for b, a in pairs), sum(before)))
         show("own review and refiner, wrong become right (CS)", wilson(sum(a and not b for b, a in pairs), len(pairs) - sum(before)))
         show("own review and refiner, net change", difference(before, after))
 
     def _refined(self, items: list[Judged], reviews: list[str]) -> list[bool]:
-        prompts = [roles.refine_prompt(i.problem.text, i.candidate, review) for i, review in zip(items, reviews)]
-        given = [roles.refine_beginning(i.candidate, review) for i, review in zip(items, reviews)]
+        prompts = [forms.refine_prompt(i.problem.text, i.candidate, review) for i, review in zip(items, reviews)]
+        given = [forms.refine_beginning(i.candidate, review) for i, review in zip(items, reviews)]
         texts = self.write(prompts, given=given)
         return [is_right(i.problem, Candidate.read(begun + text)) for i, begun, text in zip(items, given, texts)]
 
     def copies(self, name: str, problems: list[Problem]) -> None:
         """The copy probe: canonical solutions that the refiner repeats exactly."""
-        prompts = [roles.refine_prompt(p.text, canonical(p), roles.ALL_RIGHT) for p in problems]
+        prompts = [forms.refine_prompt(p.text, canonical(p), forms.ALL_RIGHT) for p in problems]
         same = [text == canonical(p).bullets for p, text in zip(problems, self.write(prompts))]
         show(f"copy probe, right solutions repeated exactly, {name}", wilson(sum(same), len(same)))
 
@@ -227,13 +253,13 @@ class Evaluation:
         """The roles that read several samples, against a vote among the same samples."""
         candidates = list(map(Candidate.read, self.solutions(problems, shown, TEMPERATURE)))
         drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
-        fitting = [(p, row) for p, row in drawn if self.fits(roles.aggregate_prompt(p.text, row))]
+        fitting = [(p, row) for p, row in drawn if self.fits(forms.aggregate_prompt(p.text, row))]
         show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))
         problems, rows = [p for p, _ in fitting], [row for _, row in fitting]
-        texts = self.write([roles.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
+        texts = self.write([forms.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
         made = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
-        letters = [self.tokenizer.token_to_id(letter) for letter in roles.LETTERS[:shown]]
-        prompts = [roles.select_prompt(p.text, row) for p, row in zip(problems, rows)]
+        letters = [self.tokenizer.token_to_id(letter) for letter in forms.LETTERS[:shown]]
+        prompts = [forms.select_prompt(p.text, row) for p, row in zip(problems, rows)]
         picked = next_logits(self.model, self.tokenizer, prompts)[:, letters].argmax(-1).tolist()
         named = [is_right(p, row[n]) for p, row, n in zip(problems, rows, picked)]
         votes = [majority([c.answer for c in row]) == str(p.answer) for p, row in zip(problems, rows)]

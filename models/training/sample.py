@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from pebble import roles
+from pebble import forms
 from pebble.generator import random_problem
 from pebble.model import rotary_tables
 from pebble.practice import LABELS
@@ -57,7 +57,7 @@ def main() -> None:
             texts = generate(model, tokenizer, prompts, options.temperature, seed=seed, rows=options.rows)
             rows = [texts[n * options.samples : (n + 1) * options.samples] for n in range(len(problems))]
             shown = [(p, Candidate.read(text)) for p, row in zip(problems, rows) for text in row[: options.judged]]
-            judge = [roles.judge_prompt(p.text, candidate) for p, candidate in shown]
+            judge = [forms.judge_prompt(p.text, candidate) for p, candidate in shown]
             written = iter(generate(model, tokenizer, judge, rows=options.rows // 2))
             for problem, samples in zip(problems, rows):
                 right += sum(first_wrong(problem, Candidate.read(text)) is None for text in samples)

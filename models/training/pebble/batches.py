@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import IterableDataset
 
-from . import practice, roles, tokens
+from . import forms, practice, roles, tokens
 from .arithmetic import Reckoned
 from .generator import random_problem
 from .problems import Problem
@@ -61,7 +61,7 @@ def _judged(rows: list[dict]) -> list[tuple[Problem, Candidate, str]]:
     for row in rows:
         problem = Problem.from_json(row)
         for text, judgement in zip(row["samples"], row.get("judgements", [])):
-            candidate, written = Candidate.read(text), roles.judged_list(judgement)
+            candidate, written = Candidate.read(text), forms.judged_list(judgement)
             if written and is_right(problem, candidate) == (first_wrong(problem, candidate) is None):
                 judged.append((problem, candidate, written))
     return judged

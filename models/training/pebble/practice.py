@@ -4,10 +4,11 @@ import random
 from os.path import commonprefix
 
 from .arithmetic import OPERATIONS, Reckoned, corrected, worked
+from .forms import join
 from .generator import LARGEST_DIVIDED
 from .lexicon import names_for_training
 from .problems import Problem, Relation
-from .roles import Check, Example, join
+from .roles import Check, Example
 from .solutions import misreckoned
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,22 +1,30 @@
-"""The prompt forms (shared with src/prompts/compact.ts) and the training examples of each role."""
+"""The training examples of each role."""
 
 import random
-import re
 from dataclasses import dataclass, field, replace
-from itertools import takewhile, zip_longest
 from os.path import commonprefix
 
-from .arithmetic import plain, worked
+from .arithmetic import worked
+from .forms import (
+    ALL_RIGHT,
+    LETTERS,
+    REFLECTION,
+    aggregate_prompt,
+    compare_prompt,
+    judge_prompt,
+    mended,
+    parting,
+    partly_right,
+    refine_prompt,
+    review_prompt,
+    select_prompt,
+    sides,
+)
 from .problems import Problem
 from .solutions import Candidate, as_written, canonical, correction, first_wrong, is_right, plant
 
-ALL_RIGHT = "All steps are right."
-REFLECTION = "\nCheck it again.\n"
-LETTERS = "ABCDEFGH"
 # How often a solution is one that works its long results out: below a half, so that what is not sampled does not.
 CAREFUL = 1 / 3
-_LISTED = re.compile(r"(?:(\d{1,3} .+)|(####.*)) (ok|wrong)")
-_VERDICT = re.compile(r"Step (\d{1,3}) is wrong, it should be (.+)\.")
 
 
 @dataclass(frozen=True)
@@ -45,75 +53,6 @@ class Example:
     stressed: tuple[int, ...] = ()
 
 
-def join(*parts: str) -> str:
-    return "\n\n".join(parts)
-
-
-def review_prompt(text: str, candidate: Candidate) -> tuple[str, str]:
-    return "review", join(text, candidate.numbered)
-
-
-def refine_prompt(text: str, candidate: Candidate, review: str) -> tuple[str, str]:
-    """Shows what the review leaves of a solution: a refiner that saw the wrong line and what follows from it beside the review
-    repeated them in half of its failures."""
-    return "refine", join(text, mended(candidate, review).numbered)
-
-
-def refine_beginning(candidate: Candidate, review: str) -> str:
-    """What the answer to `refine_prompt` is given to begin with, so that no step that stands is written anew."""
-    return Candidate(mended(candidate, review).steps, "").bullets + "\n"
-
-
-def mended(candidate: Candidate, review: str) -> Candidate:
-    """The lines before the one that a review calls wrong, and that line as the review gives it; what comes after it falls.
-    All of a solution of which the review says nothing of the kind."""
-    found = _VERDICT.fullmatch(review)
-    if not found or not 0 < int(found[1]) <= len(candidate.steps) + 1:
-        return candidate
-    kept, line = candidate.steps[: int(found[1]) - 1], found[2]
-    return Candidate(kept, line.removeprefix("####").strip()) if line.startswith("####") else Candidate([*kept, line], "")
-
-
-def judge_prompt(text: str, candidate: Candidate) -> tuple[str, str]:
-    return "judge", join(text, candidate.numbered)
-
-
-def compare_prompt(text: str, first: Candidate, second: Candidate) -> tuple[str, str]:
-    """Shows the lines that both solutions begin with, and the next line of each: one that has to find where two long solutions
-    part finds little else."""
-    parted = parting(first, second)
-    shown = [Candidate(first.steps[:parted], "").numbered, _sides(first, second)]
-    return "compare", join(text, *filter(None, shown))
-
-
-def parting(first: Candidate, second: Candidate) -> int:
-    """Index of the first line that two solutions do not share; of the last line where they share all."""
-    pairs = list(zip_longest(first.lines, second.lines, fillvalue=""))
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), max(0, len(pairs) - 1))
-
-
-def _sides(first: Candidate, second: Candidate) -> str:
-    parted = parting(first, second)
-    return "\n".join(f"{letter}. {''.join(c.lines[parted : parted + 1])}".rstrip() for letter, c in zip("AB", (first, second)))
-
-
-def read_comparison(said: str, first: Candidate, second: Candidate) -> str:
-    """The letter of a comparison, as src/prompts/compact.ts reads it: that of the solution that has the line derived, whatever letter
-    is written below it; the written one where neither has it, empty where there is none."""
-    line, _, letter = said.rpartition("\n")
-    parted = parting(first, second)
-    having = [name for name, c in zip("AB", (first, second)) if c.lines[parted : parted + 1] == [plain(line)]]
-    return having[0] if len(having) == 1 else letter if letter in ("A", "B") else ""
-
-
-def aggregate_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
-    return "aggregate", join(text, *(f"{letter}:\n{c.bullets}" for letter, c in zip(LETTERS, candidates)))
-
-
-def select_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
-    return "select", aggregate_prompt(text, candidates)[1]
-
-
 def verdict(problem: Problem, candidate: Candidate) -> str:
     index = first_wrong(problem, candidate)
     if index is None:
@@ -137,18 +76,6 @@ def _numbered(n: int, line: str) -> str:
     return line if line.startswith("####") else f"{n} {worked(line)}"
 
 
-def read_verdict(review: str, candidate: Candidate) -> str:
-    """The verdict of a review, as src/prompts/compact-review.ts reads it: the first line that it derives otherwise than the
-    solution has it, whatever it calls that line, else the first that it calls wrong, else what it says in the end."""
-    lines = review.split("\n")
-    listed = list(takewhile(bool, map(_LISTED.fullmatch, lines)))
-    derived = [plain(found[1].split(" ", 1)[1]) if found[1] else found[2] for found in listed]
-    at = next((n for n, (line, shown) in enumerate(zip_longest(derived, candidate.lines[: len(derived)])) if line != shown), None)
-    if at is None:
-        at = next((n for n, found in enumerate(listed) if found[3] == "wrong"), None)
-    return lines[-1] if at is None else f"Step {at + 1} is wrong, it should be {derived[at]}."
-
-
 def review_text(problem: Problem, candidate: Candidate) -> str:
     """The list, then the verdict."""
     return "\n".join([*review_list(problem, candidate), verdict(problem, candidate)])
@@ -157,9 +84,7 @@ def review_text(problem: Problem, candidate: Candidate) -> str:
 def judge_digit(problem: Problem, candidate: Candidate) -> int:
     """9 for a right solution, else 0 to 4: how far it is right."""
     index = first_wrong(problem, candidate)
-    if index is None:
-        return 9
-    return int(5 * index / (len(candidate.steps) + 1))
+    return 9 if index is None else partly_right(index, candidate)
 
 
 def _checks(problem: Problem, text: str, shown: list[tuple[Candidate, str]]) -> list[Check]:
@@ -264,11 +189,6 @@ def judge(problem: Problem, candidate: Candidate, written: str = "") -> Example:
     return replace(_reading(problem, prompt, [candidate], answer, numbered=True), stressed=stressed)
 
 
-def judged_list(judgement: str) -> str:
-    """The list before the digit of what the model wrote as a judge; empty where it has none."""
-    return judgement.rpartition("\n")[0]
-
-
 def compare(rng: random.Random, problem: Problem, right: Candidate, wrong: Candidate) -> Example:
     """The line at which the two part as it should be, worked out, then the letter of the solution that has it."""
     first, second, letter = (right, wrong, "A") if rng.random() < 0.5 else (wrong, right, "B")
@@ -287,9 +207,9 @@ def _parted_checks(shown: str, first: Candidate, second: Candidate, letter: str,
     """Of a comparison: the common lines, which are right, and one line of each side, of which that of the other letter may be
     wrong."""
     parted = parting(first, second)
-    sides = _sides(first, second)
-    start = len(shown) - len(sides)
-    lines = sides.split("\n")
+    shown_sides = sides(first, second)
+    start = len(shown) - len(shown_sides)
+    lines = shown_sides.split("\n")
     right = lines["AB".index(letter)][1:]
     checks = [
         Check(start + at, [line], 0 if is_wrong and line[0] != letter else 1, line[0] + right)

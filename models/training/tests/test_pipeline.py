@@ -14,7 +14,7 @@ import torch
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pebble import lexicon, practice, roles, sampling, tokens, wordings  # noqa: E402
+from pebble import forms, lexicon, practice, roles, sampling, tokens, wordings  # noqa: E402
 from pebble.arithmetic import OPERATIONS, Reckoned, corrected, worked  # noqa: E402
 from pebble.attention import attend_causal  # noqa: E402
 from pebble.batches import Batches, Mixture, Phase, collate, draw  # noqa: E402
@@ -40,6 +40,11 @@ def small_model(induction: bool = False) -> Llama:
             if parameter.dim() > 1:
                 torch.nn.init.normal_(parameter, 0, 0.1)
     return model.eval()
+
+
+def numbered_line(candidate: Candidate, at: int) -> str:
+    line = candidate.lines[at]
+    return line if line.startswith("####") else f"{at + 1} {line}"
 
 
 class Problems(unittest.TestCase):
@@ -177,13 +182,13 @@ class Refinements(unittest.TestCase):
 
     def test_what_a_review_calls_wrong_is_replaced_and_what_follows_falls(self):
         said = "Step 2 is wrong, it should be Ann: 15."
-        self.assertEqual(roles.mended(self.SHOWN, said), Candidate(["Ben: Ann * 3", "Ann: 15"], ""))
-        self.assertEqual(roles.refine_beginning(self.SHOWN, said), "- Ben: Ann * 3\n- Ann: 15\n")
-        self.assertEqual(roles.mended(self.SHOWN, "Step 4 is wrong, it should be #### 36."), replace(self.SHOWN, answer="36"))
+        self.assertEqual(forms.mended(self.SHOWN, said), Candidate(["Ben: Ann * 3", "Ann: 15"], ""))
+        self.assertEqual(forms.refine_beginning(self.SHOWN, said), "- Ben: Ann * 3\n- Ann: 15\n")
+        self.assertEqual(forms.mended(self.SHOWN, "Step 4 is wrong, it should be #### 36."), replace(self.SHOWN, answer="36"))
 
     def test_a_review_that_names_no_step_of_the_solution_leaves_it_whole(self):
-        for said in (roles.ALL_RIGHT, "Step 5 is wrong, it should be x.", "Step 0 is wrong, it should be x.", "Step 2 is wrong.", ""):
-            self.assertEqual(roles.mended(self.SHOWN, said), self.SHOWN, said)
+        for said in (forms.ALL_RIGHT, "Step 5 is wrong, it should be x.", "Step 0 is wrong, it should be x.", "Step 2 is wrong.", ""):
+            self.assertEqual(forms.mended(self.SHOWN, said), self.SHOWN, said)
 
 
 class Practice(unittest.TestCase):
@@ -283,15 +288,46 @@ class Roles(unittest.TestCase):
         for problem in (random_problem(rng, 1 + n % 6) for n in range(40)):
             for candidate in (plant(rng, problem), canonical(problem)):
                 review, verdict = roles.review_text(problem, candidate), roles.verdict(problem, candidate)
-                self.assertEqual(roles.read_verdict(review, candidate), verdict)
-                if verdict != roles.ALL_RIGHT:
-                    for end in ("Step 1 is wrong, it should be x.", "", roles.ALL_RIGHT):
-                        self.assertEqual(roles.read_verdict(review.removesuffix(verdict) + end, candidate), verdict)
+                self.assertEqual(forms.read_verdict(review, candidate), verdict)
+                if verdict != forms.ALL_RIGHT:
+                    for end in ("Step 1 is wrong, it should be x.", "", forms.ALL_RIGHT):
+                        self.assertEqual(forms.read_verdict(review.removesuffix(verdict) + end, candidate), verdict)
                     cleared = review.replace(" wrong\n", " ok\n")
-                    self.assertEqual(roles.read_verdict(cleared, candidate), verdict)
+                    self.assertEqual(forms.read_verdict(cleared, candidate), verdict)
         same = Candidate.read("- Ann: 3\n#### 3")
-        self.assertEqual(roles.read_verdict("1 Ann: 3 wrong", same), "Step 1 is wrong, it should be Ann: 3.")
-        self.assertEqual(roles.read_verdict("words", same), "words")
+        self.assertEqual(forms.read_verdict("1 Ann: 3 wrong", same), "Step 1 is wrong, it should be Ann: 3.")
+        self.assertEqual(forms.read_verdict("words", same), "words")
+
+    def test_a_second_look_compares_the_line_that_a_review_derives_otherwise_and_a_review_goes_on_where_it_stands(self):
+        rng = random.Random(19)
+        for problem in (random_problem(rng, 2 + n % 4) for n in range(40)):
+            right, wrong = canonical(problem), plant(rng, problem)
+            at = first_wrong(problem, wrong)
+            if at >= len(wrong.lines):
+                continue
+            # The list of a reviewer that has slipped: of the wrong solution, where the right one is shown.
+            slipped = "\n".join(roles.review_list(problem, right)[: forms.parting(right, wrong)] + [numbered_line(wrong, at) + " ok"])
+            asked = forms.second_look(problem.text, right, slipped)
+            self.assertEqual(asked, forms.compare_prompt(problem.text, right, wrong))
+            line = worked(right.lines[at])
+            self.assertTrue(forms.still_stands(f"{line}\nB", right, slipped))
+            self.assertFalse(forms.still_stands(f"{worked(wrong.lines[at])}\nA", right, slipped))
+            kept = forms.kept_list(right, slipped)
+            self.assertTrue(kept.endswith(f"{numbered_line(right, at)} ok\n"))
+            self.assertEqual(len(forms.review_lines(kept)), at + 1)
+            self.assertIsNone(forms.second_look(problem.text, right, kept + forms.ALL_RIGHT))
+        self.assertIsNone(forms.second_look("", Candidate.read("- Ann: 3\n#### 3"), "1 Ann: 3 wrong"))
+
+    def test_what_the_list_of_a_judge_finds_counts_before_its_digit(self):
+        rng = random.Random(20)
+        for problem in (random_problem(rng, 1 + n % 6) for n in range(40)):
+            for candidate in (plant(rng, problem), canonical(problem)):
+                example = roles.judge(problem, candidate)
+                self.assertEqual(forms.read_digit(example.assistant, candidate), int(example.assistant[-1]))
+                for digit in "09":
+                    said = forms.read_digit(f"{forms.judged_list(example.assistant)}\n{digit}", candidate)
+                    self.assertEqual(said, int(digit) if first_wrong(problem, candidate) is None else int(example.assistant[-1]))
+        self.assertIsNone(forms.read_digit("words", canonical(problem)))
 
     def test_a_refinement_repeats_what_is_shown_and_works_out_the_rest(self):
         rng = random.Random(15)
@@ -304,14 +340,14 @@ class Roles(unittest.TestCase):
             self.assertTrue(example.assistant.startswith(shown.bullets))
             self.assertIsNone(first_wrong(problem, made))
             beginning = roles.cut_short(rng, canonical(problem))
-            again = roles.refine(problem, beginning, roles.ALL_RIGHT)
+            again = roles.refine(problem, beginning, forms.ALL_RIGHT)
             self.assertTrue(again.user.endswith(beginning.numbered))
             self.assertEqual(Candidate.read(again.assistant), canonical(problem))
 
     def test_a_right_solution_is_listed_whole_and_cleared(self):
         problem = random_problem(random.Random(11), 3)
         *listed, verdict = roles.review_text(problem, canonical(problem)).split("\n")
-        self.assertEqual(verdict, roles.ALL_RIGHT)
+        self.assertEqual(verdict, forms.ALL_RIGHT)
         self.assertEqual(len(listed), len(problem.lines))
         self.assertTrue(all(line.endswith(" ok") for line in listed))
 
@@ -320,7 +356,7 @@ class Roles(unittest.TestCase):
         for _ in range(100):
             problem = random_problem(rng, 3)
             right, wrong = canonical(problem), plant(rng, problem)
-            parted, example = roles.parting(right, wrong), roles.compare(rng, problem, right, wrong)
+            parted, example = forms.parting(right, wrong), roles.compare(rng, problem, right, wrong)
             *shared, sides = example.user.removeprefix(f"{problem.text}\n\n").split("\n\n")
             self.assertEqual("".join(shared), Candidate(right.steps[:parted], "").numbered)
             line, letter = example.assistant.split("\n")
@@ -335,28 +371,28 @@ class Roles(unittest.TestCase):
             prompt = [t for t, w in zip(encoded.targets[: encoded.prompt], encoded.weights) if w]
             self.assertEqual((prompt.count(tokens.GOOD), tokens.BAD in prompt), (parted + 1, True))
         same = canonical(problem)
-        self.assertTrue(roles.compare_prompt("", same, same)[1].endswith(f"A. {same.lines[-1]}\nB. {same.lines[-1]}"))
-        self.assertEqual(roles.compare_prompt("x", Candidate.read(""), Candidate.read(""))[1], "x\n\nA.\nB.")
+        self.assertTrue(forms.compare_prompt("", same, same)[1].endswith(f"A. {same.lines[-1]}\nB. {same.lines[-1]}"))
+        self.assertEqual(forms.compare_prompt("x", Candidate.read(""), Candidate.read(""))[1], "x\n\nA.\nB.")
 
     def test_of_two_solutions_the_one_that_has_the_line_derived_is_named_whatever_letter_is_written(self):
         rng = random.Random(18)
         for _ in range(60):
             problem = random_problem(rng, 3)
             right, wrong = canonical(problem), plant(rng, problem)
-            line = worked(right.lines[roles.parting(right, wrong)])
+            line = worked(right.lines[forms.parting(right, wrong)])
             for letter in "AB?":
-                self.assertEqual(roles.read_comparison(f"{line}\n{letter}", right, wrong), "A")
-                self.assertEqual(roles.read_comparison(f"{line}\n{letter}", wrong, right), "B")
-            said = [roles.read_comparison(f"x\n{letter}", right, wrong) for letter in "AB?"]
+                self.assertEqual(forms.read_comparison(f"{line}\n{letter}", right, wrong), "A")
+                self.assertEqual(forms.read_comparison(f"{line}\n{letter}", wrong, right), "B")
+            said = [forms.read_comparison(f"x\n{letter}", right, wrong) for letter in "AB?"]
             self.assertEqual(said, ["A", "B", ""])
-            self.assertEqual(roles.read_comparison(f"{right.lines[-1]}\nB", right, right), "B")
+            self.assertEqual(forms.read_comparison(f"{right.lines[-1]}\nB", right, right), "B")
 
     def test_a_judge_lists_the_lines_before_its_digit_and_learns_what_its_own_lists_are_worth(self):
         rng = random.Random(17)
         problem = random_problem(rng, 3)
         for candidate, digits in ((canonical(problem), "9"), (plant(rng, problem), "01234")):
             example = roles.judge(problem, candidate)
-            self.assertEqual(roles.judged_list(example.assistant), "\n".join(roles.review_list(problem, candidate)))
+            self.assertEqual(forms.judged_list(example.assistant), "\n".join(roles.review_list(problem, candidate)))
             self.assertIn(example.assistant[-1], digits)
             self.assertEqual(example.stressed[-1], len(example.assistant) - 1)
             own = roles.judge(problem, candidate, "1 Ann: 3 ok")
@@ -383,9 +419,9 @@ class Roles(unittest.TestCase):
         looks = [roles.recheck(rng, problem, canonical(problem)) for _ in range(200)]
         self.assertEqual({look.assistant for look in looks}, {roles.solve(problem, carefully=True).assistant})
         given = [look.given for look in looks]
-        self.assertTrue(all(text.endswith(roles.REFLECTION) for text in given))
+        self.assertTrue(all(text.endswith(forms.REFLECTION) for text in given))
         self.assertGreater(sum("####" not in text for text in given), 50)
-        self.assertGreater(sum(text.count(roles.REFLECTION) == 2 for text in given), 20)
+        self.assertGreater(sum(text.count(forms.REFLECTION) == 2 for text in given), 20)
 
 
 class Tokens(unittest.TestCase):
