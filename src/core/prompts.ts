@@ -34,6 +34,17 @@ export interface Report {
   readonly verdict: 'pass' | 'gap' | 'critical' | undefined
 }
 
+/** Of a step and the one that a reviewer would have in its place, one is a slip: which, is asked once more. */
+export interface SecondLook {
+  /** Asks the reviewer; undefined where the review finds no step that it would have otherwise. */
+  ask(task: Task, draft: string, review: string): Prompt | undefined
+  /**
+   * The review up to that step, which it now calls right, for the reviewer to go on from; undefined where the reply leaves
+   * it wrong.
+   */
+  standing(reply: string, draft: string, review: string): string | undefined
+}
+
 /** Questions that not every set can ask: absent where a set has no words for them. */
 export const PROMPT_FORMS = [
   'critique',
@@ -69,6 +80,8 @@ export interface RolePrompts {
   review(task: Task, draft: string, stepScores?: readonly number[]): Prompt
   /** `draft`: the one that was reviewed. */
   readReview(text: string, draft: string): Critique
+  /** Absent where a set has none. */
+  readonly secondLook?: SecondLook
 
   /**
    * Asks for a better answer; `critique` undefined asks for one without saying what is wrong. `earlier` attempts, oldest
@@ -85,8 +98,8 @@ export interface RolePrompts {
   judgeDigit(task: Task, draft: string): JudgePrompt
   /** Asks for a verdict as JSON, for models without log-probabilities; undefined when the set has no such form. */
   judgeVerdict(task: Task, draft: string): Prompt | undefined
-  /** Score in [0, 9] from a verdict, undefined when it cannot be read. */
-  readVerdict(text: string): number | undefined
+  /** Score in [0, 9] from a verdict on `draft`, undefined when it cannot be read. */
+  readVerdict(text: string, draft: string): number | undefined
 
   /** Asks for one digit per criterion, as JSON. */
   judgeRubric?(task: Task, draft: string, criteria: readonly string[]): Prompt

@@ -24,6 +24,8 @@ export interface TaskSize {
   readonly promptTokens: number
   /** Longest answer. */
   readonly maxTokens: number
+  /** Whether the prompts of the reviewer take second looks. */
+  readonly looksTwice?: boolean
 }
 
 /** An upper bound of what one role may take. */

@@ -1,6 +1,6 @@
 /** What small models say about solutions, and what it leaves of them. */
 import type { Critique, Report } from '../core/prompts.ts'
-import { isAnswer, linesOf, withoutWork, type Solution } from './compact-solution.ts'
+import { isAnswer, linesOf, parse, withoutWork, type Solution } from './compact-solution.ts'
 
 const CLEARED = /^all steps are right\b/i
 const CORRECTED = /^Step (\d{1,3}) is wrong, it should be (.+)\.$/
@@ -30,29 +30,36 @@ const listOf = (lines: readonly string[]): readonly Listed[] => {
   return (end < 0 ? read : read.slice(0, end)) as readonly Listed[]
 }
 
-/**
- * The first step that the reviewer derives otherwise than the draft has it, whatever it calls that step: it derives better
- * than it compares. One that it calls wrong without a difference counts where there is none.
- */
-const firstWrong = (list: readonly Listed[], draft: string): Critique | undefined => {
+const differing = (list: readonly Listed[], draft: string): number => {
   const shown = linesOf(draft)
-  const differing = list.findIndex(({ line }, index) => line !== shown[index])
-  const at = differing >= 0 ? differing : list.findIndex(({ isCalledWrong }) => isCalledWrong)
-  if (at < 0) return undefined
-  const step = at + 1
-  const text = `Step ${step} is wrong, it should be ${list[at]!.line}.`
-  return { text, step, verdict: 'wrong' }
+  return list.findIndex(({ line }, index) => line !== shown[index])
 }
 
-/** The verdict follows the list; the list is left out, since refiners are shown verdicts alone. */
-export const readReview = (text: string, draft: string): Critique => {
-  const lines = text
+/**
+ * Index of the first step that the list derives otherwise than the draft has it, whatever it calls that step: these models
+ * derive better than they compare. One that is called wrong without a difference counts where there is none; −1 without either.
+ */
+const firstWrong = (list: readonly Listed[], draft: string): number => {
+  const at = differing(list, draft)
+  return at >= 0 ? at : list.findIndex(({ isCalledWrong }) => isCalledWrong)
+}
+
+const trimmedLines = (text: string): readonly string[] =>
+  text
     .trim()
     .split('\n')
     .map((line) => line.trim())
+
+/** The verdict follows the list; the list is left out, since refiners are shown verdicts alone. */
+export const readReview = (text: string, draft: string): Critique => {
+  const lines = trimmedLines(text)
   const list = listOf(lines)
-  const found = firstWrong(list, draft)
-  if (found !== undefined) return found
+  const at = firstWrong(list, draft)
+  if (at >= 0) {
+    const step = at + 1
+    const said = `Step ${step} is wrong, it should be ${list[at]!.line}.`
+    return { text: said, step, verdict: 'wrong' }
+  }
   const verdict = lines.slice(list.length).join('\n')
   if (isCleared(verdict)) return { text: verdict, step: undefined, verdict: 'right' }
   const wrong = /^step (\d{1,3}) is wrong\b/i.exec(verdict)
@@ -70,11 +77,38 @@ export const readReport = (text: string, draft: string): Report => {
   return { ...found, verdict: verdict === undefined ? undefined : told[verdict] }
 }
 
+/** Digit of a draft of which a list finds a step wrong: how far it is right by it, 0 to 4; undefined where it finds none. */
+export const readPartial = (text: string, draft: string): number | undefined => {
+  const at = firstWrong(listOf(trimmedLines(text)), draft)
+  return at < 0 ? undefined : Math.min(4, Math.floor((5 * at) / (parse(draft).steps.length + 1)))
+}
+
+/** The draft up to the first step that a review derives otherwise, with what it derives; undefined where there is none. */
+export const derived = (text: string, draft: string): Solution | undefined => {
+  const list = listOf(trimmedLines(text))
+  const at = differing(list, draft)
+  const { steps } = parse(draft)
+  return at < 0 || at >= linesOf(draft).length
+    ? undefined
+    : withLine(steps.slice(0, at), list[at]!.line)
+}
+
+/** The list of a review up to that step, which is put into it as the draft has it, and called right. */
+export const standing = (text: string, draft: string): string => {
+  const lines = trimmedLines(text)
+  const at = differing(listOf(lines), draft)
+  const shown = linesOf(draft)[at]!
+  const line = `${isAnswer(shown) ? '' : `${at + 1} `}${shown} ok`
+  return [...lines.slice(0, at), line].map((kept) => `${kept}\n`).join('')
+}
+
+const withLine = (steps: readonly string[], line: string): Solution =>
+  isAnswer(line) ? { steps, answer: line } : { steps: [...steps, line], answer: '' }
+
 /** The steps before the one that a review corrects, and the correction; undefined where it corrects no step of the solution. */
 export const mended = ({ steps }: Solution, critique: string): Solution | undefined => {
   const [, number, line = ''] = CORRECTED.exec(critique) ?? []
   const step = Number(number)
   if (!(step >= 1 && step <= steps.length + 1)) return undefined
-  const kept = steps.slice(0, step - 1)
-  return isAnswer(line) ? { steps: kept, answer: line } : { steps: [...kept, line], answer: '' }
+  return withLine(steps.slice(0, step - 1), line)
 }

@@ -6,10 +6,18 @@
  * candidate or as a new part of the prompt.
  */
 import { RefineError } from '../core/errors.ts'
-import type { JudgePrompt, Prompt, RolePrompts } from '../core/prompts.ts'
+import type { JudgePrompt, Prompt, RolePrompts, SecondLook } from '../core/prompts.ts'
 import { imagesOf } from '../core/conversation.ts'
 import { questionOf, type Message, type Task } from '../core/task.ts'
-import { isCleared, mended, readReport, readReview } from './compact-review.ts'
+import {
+  derived,
+  isCleared,
+  mended,
+  readPartial,
+  readReport,
+  readReview,
+  standing,
+} from './compact-review.ts'
 import {
   bullets,
   byNumber,
@@ -89,7 +97,10 @@ const judgeDigit = (task: Task, draft: string): JudgePrompt => ({
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)!.trim()
 
-const readDigit = (text: string): number | undefined => {
+/** What the list finds counts before the digit below it, as in a review. */
+const readDigit = (text: string, draft: string): number | undefined => {
+  const partial = readPartial(text, draft)
+  if (partial !== undefined) return partial
   const line = lastLine(text)
   return /^\d$/.test(line) ? Number(line) : undefined
 }
@@ -128,6 +139,26 @@ const readComparison = (
   return letter === 'A' ? 'first' : letter === 'B' ? 'second' : undefined
 }
 
+/** The draft up to the step in doubt, as the reviewer would have it. */
+const otherwise = (draft: string, review: string): string | undefined => {
+  const other = derived(review, draft)
+  return other && marked(other, () => '-').join('\n')
+}
+
+/** A comparison of the draft's step, which comes first, with the one derived. */
+const secondLook: SecondLook = {
+  ask: (task, draft, review) => {
+    const other = otherwise(draft, review)
+    return other === undefined ? undefined : compare(task, draft, other)
+  },
+  standing: (reply, draft, review) => {
+    const other = otherwise(draft, review)
+    return other !== undefined && readComparison(reply, draft, other) === 'first'
+      ? standing(review, draft)
+      : undefined
+  },
+}
+
 const prompts: Omit<RolePrompts, 'hash'> = {
   name: 'compact',
   // None of the trained ones takes tools or images; one that does needs what was called and shown.
@@ -143,6 +174,7 @@ const prompts: Omit<RolePrompts, 'hash'> = {
     maxTokens: REVIEW_TOKENS,
   }),
   readReview,
+  secondLook,
   refine,
   judgeDigit,
   judgeVerdict: () => undefined,

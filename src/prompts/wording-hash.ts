@@ -38,6 +38,7 @@ export const hashWording = (prompts: Omit<RolePrompts, 'hash'>): string => {
     prompts.judgeRubric?.(TASK, '- a', ['b', 'c']) ?? null,
     prompts.solveByProgram?.(TASK) ?? null,
     prompts.halt?.(TASK, ['- a', '- b']) ?? null,
+    ...(prompts.secondLook === undefined ? [] : [prompts.secondLook.ask(TASK, '- a', '1 b ok')]),
     prompts.reflection,
     prompts.answerCue,
   ]

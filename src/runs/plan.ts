@@ -198,7 +198,7 @@ export const measureTask = async (plan: Plan, defaults: Parts['defaults']): Prom
     )
   }
   const maxTokens = Math.min(plan.task.sampling.max_tokens ?? defaults.maxTokens, room)
-  return { promptTokens, maxTokens }
+  return { promptTokens, maxTokens, looksTwice: plan.prompts.reviewer.secondLook !== undefined }
 }
 
 /** What the first event of the run tells of its plan. */

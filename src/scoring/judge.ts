@@ -2,8 +2,9 @@
  * The reference-free judge: one digit 0–9, scored by its expectation.
  *
  * Source: Self-J (Ye and Ng, "Self-Judge", 2024): s = Σ d·P(d) / Σ P(d) over the digits among the top-20 alternatives
- * of the first token at temperature 0. Deviations: where the prompts let a judge think first, the digit is the last token; a
- * model without log-probabilities, or where that token is no digit, is asked for a verdict in words instead, with one retry.
+ * of the first token at temperature 0. Deviations: where the prompts let a judge think first, the digit is the last token,
+ * unless what it thought says otherwise; a model without log-probabilities, or where that token is no digit, is asked for a
+ * verdict in words instead, with one retry.
  */
 import type { CallOptions, LanguageModel, TokenLogProbability } from '../core/language-model.ts'
 import type { JudgePrompt, RolePrompts } from '../core/prompts.ts'
@@ -36,10 +37,12 @@ const digitOf = (
   { text, firstToken, lastToken }: Reply,
   { digitAt }: JudgePrompt,
   prompts: RolePrompts,
+  draft: Draft,
 ): TokenLogProbability | undefined => {
   if (digitAt === 'start') return firstToken
-  // Thoughts that were cut off may end with the digit of some number.
-  return prompts.readVerdict(text) === undefined ? undefined : lastToken
+  // Thoughts that were cut off may end with the digit of some number, and what was thought may weigh more than the digit.
+  const read = prompts.readVerdict(text, draft.text)
+  return read !== undefined && lastToken?.text.trim() === String(read) ? lastToken : undefined
 }
 
 /** `replied`: what the judge said when it was asked for its digit. */
@@ -55,7 +58,7 @@ const readVerdict = async (
   const { value, retried } = await askForVerdict(
     model,
     words ?? prompts.judgeDigit(task, draft.text),
-    (text) => prompts.readVerdict(text),
+    (text) => prompts.readVerdict(text, draft.text),
     options,
     // To the same question the answer would be the same.
     words === undefined ? replied : undefined,
@@ -79,7 +82,7 @@ export const createJudge = (model: LanguageModel, prompts: RolePrompts): Scorer 
     if (model.capabilities.log_probabilities !== 'none') {
       const prompt = prompts.judgeDigit(task, draft.text)
       reply = await ask(model, prompt, options, ALTERNATIVES)
-      const digit = digitOf(reply, prompt, prompts)
+      const digit = digitOf(reply, prompt, prompts, draft)
       const score = digit === undefined ? undefined : expectedDigit(digit)
       if (score !== undefined) return { score }
     }

@@ -78,6 +78,34 @@ test('a step that is called wrong, but derived as it stands, counts where none d
   assert.deepEqual(compact.readReview(called, draft), { text: told, step: 2, verdict: 'wrong' })
 })
 
+test('a second look compares the step of the draft with the one derived, and what stands is gone on from', () => {
+  const looked = compact.secondLook!
+  const slip = '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 4 = 10 ok\n#### 10 wrong'
+  const asked = looked.ask(task, draft, slip)!
+  assert.ok(
+    userOf(asked.messages).endsWith(
+      '1. Ben: 3 + 2 = 6\n\nA. total: 6 + 3 = 9\nB. total: 6 + 4 = 10',
+    ),
+  )
+  assert.equal(
+    looked.standing('total: 6 + 3 = 9\nB', draft, slip),
+    '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n',
+  )
+  for (const said of ['total: 6 + 4 = 10\nA', 'B', '']) {
+    assert.equal(looked.standing(said, draft, slip), undefined)
+  }
+  const answer = '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 8 wrong'
+  assert.ok(looked.standing('#### 9\nA', draft, answer)!.endsWith('9 ok\n#### 9 ok\n'))
+  for (const nothing of [
+    'Step 1 is wrong, it should be Ben: 3 + 2 = 5.',
+    '1 Ben: 3 + 2 = 6 wrong',
+    '1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 9 ok\n3 more: 1 wrong',
+    '',
+  ]) {
+    assert.equal(looked.ask(task, draft, nothing), undefined, nothing)
+  }
+})
+
 test('a refiner is shown what a review leaves of the draft, with the step that it corrects in place', () => {
   const shown = (critique: string | undefined): string =>
     userOf(compact.refine(task, draft, critique).messages)
@@ -202,13 +230,22 @@ test('a review is read from the start of the reply only', () => {
   assert.equal(compact.readReview('Step 0 is wrong', draft).step, undefined)
 })
 
+test('what the list of a judge finds counts before the digit below it', () => {
+  const read = (list: string) => compact.readVerdict(`${list}\n9`, draft)
+  assert.equal(read('1 Ben: 3 + 2 = 5 ok'), 0)
+  assert.equal(read('1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 8 wrong'), 1)
+  assert.equal(read('1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 8 ok'), 3)
+  assert.equal(read('1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 9 ok\n3 c: 1 ok'), 4)
+  assert.equal(read('1 Ben: 3 + 2 = 6 ok\n2 total: 6 + 3 = 9 ok\n#### 9 ok'), 9)
+})
+
 test('digits and letters are read, numbers and words are not', () => {
-  assert.equal(compact.readVerdict(' 7'), 7)
-  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 5 ok\n#### 5 ok\n9'), 9)
-  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 5 ok\n#### 5'), undefined)
-  assert.equal(compact.readVerdict('10'), undefined)
-  assert.equal(compact.readVerdict('9.5'), undefined)
-  assert.equal(compact.readVerdict('good'), undefined)
+  assert.equal(compact.readVerdict(' 7', draft), 7)
+  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 6 ok\n9', draft), 9)
+  assert.equal(compact.readVerdict('1 Ben: 3 + 2 = 6 ok\n#### 9', draft), undefined)
+  assert.equal(compact.readVerdict('10', draft), undefined)
+  assert.equal(compact.readVerdict('9.5', draft), undefined)
+  assert.equal(compact.readVerdict('good', draft), undefined)
   const read = (text: string) => compact.readComparison(text, '- a: 6', '- a: 5')
   assert.deepEqual(['B', ' A', 'Ann', ''].map(read), ['second', 'first', undefined, undefined])
 })

@@ -105,18 +105,18 @@ test('step scores stand beside the steps they belong to', () => {
 })
 
 test('a verdict is the last JSON object of the reply, not one quoted inside it', () => {
-  assert.equal(full.readVerdict('{"reason": "ok", "score": 7}'), 7)
-  assert.equal(full.readVerdict('```json\n{"score": 0}\n```'), 0)
-  assert.equal(full.readVerdict('It says {"score": 9}. Mine: {"reason": "bad", "score": 2}'), 2)
-  assert.equal(full.readVerdict(String.raw`{"reason": "claims {\"score\": 9}", "score": 1}`), 1)
+  assert.equal(full.readVerdict('{"reason": "ok", "score": 7}', 'x'), 7)
+  assert.equal(full.readVerdict('```json\n{"score": 0}\n```', 'x'), 0)
+  assert.equal(full.readVerdict('It says {"score": 9}. Mine: {"reason": "bad", "score": 2}', 'x'), 2)
+  assert.equal(full.readVerdict(String.raw`{"reason": "claims {\"score\": 9}", "score": 1}`, 'x'), 1)
   assert.equal(
-    full.readVerdict(String.raw`{"reason": "\(x\) is \frac{1}{2}, \\( too", "score": 4}`),
+    full.readVerdict(String.raw`{"reason": "\(x\) is \frac{1}{2}, \\( too", "score": 4}`, 'x'),
     4,
   )
-  assert.equal(full.readVerdict('{"reason": "two\nlines", "score": 5}'), 5)
-  assert.equal(full.readVerdict('{"nested": {"score": 9}}'), undefined)
+  assert.equal(full.readVerdict('{"reason": "two\nlines", "score": 5}', 'x'), 5)
+  assert.equal(full.readVerdict('{"nested": {"score": 9}}', 'x'), undefined)
   for (const bad of ['{"score": 10}', '{"score": -1}', '{"score": "9"}', '9', '{"score": 9', '']) {
-    assert.equal(full.readVerdict(bad), undefined, bad)
+    assert.equal(full.readVerdict(bad, 'x'), undefined, bad)
   }
 })
 
@@ -154,6 +154,6 @@ test('the hash is SHA-256 and differs between the sets', () => {
 
 test('an unclosed reply of brackets is read in no time', () => {
   const start = process.hrtime.bigint()
-  assert.equal(full.readVerdict('{'.repeat(4000)), undefined)
+  assert.equal(full.readVerdict('{'.repeat(4000), 'x'), undefined)
   assert.ok(process.hrtime.bigint() - start < 2_000_000_000n)
 })

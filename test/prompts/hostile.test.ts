@@ -118,7 +118,7 @@ test('what a candidate says is no reply: verdicts are read from what the role it
   assert.equal(full.readComparison(quoted, 'x', 'y'), undefined)
   assert.equal(full.readSelection(quoted, 3), undefined)
   assert.equal(full.readHalt(quoted), undefined)
-  assert.equal(full.readVerdict(`${quoted} Mine: {"score": 1}`), 1)
+  assert.equal(full.readVerdict(`${quoted} Mine: {"score": 1}`, 'x'), 1)
   assert.deepEqual(full.readRubric!('It says {"scores": [9, 9]}. {"scores": [1, 2]}', 2), [1, 2])
   const compact = promptsFor('compact')
   assert.equal(

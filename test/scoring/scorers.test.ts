@@ -59,14 +59,21 @@ test('the judge asks once, at temperature 0, for one token with twenty alternati
 
 test('a judge that thinks first is read by the last token of its reply', async () => {
   const digit = alternatives(['9', 0.5], ['1', 0.5])
-  const reply = (): string => '1 Ben: 5 ok\n9'
+  const reply = (): string => '1 a: 1 + 1 = 2 ok\n9'
   const { score, calls } = await scoreBy('judge', { reply, lastToken: () => digit }, 'compact')
   assert.ok(Math.abs(score! - 5) < 1e-12)
   assert.equal(calls, 1)
 })
 
+test('a judge that finds a wrong step by its own list is not taken at a digit that says otherwise', async () => {
+  const lastToken = () => alternatives(['9', 1])
+  const reply = (): string => '1 a: 1 + 1 = 2 ok\n2 b: 2 + 1 = 3 ok\n9'
+  const { score, calls } = await scoreBy('judge', { reply, lastToken }, 'compact')
+  assert.deepEqual([score, calls], [1, 1])
+})
+
 test('a judge whose thoughts are cut off at a number gives no grade by it', async () => {
-  const reply = ({ call }: Ask): string => (call === 1 ? '1 Ben: Ann 3 * 20' : '1 Ben: 60 ok\n4')
+  const reply = ({ call }: Ask): string => (call === 1 ? '1 a: 1 + 1 * 20' : '1 a: 1 + 1 = 2 ok\n4')
   const lastToken = () => alternatives(['0', 1])
   const { score, calls, asks } = await scoreBy('judge', { reply, lastToken }, 'compact')
   assert.deepEqual([score, calls], [4, 2])
@@ -80,7 +87,7 @@ test('a compact judge is not asked the same again: its reply is read, or what is
     [null, 'judge_unreadable', 2],
   )
   const lastToken = () => alternatives(['k\n7', 1])
-  const odd = await scoreBy('judge', { reply: () => '1 Ben: 5 ok\n7', lastToken }, 'compact')
+  const odd = await scoreBy('judge', { reply: () => '1 a: 1 + 1 = 2 ok\n7', lastToken }, 'compact')
   assert.deepEqual([odd.score, odd.warning, odd.calls], [7, undefined, 1])
 })
 

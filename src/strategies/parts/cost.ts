@@ -41,8 +41,22 @@ export const roleInput = ({ promptTokens, maxTokens }: TaskSize, drafts = 1): nu
 export const draftCost = ({ promptTokens, maxTokens }: TaskSize, samples: number): RoleCost =>
   cost('generator', samples, promptTokens, maxTokens)
 
-export const reviewCost = (size: TaskSize, reviews: number): RoleCost =>
-  cost('reviewer', reviews, roleInput(size), REVIEW_TOKENS)
+/** Of one review, at most. */
+export const SECOND_LOOKS = 2
+/** Reply to a second look. */
+const SECOND_LOOK_TOKENS = 128
+
+/** Where the prompts take second looks, each is a question that shows two drafts, and the rest of the review anew. */
+export const reviewCost = (size: TaskSize, reviews: number): RoleCost => {
+  const looks = size.looksTwice === true ? SECOND_LOOKS : 0
+  return {
+    role: 'reviewer',
+    calls: reviews * (1 + 2 * looks),
+    inputTokens:
+      reviews * ((1 + looks) * roleInput(size) + looks * (roleInput(size, 2) + REVIEW_TOKENS)),
+    outputTokens: reviews * ((1 + looks) * REVIEW_TOKENS + looks * SECOND_LOOK_TOKENS),
+  }
+}
 
 /** `earlier` attempts are shown to the refiner beside the draft. */
 export const refineCost = (size: TaskSize, revisions: number, earlier = 0): RoleCost =>

@@ -4,8 +4,9 @@ import type { StrategyEvent } from '../../core/event.ts'
 import type { Critique, Prompt, Report } from '../../core/prompts.ts'
 import { replyOf } from '../../core/thinking.ts'
 import { tell, type Events, type Refinement } from '../compose.ts'
+import { SECOND_LOOKS } from './cost.ts'
 import { formOf } from './forms.ts'
-import { unfinishedThinking, type Voice } from './question.ts'
+import { question, unfinishedThinking, type Voice } from './question.ts'
 
 /** Whether someone has marked a step as wrong since the candidate was reviewed. */
 export const isOutdated = (
@@ -24,14 +25,15 @@ export const isOutdated = (
 export async function* remark(
   refinement: Refinement,
   candidate: number,
-  { messages, maxTokens }: Prompt,
+  { messages, maxTokens, continueFrom }: Prompt,
   { temperature, seed }: Voice = { temperature: 0, seed: 0 },
 ): Events<string | undefined> {
   const { context } = refinement
+  const begun = continueFrom === undefined ? {} : { continueFrom }
   const sampling = { temperature, max_tokens: maxTokens }
   let text = ''
   try {
-    const request = { messages, samples: 1, sampling, seed }
+    const request = { messages, samples: 1, sampling, seed, ...begun }
     const chunks = context.models.reviewer.generate(request, { signal: context.signal })
     for await (const chunk of chunks) {
       if (chunk.type === 'failure') throw chunk.error
@@ -48,6 +50,38 @@ export async function* remark(
   }
   const said = replyOf(text)
   if (said === undefined) yield unfinishedThinking('reviewer', maxTokens)
+  return said
+}
+
+/**
+ * What the reviewer says in the end: where the prompts know a second look at what it finds, and the model can go on from a
+ * beginning, a finding that does not survive it is taken back, and the reviewer goes on behind that step. A look that fails
+ * changes nothing.
+ */
+async function* considered(
+  refinement: Refinement,
+  candidate: number,
+  prompt: Prompt,
+  voice?: Voice,
+): Events<string | undefined> {
+  const { task, context, pool } = refinement
+  const { secondLook } = context.prompts.reviewer
+  const canGoOn = context.models.reviewer.capabilities.assistant_continuation === 'native'
+  const draft = pool.text(candidate)
+  let said = yield* remark(refinement, candidate, prompt, voice)
+  if (secondLook === undefined || !canGoOn) return said
+  for (let look = 0; said !== undefined && look < SECOND_LOOKS; look++) {
+    const asked = secondLook.ask(task, draft, said)
+    const reply = asked && (yield* question(refinement, 'reviewer', asked))
+    const continueFrom = reply && secondLook.standing(reply, draft, said)
+    if (continueFrom === undefined || continueFrom === '') break
+    const correction = continueFrom.slice(continueFrom.trimEnd().lastIndexOf('\n') + 1)
+    const full = tell(refinement, { type: 'critique.delta', candidate, text: `\n${correction}` })
+    if (full !== undefined) await full
+    const rest = yield* remark(refinement, candidate, { ...prompt, continueFrom }, voice)
+    if (rest === undefined) break
+    said = continueFrom + rest
+  }
   return said
 }
 
@@ -71,7 +105,8 @@ export async function* review(
   const { task, context, pool } = refinement
   const prompts = context.prompts.reviewer
   const draft = pool.text(candidate)
-  const text = yield* remark(refinement, candidate, prompts.review(task, draft, stepScores), voice)
+  const prompt = prompts.review(task, draft, stepScores)
+  const text = yield* considered(refinement, candidate, prompt, voice)
   if (text === undefined) return undefined
   const found = prompts.readReview(text, draft)
   yield critiqueCompleted(candidate, found)
@@ -130,7 +165,7 @@ export async function* strictReport(
   const draft = pool.text(candidate)
   const prompt = formOf(context, 'reviewer', 'verifyReport')(task, draft)
   const voice = { temperature: REPORT_TEMPERATURE, seed: context.random.seed() }
-  const text = yield* remark(refinement, candidate, prompt, voice)
+  const text = yield* considered(refinement, candidate, prompt, voice)
   if (text === undefined) return undefined
   const report = context.prompts.reviewer.readReport(text, draft)
   const told = { pass: 'right', gap: 'wrong', critical: 'wrong' } as const
