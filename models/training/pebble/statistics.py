@@ -54,3 +54,7 @@ def majority(answers: list[str]) -> str:
     """The most frequent answer, the first met among equals; empty where none was given."""
     given = [answer for answer in answers if answer]
     return Counter(given).most_common(1)[0][0] if given else ""
+
+
+def show(name: str, value: str) -> None:
+    print(f"{name}: {value}", flush=True)
