@@ -86,24 +86,26 @@ class Readers:
         show("compare, changed by swapping", wilson(sum(x != y for x, y in zip(first, second)), len(pairs)))
 
     def reviewer(self, items: list[Judged]) -> list[str]:
-        """Prints how well reviews locate mistakes; returns their verdicts."""
+        """Prints how well reviews locate mistakes, without second looks and with them; returns their verdicts in the end."""
         reviews = self.author.write([forms.review_prompt(i.problem.text, i.candidate) for i in items])
-        at_once = [forms.read_verdict(review, i.candidate) != forms.ALL_RIGHT for review, i in zip(reviews, items) if i.right]
-        show("reviewer, false alarms without a second look", wilson(sum(at_once), len(at_once)))
+        self.located("reviewer, without second looks", items, reviews)
         doubted = list(range(len(items)))
         for _ in range(SECOND_LOOKS):
             doubted = self.look_again(items, reviews, doubted)
+        return self.located("reviewer", items, reviews)
+
+    def located(self, name: str, items: list[Judged], reviews: list[str]) -> list[str]:
         verdicts = [forms.read_verdict(review, i.candidate) for review, i in zip(reviews, items)]
         wrong = [(v, i) for v, i in zip(verdicts, items) if not i.right]
         located = [(v.startswith(f"Step {i.wrong_at + 1} is wrong"), i.misreckoned) for v, i in wrong]
         of_results = [found for found, misreckoned in located if misreckoned]
         corrected = sum(v == roles.verdict(i.problem, i.candidate) for v, i in wrong)
         alarms = [v != forms.ALL_RIGHT for v, i in zip(verdicts, items) if i.right]
-        show("reviewer, first wrong step located", wilson(sum(found for found, _ in located), len(wrong)))
+        show(f"{name}, first wrong step located", wilson(sum(found for found, _ in located), len(wrong)))
         show("  where its result alone is wrong", wilson(sum(of_results), len(of_results)))
-        show("reviewer, located and corrected", wilson(corrected, len(wrong)))
-        show("reviewer, wrong solutions called wrong", wilson(sum(v != forms.ALL_RIGHT for v, _ in wrong), len(wrong)))
-        show("reviewer, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
+        show(f"{name}, located and corrected", wilson(corrected, len(wrong)))
+        show(f"{name}, wrong solutions called wrong", wilson(sum(v != forms.ALL_RIGHT for v, _ in wrong), len(wrong)))
+        show(f"{name}, false alarms on right solutions", wilson(sum(alarms), len(alarms)))
         return verdicts
 
     def look_again(self, items: list[Judged], reviews: list[str], doubted: list[int]) -> list[int]:
