@@ -54,13 +54,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Causal where there is no mask."""
     grouped = q.shape[1] != k.shape[1]
-    if grouped or q.device.type != "cpu":
-        q, k = q.to(v.dtype), k.to(v.dtype)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
-    q, k = (q * q.shape[-1] ** -0.5).to(v.dtype), k.to(v.dtype)
-    if mask is None:
+    if mask is None and not grouped and q.device.type == "cpu":
+        q, k = (q * q.shape[-1] ** -0.5).to(v.dtype), k.to(v.dtype)
         return attend_causal(*(part.reshape(-1, *part.shape[2:]) for part in (q, k, v)))[0].view(q.shape)
-    return (q @ k.mT).float().masked_fill(~mask, -torch.inf).softmax(-1).to(v.dtype) @ v
+    q, k = q.to(v.dtype), k.to(v.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
 
 
 class Norm(nn.Module):
