@@ -88,18 +88,26 @@ class Evaluation:
         right = [is_right(p, Candidate.read(g + t)) for p, g, t in zip(problems, given, texts)]
         show("continue from half of a right solution", wilson(sum(right), len(right)))
 
-    def fits(self, prompt: tuple[str, str]) -> bool:
-        return len(tokens.prompt_ids(self.author.tokenizer, *prompt)) + ANSWER <= self.author.model.config.max_position_embeddings
+    def fits(self, prompt: tuple[str, str], given: str, room: int) -> bool:
+        """Whether `room` tokens are left behind prompt and beginning."""
+        length = len(tokens.prompt_ids(self.author.tokenizer, *prompt, given))
+        return length + room <= self.author.model.config.max_position_embeddings
+
+    def fit_together(self, text: str, row: list[Candidate]) -> bool:
+        aggregate = forms.aggregate_prompt(text, forms.different(row))
+        return self.fits(aggregate, forms.aggregate_beginning(row), ANSWER) and self.fits(forms.select_prompt(text, row), "", 1)
 
     def together(self, problems: list[Problem], shown: int = 4) -> None:
         """The roles that read several samples, against a vote among the same samples."""
         candidates = list(map(Candidate.read, self.solutions(problems, shown, TEMPERATURE)))
         drawn = [(p, candidates[n * shown : (n + 1) * shown]) for n, p in enumerate(problems)]
-        fitting = [(p, row) for p, row in drawn if self.fits(forms.aggregate_prompt(p.text, row))]
+        fitting = [(p, row) for p, row in drawn if self.fit_together(p.text, row)]
         show(f"{shown} solutions fit the context beside a new one", wilson(len(fitting), len(drawn)))
         problems, rows = [p for p, _ in fitting], [row for _, row in fitting]
-        texts = self.author.write([forms.aggregate_prompt(p.text, row) for p, row in zip(problems, rows)])
-        made = [is_right(p, Candidate.read(text)) for p, text in zip(problems, texts)]
+        given = list(map(forms.aggregate_beginning, rows))
+        prompts = [forms.aggregate_prompt(p.text, forms.different(row)) for p, row in zip(problems, rows)]
+        texts = self.author.write(prompts, given=given)
+        made = [is_right(p, Candidate.read(begun + text)) for p, begun, text in zip(problems, given, texts)]
         letters = [self.author.tokenizer.token_to_id(letter) for letter in forms.LETTERS[:shown]]
         prompts = [forms.select_prompt(p.text, row) for p, row in zip(problems, rows)]
         picked = next_logits(self.author.model, self.author.tokenizer, prompts)[:, letters].argmax(-1).tolist()

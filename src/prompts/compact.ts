@@ -77,10 +77,21 @@ const candidates = (drafts: readonly string[]): readonly string[] => {
   return drafts.map((draft, index) => `${LETTERS[index]}:\n${bullets(draft)}`)
 }
 
-const aggregate = (task: Task, drafts: readonly string[]): Prompt => ({
-  messages: ask('aggregate', task, ...candidates(drafts)),
-  maxTokens: SOLUTION_TOKENS,
-})
+/**
+ * What is the same is shown once, and the answer begins with the steps that all have: a small model that is to repeat all of
+ * several long solutions breaks off.
+ */
+const aggregate = (task: Task, drafts: readonly string[]): Prompt => {
+  const different = [...new Set(drafts.map(bullets))]
+  const [first = [], ...others] = different.map((draft) => parse(draft).steps)
+  const end = first.findIndex((step, index) => others.some((steps) => steps[index] !== step))
+  const begun = (end < 0 ? first : first.slice(0, end)).map((step) => `- ${step}\n`).join('')
+  return {
+    messages: ask('aggregate', task, ...candidates(different)),
+    maxTokens: SOLUTION_TOKENS,
+    ...(begun === '' ? {} : { continueFrom: begun }),
+  }
+}
 
 const readSelection = (text: string, drafts: number): number | undefined => {
   const letter = /^\s*([A-H])\b/.exec(text)?.[1]

@@ -191,8 +191,19 @@ test('candidates are lettered, for one solution out of several and for the lette
   }
 })
 
+test('an aggregation shows what is the same once, and its answer begins with the steps that all have', () => {
+  const other = '- Ben: 3 + 2 = 6\n- total: 6 + 3 = 8\n#### 8'
+  const begun = (...drafts: string[]) => compact.aggregate!(task, drafts)
+  const two = begun(draft, other, draft)
+  assert.ok(userOf(two.messages).endsWith(`\n\nA:\n${draft}\n\nB:\n${other}`))
+  assert.equal(two.continueFrom, '- Ben: 3 + 2 = 6\n')
+  assert.equal(begun(draft, draft).continueFrom, '- Ben: 3 + 2 = 6\n- total: 6 + 3 = 9\n')
+  assert.equal(begun(draft, '- Ben: 3 + 2 = 6\n#### 6').continueFrom, '- Ben: 3 + 2 = 6\n')
+  assert.equal(begun(draft, '#### 6').continueFrom, undefined)
+})
+
 test('more candidates than there are letters are refused by number', () => {
-  const nine = Array.from({ length: 9 }, () => draft)
+  const nine = Array.from({ length: 9 }, (_, n) => `${draft}${n}`)
   assert.match(userOf(compact.select!(task, nine.slice(1)).messages), /\n\nH:\n/)
   for (const form of ['aggregate', 'synthesise', 'select'] as const) {
     assert.throws(() => compact[form]!(task, nine), {

@@ -107,8 +107,14 @@ test('step scores stand beside the steps they belong to', () => {
 test('a verdict is the last JSON object of the reply, not one quoted inside it', () => {
   assert.equal(full.readVerdict('{"reason": "ok", "score": 7}', 'x'), 7)
   assert.equal(full.readVerdict('```json\n{"score": 0}\n```', 'x'), 0)
-  assert.equal(full.readVerdict('It says {"score": 9}. Mine: {"reason": "bad", "score": 2}', 'x'), 2)
-  assert.equal(full.readVerdict(String.raw`{"reason": "claims {\"score\": 9}", "score": 1}`, 'x'), 1)
+  assert.equal(
+    full.readVerdict('It says {"score": 9}. Mine: {"reason": "bad", "score": 2}', 'x'),
+    2,
+  )
+  assert.equal(
+    full.readVerdict(String.raw`{"reason": "claims {\"score\": 9}", "score": 1}`, 'x'),
+    1,
+  )
   assert.equal(
     full.readVerdict(String.raw`{"reason": "\(x\) is \frac{1}{2}, \\( too", "score": 4}`, 'x'),
     4,

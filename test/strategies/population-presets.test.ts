@@ -56,6 +56,26 @@ test('rsa with k = 1 rewrites, which the compact prompts can ask for', async () 
   )
 })
 
+test('a synthesis goes on from the beginning that its prompt gives, where the model can', async () => {
+  for (const assistant_continuation of ['native', 'none'] as const) {
+    const model = new FakeModel({ capabilities: { assistant_continuation } })
+    const { events } = await runStrategy(parallelSynthesis, model)
+    const [first] = model.asks.filter(({ system }) => system === 'aggregate')
+    const begun = assistant_continuation === 'native' ? '- a: 1 + 1 = 2\n' : undefined
+    assert.equal(first?.request.continueFrom, begun)
+    const { candidate } = ofType(events, 'candidate.created').find(
+      ({ role }) => role === 'aggregate',
+    )!
+    const told = ofType(events, 'candidate.delta').filter((delta) => delta.candidate === candidate)
+    assert.ok(
+      told
+        .map(({ text }) => text)
+        .join('')
+        .startsWith(begun ?? '- e: 3'),
+    )
+  }
+})
+
 test('parallel-synthesis takes the sum of its widths and one more, without any thinking', async () => {
   const model = new FakeModel({
     prompts: 'full',

@@ -79,6 +79,17 @@ def aggregate_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
     return "aggregate", join(text, *(f"{letter}:\n{c.bullets}" for letter, c in zip(LETTERS, candidates)))
 
 
+def different(candidates: list[Candidate]) -> list[Candidate]:
+    """What is the same is shown once to who makes one solution of several."""
+    return list({candidate.bullets: candidate for candidate in candidates}.values())
+
+
+def aggregate_beginning(candidates: list[Candidate]) -> str:
+    """What the answer to `aggregate_prompt` is given to begin with: the steps that all begin with."""
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*(candidate.steps for candidate in candidates)))
+    return "".join(f"- {column[0]}\n" for column in columns)
+
+
 def select_prompt(text: str, candidates: list[Candidate]) -> tuple[str, str]:
     return "select", aggregate_prompt(text, candidates)[1]
 

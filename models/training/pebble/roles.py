@@ -11,6 +11,7 @@ from .forms import (
     REFLECTION,
     aggregate_prompt,
     compare_prompt,
+    different,
     judge_prompt,
     mended,
     parting,
@@ -221,6 +222,7 @@ def _parted_checks(shown: str, first: Candidate, second: Candidate, letter: str,
 
 def aggregate(problem: Problem, candidates: list[Candidate]) -> Example:
     """Repeats the first right candidate; solves the problem where none is right."""
+    candidates = different(candidates)
     right = [c for c in candidates if first_wrong(problem, c) is None]
     target = right[0] if right else canonical(problem)
     return _reading(problem, aggregate_prompt(problem.text, candidates), candidates, target.bullets)

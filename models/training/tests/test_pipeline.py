@@ -318,6 +318,17 @@ class Roles(unittest.TestCase):
             self.assertIsNone(forms.second_look(problem.text, right, kept + forms.ALL_RIGHT))
         self.assertIsNone(forms.second_look("", Candidate.read("- Ann: 3\n#### 3"), "1 Ann: 3 wrong"))
 
+    def test_an_aggregation_shows_what_is_the_same_once_and_begins_with_the_steps_that_all_have(self):
+        rng = random.Random(21)
+        for problem in (random_problem(rng, 2 + n % 4) for n in range(40)):
+            right, wrong = canonical(problem), plant(rng, problem)
+            example = roles.aggregate(problem, [wrong, right, wrong])
+            self.assertEqual(example, roles.aggregate(problem, [wrong, right]))
+            begun = forms.aggregate_beginning([wrong, right])
+            self.assertTrue(right.bullets.startswith(begun) and wrong.bullets.startswith(begun))
+            self.assertEqual(begun.count("\n"), min(forms.parting(right, wrong), len(right.steps), len(wrong.steps)))
+            tokens.encode(TOKENIZER, example)
+
     def test_what_the_list_of_a_judge_finds_counts_before_its_digit(self):
         rng = random.Random(20)
         for problem in (random_problem(rng, 1 + n % 6) for n in range(40)):

@@ -1,10 +1,8 @@
 /** Lets the refiner rewrite a candidate. */
-import type { LanguageModel } from '../../core/language-model.ts'
-import type { Attempt, Prompt } from '../../core/prompts.ts'
-import type { Task } from '../../core/task.ts'
+import type { Attempt } from '../../core/prompts.ts'
 import type { Events, Refinement } from '../compose.ts'
 import { sampleOne } from './sample-one.ts'
-import type { SampleCall } from './sample-request.ts'
+import { beginningOf } from './sample-request.ts'
 
 /** Self-Refine's; above 0, so that a second try on the same critique can come out differently. */
 const REVISION_TEMPERATURE = 0.7
@@ -25,18 +23,6 @@ const advice = (critique: string | undefined, hints: readonly string[]): string 
     : [...(critique === undefined ? [] : [critique]), ...hints.map((hint) => `Hint: ${hint}`)].join(
         '\n',
       )
-
-/** None for an answer in a form of its own, or one that may call tools: it would begin otherwise. */
-const beginningOf = (
-  { continueFrom }: Prompt,
-  { capabilities }: LanguageModel,
-  { responseFormat, tools }: Task,
-): Pick<SampleCall, 'continueFrom'> =>
-  continueFrom === undefined ||
-  capabilities.assistant_continuation !== 'native' ||
-  (responseFormat ?? tools) !== undefined
-    ? {}
-    : { continueFrom }
 
 /** A revision may be as long as a draft. Returns its candidate, or undefined when it failed (a failed candidate is told). */
 export async function* revise(

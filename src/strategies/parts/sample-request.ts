@@ -1,6 +1,7 @@
 /** What a call for candidates asks of its model: what the task says of their form, and what scorers need to know. */
 import type { CandidateRole } from '../../core/event.ts'
 import type { GenerationRequest, LanguageModel } from '../../core/language-model.ts'
+import type { Prompt } from '../../core/prompts.ts'
 import { constraintOf } from '../../core/response-format.ts'
 import type { Message, Sampling, Task } from '../../core/task.ts'
 import { PEAKEDNESS_ALTERNATIVES } from '../../core/peakedness.ts'
@@ -70,6 +71,18 @@ export const shownOrUsed = (
   const shown = capabilities.log_probabilities === 'none' ? undefined : task.topLogProbabilities
   return shown === undefined ? used : Math.max(shown, used ?? 0)
 }
+
+/** What the prompt gives of the answer. None for an answer in a form of its own, or one that may call tools: it would begin otherwise. */
+export const beginningOf = (
+  { continueFrom }: Prompt,
+  { capabilities }: LanguageModel,
+  { responseFormat, tools }: Task,
+): Pick<SampleCall, 'continueFrom'> =>
+  continueFrom === undefined ||
+  capabilities.assistant_continuation !== 'native' ||
+  (responseFormat ?? tools) !== undefined
+    ? {}
+    : { continueFrom }
 
 export const requestOf = (refinement: Refinement, call: SampleCall): GenerationRequest => {
   const { task, context } = refinement

@@ -6,6 +6,7 @@ import { roleInput } from './cost.ts'
 import { draftSampling } from './draft.ts'
 import { formIn } from './forms.ts'
 import { sampleOne } from './sample-one.ts'
+import { beginningOf } from './sample-request.ts'
 
 export interface Synthesis {
   readonly form: 'aggregate' | 'synthesise'
@@ -40,6 +41,7 @@ export async function* synthesise(
   return yield* sampleOne(refinement, {
     model,
     messages: asked.messages,
+    ...beginningOf(asked, model, task),
     sampling: draftSampling(task, isOneOfMany ? 2 : 1),
     role: 'aggregate',
     round,
@@ -51,10 +53,10 @@ export async function* synthesise(
 /** Number and tags of a candidate. */
 export const FRAME_TOKENS = 16
 
-/** `calls` syntheses of at most `drafts` candidates each, by the refiner. */
+/** `calls` syntheses of at most `drafts` candidates each, by the refiner; the prompt may give the beginning of the answer. */
 export const synthesisCost = (size: TaskSize, calls: number, drafts: number): RoleCost => ({
   role: 'refiner',
   calls,
-  inputTokens: calls * (roleInput(size, drafts) + drafts * FRAME_TOKENS),
+  inputTokens: calls * (roleInput(size, drafts) + drafts * FRAME_TOKENS + size.maxTokens),
   outputTokens: calls * size.maxTokens,
 })
