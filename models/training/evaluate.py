@@ -74,7 +74,6 @@ class Evaluation:
         show(f"  over greedy on the same problems, at {temperature}", difference(greedy, votes))
         return rows
 
-
     def copies(self, name: str, problems: list[Problem]) -> None:
         """The copy probe: canonical solutions that the refiner repeats exactly."""
         prompts = [forms.refine_prompt(p.text, canonical(p), forms.ALL_RIGHT) for p in problems]

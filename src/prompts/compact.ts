@@ -47,6 +47,10 @@ const ask = (role: string, task: Task, ...parts: readonly string[]): readonly Me
   },
 ]
 
+/** The steps that an answer is given to begin with. */
+const beginning = (steps: readonly string[]): Pick<Prompt, 'continueFrom'> =>
+  steps.length === 0 ? {} : { continueFrom: steps.map((step) => `- ${step}\n`).join('') }
+
 /**
  * A refiner repeats what it is shown and goes on to the answer. So it is shown what a review leaves of the draft, and its
  * answer begins with that: one that saw a wrong step, or wrote a right one anew, wrote what it would have written itself.
@@ -58,11 +62,10 @@ const refine = (task: Task, draft: string, critique = ''): Prompt => {
   const isRead = corrected !== undefined || isCleared(verdict)
   const { steps, answer } = corrected ?? solution
   const shown = marked({ steps, answer }, byNumber).join('\n')
-  const begun = marked({ steps, answer: '' }, () => '-').map((line) => `${line}\n`)
   return {
     messages: ask('refine', task, shown, (isRead ? advice : [verdict, ...advice]).join('\n')),
     maxTokens: REFINEMENT_TOKENS,
-    ...(isRead && begun.length > 0 ? { continueFrom: begun.join('') } : {}),
+    ...(isRead ? beginning(steps) : {}),
   }
 }
 
@@ -85,11 +88,10 @@ const aggregate = (task: Task, drafts: readonly string[]): Prompt => {
   const different = [...new Set(drafts.map(bullets))]
   const [first = [], ...others] = different.map((draft) => parse(draft).steps)
   const end = first.findIndex((step, index) => others.some((steps) => steps[index] !== step))
-  const begun = (end < 0 ? first : first.slice(0, end)).map((step) => `- ${step}\n`).join('')
   return {
     messages: ask('aggregate', task, ...candidates(different)),
     maxTokens: SOLUTION_TOKENS,
-    ...(begun === '' ? {} : { continueFrom: begun }),
+    ...beginning(end < 0 ? first : first.slice(0, end)),
   }
 }
 
